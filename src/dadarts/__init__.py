@@ -1,0 +1,1 @@
+"""Discretization-aware differentiable architecture search."""

@@ -1,0 +1,128 @@
+"""The architecture parameters alpha: how they are stored, ordered and mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dadarts.discretization import Rule
+from dadarts.entmax import entmax
+from dadarts.schedules import Progress
+from dadarts.spaces import SearchSpace
+
+Mixing: TypeAlias = dict[str, tuple[Tensor, ...]]
+"""kind -> node -> (E, O) weights that multiply the operations' outputs"""
+
+INITIAL_DEVIATION = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Which places the stacked nodes of all kinds have, and how alpha becomes W there.
+
+    Nodes of all kinds are stacked and padded to N x E x O, so that one call solves them all.
+
+    Args:
+        present: bool (N, E, O), False at padding.
+        kinds: the kind of each of the N nodes.
+        rule: what a discretization may choose.
+        has_none: whether the last column is `none`.
+        sparsity: 1 for softmax, above 1 the order of entmax.
+    """
+
+    present: Tensor
+    kinds: tuple[str, ...]
+    rule: Rule
+    has_none: bool
+    sparsity: float = 1.0
+
+    def weights(self, alpha_NEO: Tensor) -> Tensor:
+        """W = softmax(alpha) (entmax where `sparsity` is above 1) over each edge's operations; 0 at padding."""
+        # A row of padding has no entry to share 1 among: it is computed as if it had all, then zeroed.
+        rows = self.present | ~self.present.any(dim=-1, keepdim=True)
+        if self.sparsity > 1:
+            return entmax(alpha_NEO, self.sparsity, rows) * self.present
+        lowest = torch.finfo(alpha_NEO.dtype).min
+        return torch.softmax(alpha_NEO.masked_fill(~rows, lowest), dim=-1) * self.present
+
+    @property
+    def open(self) -> Tensor:
+        """bool (N, E, O): the places that the rule does not ban."""
+        mask = self.present.clone()
+        mask[..., list(self.rule.banned)] = False
+        return mask
+
+
+Relaxation: TypeAlias = Callable[[Tensor, Candidates, Progress], Tensor]
+"""(alpha_NEO, candidates, progress) -> mixing_NEO"""
+
+
+class Alphas(nn.Module):
+    """alpha[kind][node], each (E, O), drawn from N(0, 1e-3^2); shared by all cells of a kind.
+
+    Args:
+        space: which nodes, edges and operations there are.
+        draw: the generator of the initial values.
+        sparsity: order of entmax; 1 is softmax.
+    """
+
+    def __init__(self, space: SearchSpace, draw: torch.Generator, sparsity: float = 1.0) -> None:
+        super().__init__()
+        self.nodes = nn.ModuleDict()
+        present = []
+        for kind in space.kinds:
+            table = space.table(kind)
+            self.nodes[kind] = nn.ParameterList(
+                nn.Parameter(INITIAL_DEVIATION * torch.randn((len(node), space.columns), generator=draw))
+                for node in table
+            )
+            present += [torch.tensor([[name is not None for name in edge] for edge in node]) for node in table]
+        self._edges = max(len(node) for node in present)
+        self.candidates = Candidates(
+            present=torch.stack([_pad(node, self._edges) for node in present]),
+            kinds=tuple(kind for kind in space.kinds for _ in range(space.nodes)),
+            rule=space.rule,
+            has_none=any(edge[-1] == "none" for edge in space.table(space.kinds[0])[0]),
+            sparsity=sparsity,
+        )
+
+    def stacked(self) -> Tensor:
+        """alpha of all kinds and nodes, padded with zeros: (N, E, O)."""
+        return torch.stack([_pad(alpha, self._edges) for alpha in self.parameters()])
+
+    def weights(self) -> Tensor:
+        """W of all kinds and nodes: (N, E, O), 0 at padding."""
+        return self.candidates.weights(self.stacked())
+
+    def mix(self, relaxation: Relaxation, progress: Progress) -> Mixing:
+        """The mixing weights of one forward pass."""
+        return self.split(relaxation(self.stacked(), self.candidates, progress))
+
+    def split(self, stacked_NEO: Tensor) -> Mixing:
+        """Undo the stacking: kind -> node -> (E, O)."""
+        rows = iter(stacked_NEO)
+        return {
+            kind: tuple(next(rows)[: alpha.shape[0]] for alpha in nodes.parameters())
+            for kind, nodes in self.nodes.items()
+        }
+
+    def to_device(self, device: torch.device) -> Alphas:
+        """Move the parameters and the masks that go with them."""
+        self.to(device)
+        self.candidates = Candidates(
+            self.candidates.present.to(device),
+            self.candidates.kinds,
+            self.candidates.rule,
+            self.candidates.has_none,
+            self.candidates.sparsity,
+        )
+        return self
+
+
+def _pad(node_EO: Tensor, edges: int) -> Tensor:
+    return F.pad(node_EO, (0, 0, 0, edges - node_EO.shape[0]))

@@ -1,0 +1,307 @@
+"""The mathematics of the two levels: weights w minimise the training loss, alphas the validation loss at w'(alpha).
+
+Arrays are lists of tensors in the order of ``supernet.parameters()`` (w) and ``alphas.parameters()`` (alpha).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dadarts.alphas import Alphas, Mixing
+from dadarts.penalties import Penalty
+from dadarts.relax import AnyRelaxation, Soft
+from dadarts.schedules import Progress
+from dadarts.supernet import Supernet
+
+Arrays: TypeAlias = Sequence[Tensor]
+Order = Literal["second", "first", "single-level"]
+
+
+class Batch(Protocol):
+    """Normalised pictures, their labels, and a key that names the batch (what `noise` is drawn from)."""
+
+    @property
+    def images(self) -> Tensor: ...
+
+    @property
+    def labels(self) -> Tensor: ...
+
+    @property
+    def key(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss as data: cross entropy under a relaxation's mixing weights, plus penalties."""
+
+    relax: AnyRelaxation = field(default_factory=Soft)
+    penalties: tuple[Penalty, ...] = ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """A differentiable-NAS method: three losses and a choice of relaxation for each.
+
+    Args:
+        weights: the weight step's objective, and every validation's.
+        alphas: the architecture step's objective on the validation batch.
+        look_ahead: the relaxation of the inner step ``w -> w'`` and of its derivative.
+        correction: the relaxation of the finite-difference passes where it is not `look_ahead` (the original's).
+        order: second-order, first-order (xi = 0), or one level (both sets of parameters on the training loss).
+        epsilon: c of the finite difference, ``eps = c / ||grad_w' L_valid||``.
+        amended: use the amended term of arXiv 1910.11831 in place of the second-order correction.
+        sparsity: order of the entmax that makes W of alpha; 1 is softmax.
+        retain: which genotype is read off at the end.
+    """
+
+    weights: Objective = field(default_factory=Objective)
+    alphas: Objective = field(default_factory=Objective)
+    look_ahead: AnyRelaxation = field(default_factory=Soft)
+    correction: AnyRelaxation | None = None
+    order: Order = "second"
+    epsilon: float = 0.01
+    amended: bool = False
+    sparsity: float = 1.0
+    retain: str = "top2"
+
+
+@dataclass(frozen=True)
+class Inner:
+    """The inner step ``w' = w - xi (momentum * buffer + grad + decay * w)``, which the gradient looks through."""
+
+    xi: float
+    momentum: float
+    decay: float
+    buffers: Arrays
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """What a step measured, still on the device."""
+
+    train_loss: Tensor
+    train_correct: Tensor
+    valid_loss: Tensor | None
+
+
+class Bilevel:
+    """One supernet, its alphas, and the gradients of their two losses.
+
+    Args:
+        supernet: holds w.
+        alphas: holds alpha.
+        method: which losses.
+    """
+
+    def __init__(self, supernet: Supernet, alphas: Alphas, method: Method) -> None:
+        self.supernet = supernet
+        self.alphas = alphas
+        self.method = method
+        self.w: list[Tensor] = list(supernet.parameters())
+        self.alpha: list[Tensor] = list(alphas.parameters())
+
+    def loss(self, batch: Batch, mixing: Mixing) -> tuple[Tensor, Tensor]:
+        """Mean cross entropy and logits of a batch."""
+        logits = self.supernet(batch.images, mixing, batch.key)
+        return F.cross_entropy(logits, batch.labels), logits
+
+    def fixed_mixing(self, relaxation: AnyRelaxation, progress: Progress) -> Mixing:
+        """Mixing weights as constants, for passes that need no gradient of alpha."""
+        with torch.no_grad():
+            return self.alphas.mix(relaxation, progress)
+
+    def weight_gradient(self, batch: Batch, mixing: Mixing) -> tuple[list[Tensor], Tensor, Tensor]:
+        """``grad_w L(w, M)`` with loss and logits; operations that M does not use get zeros."""
+        loss, logits = self.loss(batch, mixing)
+        return _gradient(loss, self.w), loss.detach(), logits.detach()
+
+    def architecture_gradient(
+        self, train: Batch, valid: Batch, progress: Progress, inner: Inner
+    ) -> tuple[list[Tensor], Tensor]:
+        """The gradient of the architecture step, and its validation loss.
+
+        ``grad_alpha L_valid(w', alpha) - xi * grad_alpha <grad_w L_train(w, alpha), v>`` at ``v = grad_w' L_valid``
+        (arXiv 1806.09055, equations 7 and 8), or with the amended term ``+ 0.1 xi H_aw H_ww v`` in place of the
+        correction (arXiv 1910.11831). w is left as it was, bit for bit.
+        """
+        if self.method.order == "first":
+            loss = self._validation_objective(valid, progress)
+            return _gradient(loss, self.alpha), loss.detach()
+        gradient, _, _ = self.weight_gradient(train, self.fixed_mixing(self.method.look_ahead, progress))
+        with self._moved(look_ahead_step(self.w, gradient, inner), -inner.xi):
+            loss = self._validation_objective(valid, progress)
+            both = _gradient(loss, [*self.alpha, *self.w])
+        direct, v = both[: len(self.alpha)], both[len(self.alpha) :]
+        if self.method.amended:
+            v, scale = self.hessian_product(train, v, progress), 0.1 * inner.xi
+        else:
+            scale = -inner.xi
+        correction = self.mixed_product(train, v, progress)
+        return [g + scale * c for g, c in zip(direct, correction, strict=True)], loss.detach()
+
+    def mixed_product(self, train: Batch, v: Arrays, progress: Progress) -> list[Tensor]:
+        """``grad_alpha <grad_w L_train(w, alpha), v>`` by central differences; zeros where v is zero."""
+        eps = self._epsilon(v)
+        if eps == 0:
+            return [torch.zeros_like(alpha) for alpha in self.alpha]
+        relaxation = self.method.correction or self.method.look_ahead
+        sides = []
+        for sign in (1.0, -1.0):
+            with self._moved(v, sign * eps), _frozen(self.w):
+                loss, _ = self.loss(train, self.alphas.mix(relaxation, progress))
+                sides.append(_gradient(loss, self.alpha))
+        return [(plus - minus) / (2 * eps) for plus, minus in zip(*sides, strict=True)]
+
+    def hessian_product(self, train: Batch, v: Arrays, progress: Progress) -> list[Tensor]:
+        """``H_ww v`` of the training loss by central differences; zeros where v is zero."""
+        eps = self._epsilon(v)
+        if eps == 0:
+            return [torch.zeros_like(w) for w in self.w]
+        mixing = self.fixed_mixing(self.method.look_ahead, progress)
+        sides = []
+        for sign in (1.0, -1.0):
+            with self._moved(v, sign * eps):
+                sides.append(self.weight_gradient(train, mixing)[0])
+        return [(plus - minus) / (2 * eps) for plus, minus in zip(*sides, strict=True)]
+
+    def single_level_gradient(self, train: Batch, progress: Progress) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Gradients of one loss for (w, alpha) together, under the weight step's relaxation."""
+        loss, logits = self.loss(train, self.alphas.mix(self.method.weights.relax, progress))
+        penalties = dict.fromkeys((*self.method.weights.penalties, *self.method.alphas.penalties))
+        total = loss + sum(penalty(self.alphas, progress) for penalty in penalties)
+        return _gradient(total, [*self.w, *self.alpha]), loss.detach(), logits.detach()
+
+    def _validation_objective(self, valid: Batch, progress: Progress) -> Tensor:
+        loss, _ = self.loss(valid, self.alphas.mix(self.method.alphas.relax, progress))
+        for penalty in self.method.alphas.penalties:
+            loss = loss + penalty(self.alphas, progress)
+        return loss
+
+    def _epsilon(self, v: Arrays) -> float:
+        norm = torch.nn.utils.get_total_norm(list(v)).item()
+        return self.method.epsilon / norm if norm > 0 else 0.0
+
+    @contextmanager
+    def _moved(self, direction: Arrays, scale: float) -> Iterator[None]:
+        """w + scale * direction for a while; w comes back from a saved copy, not by subtraction."""
+        saved = [w.detach().clone() for w in self.w]
+        try:
+            with torch.no_grad():
+                torch._foreach_add_(self.w, list(direction), alpha=scale)
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(self.w, saved)
+
+
+def look_ahead_step(w: Arrays, gradient: Arrays, inner: Inner) -> list[Tensor]:
+    """The direction that the inner step takes w along, times -xi: momentum, gradient and decay."""
+    with torch.no_grad():
+        return [
+            inner.momentum * buffer + g + inner.decay * weight
+            for buffer, g, weight in zip(inner.buffers, gradient, w, strict=True)
+        ]
+
+
+@contextmanager
+def _frozen(parameters: Sequence[Tensor]) -> Iterator[None]:
+    """No gradients of these: a pass that asks only for alpha's saves the activations that w's would need."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def _gradient(loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+    # Operations that a pass skips have zero gradients, not None: their momentum and decay still act.
+    return list(torch.autograd.grad(loss, list(inputs), allow_unused=True, materialize_grads=True))
+
+
+class Optimizers:
+    """SGD on w and Adam on alpha, and one step of the search with them (the paper's algorithm 1).
+
+    Args:
+        bilevel: supplies gradients.
+        momentum, weight_decay, nesterov, grad_clip: of the weight step.
+        alpha_lr, alpha_weight_decay: of the architecture step, Adam with betas (0.5, 0.999).
+    """
+
+    def __init__(
+        self,
+        bilevel: Bilevel,
+        *,
+        momentum: float,
+        weight_decay: float,
+        nesterov: bool,
+        grad_clip: float,
+        alpha_lr: float,
+        alpha_weight_decay: float,
+    ) -> None:
+        self.bilevel = bilevel
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.grad_clip = grad_clip
+        self.sgd = torch.optim.SGD(
+            bilevel.w, lr=0.0, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, foreach=True
+        )
+        self.adam = torch.optim.Adam(bilevel.alpha, lr=alpha_lr, betas=(0.5, 0.999), weight_decay=alpha_weight_decay)
+
+    def step(self, train: Batch, valid: Batch | None, progress: Progress, weight_lr: float) -> StepLosses:
+        """One architecture step and one weight step; `valid` is None only in single-level search.
+
+        Nothing is updated where a loss is not finite: the caller decides what to do about that.
+        """
+        for group in self.sgd.param_groups:
+            group["lr"] = weight_lr
+        if valid is None:
+            return self._single_level(train, progress)
+        gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
+        if not bool(valid_loss.isfinite()):
+            return StepLosses(valid_loss, torch.zeros((), dtype=torch.int64), valid_loss)
+        _update(self.adam, self.bilevel.alpha, gradient)
+        mixing = self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress)
+        w_gradient, loss, logits = self.bilevel.weight_gradient(train, mixing)
+        self._weight_update(w_gradient, loss)
+        return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), valid_loss)
+
+    def inner(self, weight_lr: float) -> Inner:
+        """The inner step as the weight optimizer would take it now, clipping and Nesterov apart."""
+        buffers = [
+            self.sgd.state[w]["momentum_buffer"]
+            if self.sgd.state[w].get("momentum_buffer") is not None
+            else torch.zeros_like(w)
+            for w in self.bilevel.w
+        ]
+        return Inner(weight_lr, self.momentum, self.weight_decay, buffers)
+
+    def _single_level(self, train: Batch, progress: Progress) -> StepLosses:
+        gradient, loss, logits = self.bilevel.single_level_gradient(train, progress)
+        n = len(self.bilevel.w)
+        if bool(loss.isfinite()):
+            _update(self.adam, self.bilevel.alpha, gradient[n:])
+        self._weight_update(gradient[:n], loss)
+        return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), None)
+
+    def _weight_update(self, gradient: list[Tensor], loss: Tensor) -> None:
+        if bool(loss.isfinite()):
+            if self.grad_clip > 0:
+                norm = torch.nn.utils.get_total_norm(gradient)
+                torch._foreach_mul_(gradient, (self.grad_clip / (norm + 1e-6)).clamp(max=1.0))
+            _update(self.sgd, self.bilevel.w, gradient)
+
+
+def _update(optimizer: torch.optim.Optimizer, parameters: Arrays, gradient: Arrays) -> None:
+    for parameter, g in zip(parameters, gradient, strict=True):
+        parameter.grad = g
+    optimizer.step()
+    optimizer.zero_grad()

@@ -1,0 +1,69 @@
+"""What "choose" means: the one function that the genotype, the hard pass and the discretization loss call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a discretization keeps at a node.
+
+    Args:
+        edges: how many of the node's incoming edges stay; None keeps every edge.
+        banned: columns (operations) that may never be chosen.
+    """
+
+    edges: int | None = None
+    banned: tuple[int, ...] = ()
+
+
+def allowed(score_EO: Tensor, rule: Rule, present: Tensor | None = None) -> Tensor:
+    """Bool mask, shape of `score_EO`: the (edge, operation) places that `rule` lets a discretization choose."""
+    mask = torch.ones_like(score_EO, dtype=torch.bool) if present is None else present.expand(score_EO.shape).clone()
+    mask[..., list(rule.banned)] = False
+    return mask
+
+
+def discretize(score_EO: Tensor, rule: Rule, present: Tensor | None = None) -> Tensor:
+    """Keep the best operation of each edge, and the `rule.edges` edges whose best operation scores highest.
+
+    Ties go to the lower edge, then to the lower operation, so a genotype never depends on the device. The result is
+    constant with respect to `score_EO`.
+
+    >>> discretize(torch.tensor([[0.2, 0.8], [0.6, 0.4], [0.7, 0.3]]), Rule(edges=2)).int().tolist()
+    [[0, 1], [0, 0], [1, 0]]
+
+    Args:
+        score_EO: finite scores, shape (..., E, O): one or many nodes with E incoming edges and O operations.
+        rule: how many edges stay and which operations may not be chosen.
+        present: bool, broadcastable to `score_EO`: False at padding, where nodes of different sizes are stacked.
+
+    Returns:
+        bool tensor, shape (..., E, O), True at the chosen (edge, operation) places.
+
+    References:
+        arXiv 1806.09055, section 2.4: the rounding of DARTS, here a function with a name.
+    """
+    with torch.no_grad():
+        mask = allowed(score_EO, rule, present)
+        score = score_EO.masked_fill(~mask, -torch.inf)
+        best_E, operation_E = _first_max(score)
+        chosen = torch.zeros_like(mask).scatter_(-1, operation_E.unsqueeze(-1), True) & mask
+        if rule.edges is None:
+            return chosen
+        # A stable sort leaves equal edges in their order: the lower edge wins.
+        order_E = best_E.sort(dim=-1, descending=True, stable=True).indices
+        kept_E = torch.zeros_like(best_E, dtype=torch.bool).scatter_(-1, order_E[..., : rule.edges], True)
+        return chosen & kept_E.unsqueeze(-1)
+
+
+def _first_max(score_EO: Tensor) -> tuple[Tensor, Tensor]:
+    """Largest value of each edge and the lowest column that holds it (argmax promises no order among ties)."""
+    best_E = score_EO.amax(dim=-1)
+    is_best = score_EO == best_E.unsqueeze(-1)
+    columns = torch.arange(score_EO.shape[-1], device=score_EO.device).expand_as(score_EO)
+    return best_E, columns.masked_fill(~is_best, score_EO.shape[-1] - 1).amin(dim=-1)

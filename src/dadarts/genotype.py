@@ -1,0 +1,287 @@
+"""How an architecture is written, read and converted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from dadarts import literal
+from dadarts.discretization import Rule, discretize
+from dadarts.errors import InputError, unknown
+from dadarts.ops import NAS_BENCH_201_OPS, NONE, OPS
+from dadarts.seeds import generator
+from dadarts.spaces import SearchSpace, Syntax
+
+Edge: TypeAlias = tuple[str, int]
+"""(operation, state that it reads)"""
+
+RETAIN = ("top2", "top2_with_none", "best", "all")
+FORMAT = "dadarts-genotype/1"
+
+
+@dataclass(frozen=True)
+class CellGenotype:
+    """One kind of cell: node -> its (operation, input state) edges, and the states that form the output."""
+
+    nodes: tuple[tuple[Edge, ...], ...]
+    concat: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """A discrete architecture: kind -> cell, in one of two syntaxes.
+
+    >>> print(Genotype.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|"))
+    |nor_conv_3x3~0|+|none~0|skip_connect~1|
+    """
+
+    cells: Mapping[str, CellGenotype]
+    syntax: Syntax
+
+    @staticmethod
+    def parse(text: str) -> Genotype:
+        """Read a genotype from text: ``Genotype(normal=..., ...)``, a NAS-Bench-201 string, or our JSON.
+
+        Text is data: nothing in it is run. quark0/darts' flat lists of pairs and ``range(2, 6)`` are understood.
+
+        Raises:
+            InputError: anything that is not a well-formed architecture of known operations.
+        """
+        text = text.strip()
+        if len(text) > literal.MAX_LENGTH:
+            raise InputError(f"a genotype of {len(text)} characters is too long; at most {literal.MAX_LENGTH}")
+        if text.startswith("{"):
+            return _from_json(text)
+        if text.startswith("|"):
+            return _from_bench_string(text)
+        return _from_call(text)
+
+    def __str__(self) -> str:
+        if self.syntax == "nas-bench-201":
+            nodes = self.cells["normal"].nodes
+            return "+".join("|" + "".join(f"{op}~{state}|" for op, state in node) for node in nodes)
+        parts = []
+        for kind, cell in self.cells.items():
+            parts.append(f"{kind}={[list(node) for node in cell.nodes]}")
+            parts.append(f"{kind}_concat={list(cell.concat)}")
+        return f"Genotype({', '.join(parts)})"
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def to_json(self, **extra: str) -> str:
+        """JSON text that `parse` reads back; `extra` (the space's name, ...) is for people and programs."""
+        cells = {
+            kind: {
+                "nodes": [[list(edge) for edge in node] for node in cell.nodes],
+                "concat": list(cell.concat),
+            }
+            for kind, cell in self.cells.items()
+        }
+        fields: dict[str, Any] = {
+            "format": FORMAT,
+            **extra,
+            "syntax": self.syntax,
+            "cells": cells,
+            "text": str(self),
+        }
+        return json.dumps(fields, indent=1) + "\n"
+
+    def operations(self) -> list[str]:
+        """The names on all edges of all kinds of cells; `none` counts where the syntax writes it."""
+        return [op for cell in self.cells.values() for node in cell.nodes for op, _ in node]
+
+    def share(self, *names: str) -> float:
+        """Which part of the edges carries one of these operations, in [0, 1]."""
+        chosen = self.operations()
+        return sum(op in names for op in chosen) / len(chosen)
+
+    def parameter_free_share(self) -> float:
+        """Which part of the edges has no weights: the collapse signal of arXiv 1909.09656."""
+        return self.share(*(name for name, op in OPS.items() if op.parameter_free))
+
+
+def read_off(space: SearchSpace, chosen: Mapping[str, tuple[Tensor, ...]]) -> Genotype:
+    """The genotype that a discretization spells: bool (E, O) places per kind and node.
+
+    An edge whose chosen operation is `none` is left out where the syntax has no word for it (darts), and so are
+    nodes that nothing reaches. Such an edge carries zeros, so leaving it out changes no number.
+
+    Raises:
+        InputError: a cell is left without any edge.
+    """
+    cells = {}
+    for kind in space.kinds:
+        nodes = []
+        for names, places in zip(space.table(kind), chosen[kind], strict=True):
+            picked = [(names[e][o], e) for e, o in places.nonzero().tolist()]
+            nodes.append(tuple((name, e) for name, e in picked if name is not None))
+        cells[kind] = _reachable(kind, nodes, space) if space.syntax == "darts" else _whole(nodes, space)
+    return Genotype(cells, space.syntax)
+
+
+def derive(space: SearchSpace, weights: Mapping[str, tuple[Tensor, ...]], retain: str = "top2") -> Genotype:
+    """The genotype of mixing weights W (kind -> node -> (E, O)) under one of the `-genotype_to_retain` rules.
+
+    ``top2`` is the space's own discretization, the network that the hard pass computes. The others are for reading:
+    ``top2_with_none`` lets `none` win an edge, ``best`` keeps every edge, ``all`` every non-zero weight.
+    """
+    rules = {"top2": space.rule, "top2_with_none": Rule(space.edges), "best": Rule(None)}
+    table = {kind: _presence(space, kind) for kind in space.kinds}
+    return read_off(
+        space,
+        {
+            kind: tuple(
+                (W.cpu() > 0) & present if retain == "all" else discretize(W.cpu(), rules[retain], present)
+                for W, present in zip(weights[kind], table[kind], strict=True)
+            )
+            for kind in space.kinds
+        },
+    )
+
+
+def random_genotype(space: SearchSpace, seed: int) -> Genotype:
+    """A uniform draw from exactly the genotypes that `discretize` can return in this space."""
+    draw = generator(seed, "random-genotype")
+    scores = {
+        kind: tuple(torch.rand((len(node), space.columns), generator=draw) for node in space.candidates[kind])
+        for kind in space.kinds
+    }
+    return derive(space, scores)
+
+
+def _presence(space: SearchSpace, kind: str) -> tuple[Tensor, ...]:
+    return tuple(torch.tensor([[name is not None for name in edge] for edge in node]) for node in space.table(kind))
+
+
+def _whole(nodes: list[tuple[Edge, ...]], space: SearchSpace) -> CellGenotype:
+    return CellGenotype(tuple(nodes), (space.inputs + len(nodes) - 1,))
+
+
+def _reachable(kind: str, nodes: list[tuple[Edge, ...]], space: SearchSpace) -> CellGenotype:
+    kept: list[tuple[Edge, ...]] = []
+    filled = set(range(space.inputs))
+    for number, node in enumerate(nodes):
+        edges = tuple((op, state) for op, state in node if op != NONE and state in filled)
+        kept.append(edges)
+        if edges:
+            filled.add(space.inputs + number)
+    concat = tuple(sorted(filled - set(range(space.inputs))))
+    if not concat:
+        raise InputError(f"the {kind} cell is left without any edge; choose -genotype_to_retain top2")
+    return CellGenotype(tuple(kept), concat)
+
+
+def _from_bench_string(text: str) -> Genotype:
+    nodes = []
+    for number, part in enumerate(text.split("+")):
+        if not re.fullmatch(r"\|(?:[a-z0-9_]{1,32}~\d{1,3}\|)+", part):
+            raise InputError(
+                f"node {number + 1} of a NAS-Bench-201 genotype must look like |op~0|op~1|, not {part[:40]!r}"
+            )
+        pairs = [edge.split("~") for edge in part.strip("|").split("|")]
+        edges = tuple((_known(op, "nas-bench-201"), int(state)) for op, state in pairs)
+        if [state for _, state in edges] != list(range(number + 1)):
+            raise InputError(f"node {number + 1} of a NAS-Bench-201 genotype must read states 0 to {number} in order")
+        nodes.append(edges)
+    return Genotype({"normal": CellGenotype(tuple(nodes), (len(nodes),))}, "nas-bench-201")
+
+
+def _from_call(text: str) -> Genotype:
+    try:
+        value = literal.parse(text)
+    except InputError as error:
+        raise InputError(f"not a genotype: {error}") from None
+    if not isinstance(value, literal.Call) or value.name != "Genotype" or value.args:
+        raise InputError(f"not a genotype: {text[:40]!r}; expected Genotype(normal=..., ...) or |op~0|+|...|")
+    fields = dict(value.keywords)
+    expected = {"normal", "normal_concat", "reduce", "reduce_concat"}
+    if len(fields) != len(value.keywords) or set(fields) != expected:
+        raise InputError(f"a genotype has the fields {', '.join(sorted(expected))}, not {', '.join(fields)}")
+    return _checked({kind: (fields[kind], fields[f"{kind}_concat"]) for kind in ("normal", "reduce")})
+
+
+def _from_json(text: str) -> Genotype:
+    try:
+        fields = json.loads(text)
+        if fields["syntax"] == "nas-bench-201":
+            return _from_bench_string(fields["text"])
+        return _checked(
+            {kind: (fields["cells"][kind]["nodes"], fields["cells"][kind]["concat"]) for kind in ("normal", "reduce")}
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"not a genotype: a JSON genotype has syntax, cells and text ({type(error).__name__})"
+        ) from None
+
+
+def _checked(fields: dict[str, tuple[Any, Any]]) -> Genotype:
+    cells = {kind: CellGenotype(_nodes(kind, nodes), _concat(concat)) for kind, (nodes, concat) in fields.items()}
+    for kind, cell in cells.items():
+        last = len(cell.nodes) + 1
+        filled = [number + 2 for number, node in enumerate(cell.nodes) if node]
+        if not cell.concat or not set(cell.concat) <= set(filled) or len(set(cell.concat)) != len(cell.concat):
+            raise InputError(
+                f"{kind}_concat must name nodes with edges once each, among 2 to {last}, not {list(cell.concat)[:8]}"
+            )
+        for number, node in enumerate(cell.nodes):
+            for op, state in node:
+                if state not in (0, 1, *filled):
+                    raise InputError(f"{kind} node {number + 2} reads node {state}, which has no edges ({op})")
+    return Genotype(cells, "darts")
+
+
+def _nodes(kind: str, value: Any) -> tuple[tuple[Edge, ...], ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= 64:
+        raise InputError(f"{kind} must be a list of nodes, each a list of ('operation', input) pairs")
+    if all(isinstance(item, tuple) and item and isinstance(item[0], str) for item in value):
+        # quark0/darts writes two pairs a node in one flat list.
+        if len(value) % 2:
+            raise InputError(f"{kind} is a flat list of {len(value)} pairs; two pairs make a node")
+        value = [value[i : i + 2] for i in range(0, len(value), 2)]
+    return tuple(_node(kind, number + 2, node) for number, node in enumerate(value))
+
+
+def _node(kind: str, state: int, value: Any) -> tuple[Edge, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise InputError(f"{kind} node {state} must be a list of ('operation', input) pairs")
+    edges = []
+    for pair in value:
+        match pair:
+            case (str() as op, int() as source) | [str() as op, int() as source] if not isinstance(source, bool):
+                pass
+            case _:
+                raise InputError(f"{kind} node {state}: expected ('operation', input), got {str(pair)[:40]!r}")
+        if not 0 <= source < state:
+            raise InputError(f"{kind} node {state} reads {source}; its inputs are states 0 to {state - 1}")
+        if op == NONE:
+            raise InputError(f"{kind} node {state}: a darts genotype leaves edges out rather than name 'none'")
+        edges.append((_known(op, "darts"), source))
+    if len(set(edges)) != len(edges):
+        raise InputError(f"{kind} node {state} names an edge twice")
+    return tuple(edges)
+
+
+def _concat(value: Any) -> tuple[int, ...]:
+    if isinstance(value, literal.Call) and value.name == "range" and not value.keywords:
+        bounds = value.args
+        if 1 <= len(bounds) <= 2 and all(isinstance(b, int) and 0 <= b <= 99 for b in bounds):
+            return tuple(range(*(b for b in bounds if isinstance(b, int))))
+    if isinstance(value, (list, tuple)) and all(isinstance(n, int) and not isinstance(n, bool) for n in value):
+        return tuple(value)
+    raise InputError(f"a concat must be a list of node numbers or range(2, 6), not {str(value)[:40]!r}")
+
+
+def _known(op: str, syntax: Syntax) -> str:
+    table = OPS if syntax == "darts" else NAS_BENCH_201_OPS
+    if op not in table:
+        raise unknown("operation", op, table)
+    return op

@@ -1,0 +1,103 @@
+"""The named methods, each a function that returns a `Method`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from dadarts.bilevel import Method, Objective
+from dadarts.errors import InputError
+from dadarts.genotype import RETAIN
+from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty
+from dadarts.relax import Hard, TopK
+from dadarts.schedules import Constant, Linear
+from dadarts.spaces import SearchSpace
+
+
+def darts() -> Method:
+    """DARTS, second order (arXiv 1806.09055)."""
+    return Method()
+
+
+def darts_first_order() -> Method:
+    """DARTS with xi = 0 (arXiv 1806.09055, section 2.3)."""
+    return Method(order="first")
+
+
+def dadarts(temperature_max: float = 200.0, dal_factor: float = 1.0) -> Method:
+    """DADARTS: hard discretization of the weight step, top-k with a rising temperature and DAL on alphas."""
+    rising = Linear(0.0, temperature_max)
+    return Method(
+        weights=Objective(Hard()),
+        alphas=Objective(
+            TopK(temperature_edge=rising, temperature_node=rising),
+            (DiscretizationLoss(Constant(dal_factor)),),
+        ),
+    )
+
+
+METHODS: Mapping[str, Callable[[], Method]] = {
+    "dadarts": dadarts,
+    "darts": darts,
+    "darts-first-order": darts_first_order,
+}
+"""Every method that `--method` names."""
+
+
+def resolve(method: Method, space: SearchSpace) -> Method:
+    """The method with everything that depends on the space filled in.
+
+    Raises:
+        InputError: the method cannot work in this space.
+    """
+    for relaxation in (method.weights.relax, method.alphas.relax, method.look_ahead, method.correction):
+        if isinstance(relaxation, TopK):
+            _check_top_k(relaxation, space)
+    if method.retain not in RETAIN:
+        raise InputError(f"-genotype_to_retain {method.retain}: known are {', '.join(RETAIN)}")
+    return replace(
+        method,
+        weights=replace(method.weights, penalties=_resolved(method.weights.penalties, space)),
+        alphas=replace(method.alphas, penalties=_resolved(method.alphas.penalties, space)),
+    )
+
+
+def _resolved(penalties: tuple[Penalty, ...], space: SearchSpace) -> tuple[Penalty, ...]:
+    return tuple(_resolved_penalty(penalty, space) for penalty in penalties)
+
+
+def _resolved_penalty(penalty: Penalty, space: SearchSpace) -> Penalty:
+    if isinstance(penalty, NonePenalty):
+        if penalty.kind not in space.kinds:
+            raise InputError(f"search space {space.name} has no {penalty.kind} cells to penalise `none` in")
+        if not all("none" in edge for node in space.candidates[penalty.kind] for edge in node):
+            raise InputError(f"search space {space.name} has no `none` to penalise")
+    if not isinstance(penalty, DiscretizationLoss):
+        return penalty
+    if penalty.target == "none" and not space.none_everywhere:
+        raise InputError(
+            f"-dal_target none needs a `none` on every edge that may not be chosen; search space {space.name} has "
+            "none such, use -dal_target zero"
+        )
+    return replace(penalty, target=penalty.target or ("none" if space.none_everywhere else "zero"))
+
+
+def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
+    open_columns = space.columns - len(space.rule.banned)
+    if not 0 <= top_k.edge <= open_columns:
+        raise InputError(
+            f"-topk_k_edge {top_k.edge}: an edge of {space.name} has {open_columns} operations to choose from"
+        )
+    places = space.inputs * open_columns
+    if top_k.node is not None and not 0 <= top_k.node <= places:
+        raise InputError(
+            f"-topk_k_node {top_k.node}: the first node of {space.name} has {places} places to choose from"
+        )
+    node_off = top_k.node == 0 or (top_k.node is None and space.rule.edges is None)
+    if not top_k.edge and node_off:
+        raise InputError("with both levels of top-k off, nothing is left of it; leave the -topk_on_ flags out")
+    if top_k.option == 2 and (not top_k.edge or node_off):
+        raise InputError(
+            f"-option 2 feeds the edge level into the node level and needs both (search space {space.name}); "
+            "use -option 1 or 3"
+        )

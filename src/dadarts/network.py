@@ -1,0 +1,145 @@
+"""The discrete network of a genotype: what is trained from scratch and handed to the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from dadarts.cells import Cell, Macro, Site, build_backbone, noises
+from dadarts.genotype import Edge, Genotype
+from dadarts.ops import NONE, Zero, batch_norm
+from dadarts.spaces import SearchSpace, for_syntax
+
+
+@dataclass(frozen=True)
+class DropPath:
+    """Scheduled drop path (arXiv 1605.07648): each edge but the identity ones drops out, picture by picture.
+
+    Args:
+        probability: that an edge is dropped for a picture, in [0, 1).
+        draw: where the decisions come from.
+    """
+
+    probability: float
+    draw: torch.Generator
+
+    def __call__(self, x: Tensor) -> Tensor:
+        keep = 1 - self.probability
+        kept = torch.rand((x.shape[0], 1, 1, 1), generator=self.draw).to(x.device) < keep
+        return x * kept / keep
+
+
+class FixedNode(nn.Module):
+    """``node = sum over its edges of op(state)``."""
+
+    def __init__(self, space: SearchSpace, site: Site, edges: tuple[Edge, ...]) -> None:
+        super().__init__()
+        self.edges: list[tuple[int, str]] = []
+        for name, state in edges:
+            if name != NONE:
+                stride = site.input_stride if state < space.inputs else 1
+                self.add_module(f"{state}-{name}", space.ops[name].build(site.channels, stride, True))
+                self.edges.append((state, f"{state}-{name}"))
+        self.zero = Zero(site.input_stride)
+
+    def forward(self, states: list[Tensor], drop_path: DropPath | None) -> Tensor:
+        total: Tensor | None = None
+        for state, name in self.edges:
+            operation = self.get_submodule(name)
+            term = operation(states[state])
+            if drop_path is not None and not isinstance(operation, nn.Identity):
+                term = drop_path(term)
+            total = term if total is None else total + term
+        return self.zero(states[0]) if total is None else total
+
+
+class AuxiliaryHead(nn.Module):
+    """DARTS' auxiliary classifier, its first pool adaptive so that any picture size gives 2x2."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Conv2d(channels, 128, 1, bias=False),
+            batch_norm(128, affine=True),
+            nn.ReLU(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            batch_norm(768, affine=True),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(768, classes),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.body(x)
+        return logits
+
+
+class Network(nn.Module):
+    """The discrete network of a genotype.
+
+    Args:
+        genotype: which operations stand where.
+        macro: the network's size.
+        auxiliary: whether to add DARTS' auxiliary head behind cell 2L//3 (only the darts skeleton has one).
+    """
+
+    def __init__(self, genotype: Genotype, macro: Macro, auxiliary: bool = False) -> None:
+        super().__init__()
+        space = for_syntax(genotype.syntax, len(next(iter(genotype.cells.values())).nodes))
+        self.genotype = genotype
+        self.macro = macro
+        self.backbone = build_backbone(
+            space,
+            macro,
+            lambda site, number: FixedNode(space, site, genotype.cells[site.kind].nodes[number]),
+            {kind: cell.concat for kind, cell in genotype.cells.items()},
+            affine=True,
+        )
+        self.auxiliary: AuxiliaryHead | None = None
+        if auxiliary and genotype.syntax == "darts":
+            self.auxiliary = AuxiliaryHead(self.backbone.out_channels[2 * macro.layers // 3], macro.classes)
+        self._noises = noises(self)
+
+    def forward(self, x_BCHW: Tensor, drop_path: DropPath | None = None, noise_key: int = 0) -> Tensor:
+        """Logits (B, classes) of normalised pictures."""
+        return self.backbone.classify(self._features(x_BCHW, drop_path, noise_key)[-1])
+
+    def forward_with_auxiliary(
+        self, x_BCHW: Tensor, drop_path: DropPath | None, noise_key: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits of the network and, where there is one, of the auxiliary head."""
+        features = self._features(x_BCHW, drop_path, noise_key)
+        side = self.auxiliary(features[2 * self.macro.layers // 3]) if self.auxiliary is not None else None
+        return self.backbone.classify(features[-1]), side
+
+    def _features(self, x_BCHW: Tensor, drop_path: DropPath | None, noise_key: int) -> list[Tensor]:
+        for noise in self._noises:
+            noise.key = noise_key
+
+        def run(cell: Cell, inputs: object) -> Tensor:
+            out: Tensor = cell(inputs, lambda number, node, states: node(states, drop_path))
+            return out
+
+        return self.backbone.features(x_BCHW, run)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trainable parameters, the auxiliary head excluded as in the field's tables."""
+    return sum(
+        p.numel() for name, p in network.named_parameters() if p.requires_grad and not name.startswith("auxiliary.")
+    )
+
+
+def count_multiply_adds(genotype: Genotype, macro: Macro) -> int:
+    """Multiply-adds of one picture's forward pass (convolutions and classifier), on the meta device."""
+    with torch.device("meta"):
+        network = Network(genotype, macro).eval()
+        picture = torch.empty((1, *macro.image_shape))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(picture)
+    return int(counter.get_total_flops()) // 2

@@ -1,0 +1,171 @@
+"""The candidate operations: what a supernet mixes and a discrete network is built from.
+
+Every builder takes ``(channels, stride, affine)`` and returns a module that maps (B, C, H, W) to
+(B, C, ceil(H / stride), ceil(W / stride)), odd sizes included. Convolutions have no bias, so an operation maps
+zeros to zeros. Batch norm always uses batch statistics in a supernet (``affine=False``); in a discrete network
+(``affine=True``) it is affine and keeps running statistics. Pools are followed by a batch norm that is affine-free
+in both, so that a pool has no parameters (arXiv 1806.09055, section 3.1; counts of quark0/darts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dadarts.seeds import generator
+
+NONE = "none"
+
+
+def batch_norm(channels: int, affine: bool) -> nn.BatchNorm2d:
+    """Batch norm of a supernet (``affine=False``: stateless) or of a discrete network."""
+    return nn.BatchNorm2d(channels, affine=affine, track_running_stats=affine)
+
+
+def pool_norm(channels: int, affine: bool) -> nn.BatchNorm2d:
+    """The affine-free batch norm behind a pool; running statistics only in a discrete network."""
+    return nn.BatchNorm2d(channels, affine=False, track_running_stats=affine)
+
+
+class ReLUConvBN(nn.Sequential):
+    """ReLU, k x k convolution without bias, batch norm; pads to keep ceil(size / stride)."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False),
+            batch_norm(c_out, affine),
+        )
+
+
+class DilConv(nn.Sequential):
+    """ReLU, dilated depthwise then pointwise convolution, batch norm."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, kernel, stride, kernel - 1, dilation=2, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            batch_norm(channels, affine),
+        )
+
+
+class SepConv(nn.Sequential):
+    """Two depthwise separable convolutions in a row, the first one strided."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        layers: list[nn.Module] = []
+        for step in (stride, 1):
+            layers += [
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, kernel, step, kernel // 2, groups=channels, bias=False),
+                nn.Conv2d(channels, channels, 1, bias=False),
+                batch_norm(channels, affine),
+            ]
+        super().__init__(*layers)
+
+
+class FactorizedReduce(nn.Module):
+    """Halves both sizes with two interleaved 1x1 convolutions (ceil for odd sizes).
+
+    The second path sees the picture shifted by one; it is padded below and right, which even sizes never read.
+    """
+
+    def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.even = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(c_in, c_out - c_out // 2, 1, stride=2, bias=False)
+        self.norm = batch_norm(c_out, affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+        out: Tensor = self.norm(torch.cat((self.even(x), self.odd(shifted)), dim=1))
+        return out
+
+
+class Zero(nn.Module):
+    """The operation `none`: zeros of the output's shape."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+
+
+class Noise(nn.Module):
+    """Standard normal noise in place of its input (RobustDARTS S4, arXiv 1909.09656, section 3).
+
+    The draw is a function of `key` (which batch of which step) and `site` (which edge), so that every pass over one
+    batch sees the same noise and finite differences stay differences. Both are set by the network that owns it.
+    """
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.site: tuple[int, ...] = ()
+        self.key = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = x[:, :, :: self.stride, :: self.stride].shape
+        draw = torch.randn(shape, generator=generator(self.key, "noise", *self.site), dtype=torch.float32, device="cpu")
+        return draw.to(x.device, x.dtype)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One candidate operation.
+
+    Args:
+        build: ``(channels, stride, affine)`` to a module.
+        parameter_free: counts towards the collapse signal of arXiv 1909.09656 (skip_connect does, although at
+            stride 2 it has the weights of a factorized reduction).
+        label: what pictures write on an edge.
+    """
+
+    build: Callable[[int, int, bool], nn.Module]
+    parameter_free: bool
+    label: str
+
+
+def _pool(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d], norm: bool) -> Callable[[int, int, bool], nn.Module]:
+    def build(channels: int, stride: int, affine: bool) -> nn.Module:
+        options = {"count_include_pad": False} if pool is nn.AvgPool2d else {}
+        window = pool(3, stride, padding=1, **options)
+        return nn.Sequential(window, pool_norm(channels, affine)) if norm else window
+
+    return build
+
+
+def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
+    return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
+
+
+OPS: Mapping[str, Operation] = {
+    "sep_conv_3x3": Operation(lambda c, s, affine: SepConv(c, 3, s, affine), False, "sep 3x3"),
+    "sep_conv_5x5": Operation(lambda c, s, affine: SepConv(c, 5, s, affine), False, "sep 5x5"),
+    "dil_conv_3x3": Operation(lambda c, s, affine: DilConv(c, 3, s, affine), False, "dil 3x3"),
+    "dil_conv_5x5": Operation(lambda c, s, affine: DilConv(c, 5, s, affine), False, "dil 5x5"),
+    "nor_conv_1x1": Operation(lambda c, s, affine: ReLUConvBN(c, c, 1, s, affine), False, "conv 1x1"),
+    "nor_conv_3x3": Operation(lambda c, s, affine: ReLUConvBN(c, c, 3, s, affine), False, "conv 3x3"),
+    "avg_pool_3x3": Operation(_pool(nn.AvgPool2d, norm=True), True, "avg 3x3"),
+    "max_pool_3x3": Operation(_pool(nn.MaxPool2d, norm=True), True, "max 3x3"),
+    "skip_connect": Operation(_skip, True, "skip"),
+    "noise": Operation(lambda c, s, affine: Noise(s), True, "noise"),
+    NONE: Operation(lambda c, s, affine: Zero(s), True, "none"),
+}
+"""The operations of the DARTS family; a space names its candidates among them."""
+
+NAS_BENCH_201_OPS: Mapping[str, Operation] = {
+    **{name: OPS[name] for name in ("nor_conv_1x1", "nor_conv_3x3")},
+    "avg_pool_3x3": Operation(_pool(nn.AvgPool2d, norm=False), True, "avg 3x3"),
+    **{name: OPS[name] for name in ("skip_connect", NONE)},
+}
+"""The five operations of NAS-Bench-201 (arXiv 2001.00326), whose pool has no batch norm."""

@@ -1,0 +1,93 @@
+"""What is added to a loss: functions of alpha and of the progress of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from dadarts.alphas import Alphas, Candidates
+from dadarts.discretization import discretize
+from dadarts.schedules import Constant, Linear, Progress, Schedule
+
+Target = Literal["none", "zero"]
+
+
+def discretization_target(W_NEO: Tensor, candidates: Candidates, target: Target) -> Tensor:
+    """What the discretization loss pulls W towards; constant with respect to alpha.
+
+    ``none``: D(W) with a 1 at `none` on every edge that D drops, so that every row sums to 1 and can be reached.
+    ``zero``: D(W) itself, whose dropped rows are zero (the original's, which a softmax row cannot reach).
+    """
+    D = discretize(W_NEO, candidates.rule, candidates.present).to(W_NEO.dtype)
+    if target == "zero":
+        return D
+    dropped = (1 - D.sum(dim=-1)) * candidates.present[..., -1]
+    return torch.cat((D[..., :-1], (D[..., -1] + dropped).unsqueeze(-1)), dim=-1)
+
+
+def discretization_distance(
+    W_NEO: Tensor, candidates: Candidates, target: Target, kinds: tuple[str, ...] | None = None
+) -> Tensor:
+    """``L_DAL``: mean over kinds and nodes of the mean squared distance of W from its own discretization."""
+    squared = (W_NEO - discretization_target(W_NEO, candidates, target)).square() * candidates.present
+    per_node = squared.sum(dim=(-2, -1)) / candidates.present.sum(dim=(-2, -1))
+    if kinds is None:
+        return per_node.mean()
+    return per_node[[number for number, kind in enumerate(candidates.kinds) if kind in kinds]].mean()
+
+
+@dataclass(frozen=True)
+class DiscretizationLoss:
+    """``lambda * L_DAL``, the discretization additional loss.
+
+    Args:
+        factor: lambda.
+        start: epoch from which it acts.
+        target: see `discretization_target`; None lets the space decide (``none`` where it can be reached).
+        kinds: kinds of cells it acts on; None is all.
+    """
+
+    factor: Schedule = Constant(1.0)
+    start: int = 0
+    target: Target | None = None
+    kinds: tuple[str, ...] | None = None
+
+    def current_factor(self, progress: Progress) -> float:
+        """lambda at this epoch; 0 before `start`."""
+        return self.factor(progress) if progress.epoch >= self.start else 0.0
+
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        W = alphas.weights()
+        factor = self.current_factor(progress)
+        return factor * discretization_distance(W, alphas.candidates, self.target or "zero", self.kinds)
+
+
+@dataclass(frozen=True)
+class BetaDecay:
+    """Beta regularisation: ``factor * mean over rows of logsumexp(alpha)`` (arXiv 2203.01665, equation 10)."""
+
+    factor: Schedule = Linear(0.0, 50.0)
+
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        rows = torch.cat([alpha.logsumexp(dim=-1) for alpha in alphas.parameters()])
+        return self.factor(progress) * rows.mean()
+
+
+@dataclass(frozen=True)
+class NonePenalty:
+    """``factor * sum over nodes of (sum_e W[e, none] - mean of the node's other entries)`` for one kind of cell."""
+
+    kind: str
+    factor: float
+
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        total = torch.zeros((), device=alphas.candidates.present.device)
+        for W in alphas.split(alphas.weights())[self.kind]:
+            total = total + W[:, -1].sum() - W[:, :-1].mean()
+        return self.factor * total
+
+
+Penalty: TypeAlias = DiscretizationLoss | BetaDecay | NonePenalty

@@ -1,0 +1,52 @@
+"""How a number moves with the progress of a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+
+class Progress(NamedTuple):
+    """Where a run stands: epoch e of E, counted from 0."""
+
+    epoch: int
+    epochs: int
+
+    @property
+    def fraction(self) -> float:
+        """e / E, in [0, 1)."""
+        return self.epoch / self.epochs
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same value throughout."""
+
+    value: float
+
+    def __call__(self, progress: Progress) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Linear:
+    """``start + (end - start) * e / E``: the value `end` is approached, never reached within the run.
+
+    >>> Linear(0, 200)(Progress(epoch=25, epochs=50))
+    100.0
+    """
+
+    start: float
+    end: float
+
+    def __call__(self, progress: Progress) -> float:
+        return self.start + (self.end - self.start) * progress.fraction
+
+
+Schedule: TypeAlias = Constant | Linear
+
+
+def cosine(start: float, end: float, progress: Progress) -> float:
+    """Cosine annealing per epoch (arXiv 1608.03983, equation 5, one cycle): `start` at epoch 0."""
+    return end + (start - end) * (1 + math.cos(math.pi * progress.fraction)) / 2

@@ -1,0 +1,82 @@
+"""The mixed network: every candidate operation on every edge, weighted. The readable definition, and the oracle."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dadarts.alphas import Mixing
+from dadarts.cells import Cell, Macro, Site, build_backbone, noises
+from dadarts.ops import Zero
+from dadarts.spaces import SearchSpace
+
+
+class MixedNode(nn.Module):
+    """``node = sum_e sum_o M[e, o] * op_{e,o}(state_e)``.
+
+    Places that are exactly 0 in mixing weights that need no gradient are not computed: zero times an operation is
+    zero, so nothing changes but the time. `none` adds zeros and is never computed.
+    """
+
+    def __init__(self, space: SearchSpace, site: Site, number: int) -> None:
+        super().__init__()
+        self.places: list[tuple[int, int, str]] = []
+        stride_of = [site.input_stride if state < space.inputs else 1 for state in range(number + space.inputs)]
+        for edge, names in enumerate(space.table(site.kind)[number]):
+            for column, name in enumerate(names):
+                operation = space.ops[name].build(site.channels, stride_of[edge], False) if name else None
+                if operation is not None and not isinstance(operation, Zero):
+                    self.add_module(f"{edge}-{name}", operation)
+                    self.places.append((edge, column, f"{edge}-{name}"))
+        self.zero = Zero(stride_of[0])
+
+    def forward(self, states: list[Tensor], mixing_EO: Tensor) -> Tensor:
+        rows = [row.unbind() for row in mixing_EO.unbind()] if mixing_EO.requires_grad else mixing_EO.tolist()
+        total: Tensor | None = None
+        for edge, column, name in self.places:
+            weight = rows[edge][column]
+            if isinstance(weight, float) and weight == 0:
+                continue
+            term = weight * self.get_submodule(name)(states[edge])
+            total = term if total is None else total + term
+        return self.zero(states[0]) if total is None else total
+
+
+class Supernet(nn.Module):
+    """All networks of a search space at once; it holds weights w and never an alpha.
+
+    Every batch norm uses the statistics of the batch: there are no running statistics, so any mixing weights can be
+    evaluated at any time. Cells of one kind share their mixing weights.
+    """
+
+    def __init__(self, space: SearchSpace, macro: Macro) -> None:
+        super().__init__()
+        self.space = space
+        self.macro = macro
+        states = range(space.inputs, space.inputs + space.nodes)
+        concat = tuple(states) if space.syntax == "darts" else (states[-1],)
+        self.backbone = build_backbone(
+            space,
+            macro,
+            lambda site, number: MixedNode(space, site, number),
+            dict.fromkeys(space.kinds, concat),
+            affine=False,
+        )
+        self._noises = noises(self)
+
+    def forward(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0) -> Tensor:
+        """Logits (B, classes) of normalised pictures under mixing weights.
+
+        Args:
+            x_BCHW: normalised pictures.
+            mixing: kind -> node -> (E, O).
+            noise_key: names the batch; only the operation `noise` (space S4) draws from it.
+        """
+        for noise in self._noises:
+            noise.key = noise_key
+
+        def run(cell: Cell, inputs: object) -> Tensor:
+            weights = mixing[cell.site.kind]
+            out: Tensor = cell(inputs, lambda number, node, states: node(states, weights[number]))
+            return out
+
+        return self.backbone.classify(self.backbone.features(x_BCHW, run)[-1])

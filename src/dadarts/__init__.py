@@ -1,1 +1,98 @@
-"""Discretization-aware differentiable architecture search."""
+"""Discretization-aware differentiable architecture search: the network you search is the network you get.
+
+>>> import dadarts
+>>> config = dadarts.SearchConfig(name="first", dataset="digits")
+>>> for event in dadarts.search(config):  # doctest: +SKIP
+...     print(event)
+
+Names are imported when they are first used, so that ``dadarts --help`` need not wait for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dadarts.alphas import Alphas
+    from dadarts.bilevel import Method, Objective
+    from dadarts.cells import Macro
+    from dadarts.config import SearchConfig, TrainConfig
+    from dadarts.discretization import Rule, discretize
+    from dadarts.errors import DadartsError, InputError, RunError
+    from dadarts.export import TrainedNetwork, load
+    from dadarts.genotype import Genotype
+    from dadarts.methods import METHODS
+    from dadarts.network import Network
+    from dadarts.relax import Hard, Soft, TopK
+    from dadarts.schedules import Constant, Linear, Progress
+    from dadarts.search_loop import search
+    from dadarts.spaces import SPACES, SearchSpace, space
+    from dadarts.supernet import Supernet
+    from dadarts.topk import soft_top_k
+    from dadarts.train_loop import train
+
+_HOMES = {
+    "alphas": ("Alphas",),
+    "bilevel": ("Method", "Objective"),
+    "cells": ("Macro",),
+    "config": ("SearchConfig", "TrainConfig"),
+    "discretization": ("Rule", "discretize"),
+    "errors": ("DadartsError", "InputError", "RunError"),
+    "export": ("TrainedNetwork", "load"),
+    "genotype": ("Genotype",),
+    "methods": ("METHODS",),
+    "network": ("Network",),
+    "relax": ("Hard", "Soft", "TopK"),
+    "schedules": ("Constant", "Linear", "Progress"),
+    "search_loop": ("search",),
+    "spaces": ("SPACES", "SearchSpace", "space"),
+    "supernet": ("Supernet",),
+    "topk": ("soft_top_k",),
+    "train_loop": ("train",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "METHODS",
+    "SPACES",
+    "Alphas",
+    "Constant",
+    "DadartsError",
+    "Genotype",
+    "Hard",
+    "InputError",
+    "Linear",
+    "Macro",
+    "Method",
+    "Network",
+    "Objective",
+    "Progress",
+    "Rule",
+    "RunError",
+    "SearchConfig",
+    "SearchSpace",
+    "Soft",
+    "Supernet",
+    "TopK",
+    "TrainConfig",
+    "TrainedNetwork",
+    "discretize",
+    "load",
+    "search",
+    "soft_top_k",
+    "space",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'dadarts' has no attribute {name!r}")
+    value = getattr(import_module(f"dadarts.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
+from dadarts import literal
 from dadarts.bilevel import Method, Objective
-from dadarts.errors import InputError
+from dadarts.errors import InputError, unknown
 from dadarts.genotype import RETAIN
-from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty
-from dadarts.relax import Hard, TopK
+from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty, Penalty
+from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Constant, Linear
 from dadarts.spaces import SearchSpace
 
@@ -101,3 +103,39 @@ def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
             f"-option 2 feeds the edge level into the node level and needs both (search space {space.name}); "
             "use -option 1 or 3"
         )
+
+
+_SPEAKABLE = {
+    cls.__name__: cls
+    for cls in (Method, Objective, Soft, Hard, TopK, Constant, Linear, DiscretizationLoss, BetaDecay, NonePenalty)
+}
+
+
+def parse_method(text: str) -> Method:
+    """Read a method from its repr, as data.
+
+    >>> parse_method(repr(dadarts())) == dadarts()
+    True
+
+    Raises:
+        InputError: not the repr of a `Method`.
+    """
+    method = _built(literal.parse(text))
+    if not isinstance(method, Method):
+        raise InputError(f"not a method: {text[:40]!r}; expected Method(...)")
+    return method
+
+
+def _built(value: literal.Literal) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_built(item) for item in value)
+    if not isinstance(value, literal.Call):
+        return value
+    if value.name not in _SPEAKABLE:
+        raise unknown("part of a method", value.name, _SPEAKABLE)
+    try:
+        return _SPEAKABLE[value.name](
+            *(_built(arg) for arg in value.args), **{key: _built(item) for key, item in value.keywords}
+        )
+    except TypeError as error:
+        raise InputError(f"not a method: {error}") from None

@@ -1,0 +1,48 @@
+"""What a run must remember, and how it is kept: tensors and plain values, loaded as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from dadarts import atomic
+from dadarts.errors import InputError
+
+State: TypeAlias = dict[str, Any]
+"""Tensors, numbers, strings, lists and dicts of them"""
+
+VERSION = 1
+
+
+def save(path: Path, kind: str, settings: dict[str, Any], state: State) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        RunError: the disk is full; the checkpoint before is kept.
+    """
+    payload = {"version": VERSION, "kind": kind, "settings": settings, "state": state}
+    atomic.write(path, lambda temporary: torch.save(payload, temporary))
+
+
+def load(path: Path, kind: str) -> tuple[dict[str, Any], State]:
+    """The settings and the state of a checkpoint; nothing in the file is run.
+
+    Raises:
+        InputError: no such file, not a checkpoint, damaged, or one with code in it.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is not there: nothing to resume; leave -resume out or give another -name")
+    try:
+        payload = torch.load(path, map_location="cpu", weights_only=True)
+        if payload["version"] != VERSION or payload["kind"] != kind:
+            raise InputError(f"{path} is a {payload['kind']} checkpoint of version {payload['version']}")
+        return payload["settings"], payload["state"]
+    except InputError:
+        raise
+    except Exception as error:
+        # A damaged or hostile file can fail anywhere in the reader; whatever it was, the file is no checkpoint.
+        raise InputError(
+            f"{path} is damaged or holds more than data, and is not loaded ({type(error).__name__})"
+        ) from None

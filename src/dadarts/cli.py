@@ -1,0 +1,157 @@
+"""The modern door: ``dadarts search | train | show | runs | demo``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from dadarts import doors
+from dadarts.config import SearchConfig, TrainConfig
+from dadarts.errors import InputError, unknown
+from dadarts.flags import Command, Flag
+
+_METHOD = Flag(("method",), "run", "dadarts darts darts-first-order; technique flags change it", default="dadarts")
+_JSON = Flag(("json",), "output", "print JSON", boolean=True)
+_SHOW = Command(
+    "dadarts show",
+    "Draw a genotype's cells, and count parameters (without the auxiliary head) and multiply-adds.",
+    (
+        Flag(("space",), "network", "a search space (default: by the genotype's syntax)"),
+        Flag(("dataset",), "network", "a known data set, for sizes; its files are not needed", default="cifar10"),
+        Flag(("init_channels",), "network", "C (default: 36 in darts, 16 in nas-bench-201)"),
+        Flag(("layers", "n_layers"), "network", "L (default: 20 in darts, 5 in nas-bench-201)"),
+        Flag(("runs_dir",), "output", "where @search-run is looked up and pictures go", default="runs"),
+        _JSON,
+    ),
+    positionals=(("genotype", "a genotype, the path of a genotype.json or .txt, or @search-run"),),
+)
+_RUNS = Command(
+    "dadarts runs", "List all runs.", (Flag(("runs_dir",), "output", "where runs are kept", default="runs"), _JSON)
+)
+_DEMO = Command(
+    "dadarts demo",
+    "Search on scikit-learn's digits with DADARTS and train what was found, beside a random genotype.",
+    (
+        Flag(("runs_dir",), "output", "where runs are kept", default="runs"),
+        Flag(("seed",), "run", "seed of every random draw", default="42"),
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``dadarts``: run a subcommand and return its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    return doors.guarded("dadarts", lambda: _dispatch(words))
+
+
+def search_config(argv: Sequence[str]) -> SearchConfig:
+    """The configuration that the words of ``dadarts search`` spell."""
+    values, _, _ = doors.split_run_flags(doors.search_command("dadarts search", _METHOD).parse(argv))
+    return doors.search_config(values, "dadarts")[0]
+
+
+def train_config(argv: Sequence[str]) -> TrainConfig:
+    """The configuration that the words of ``dadarts train`` spell."""
+    values, _, _ = doors.split_run_flags(doors.train_command("dadarts train").parse(argv))
+    return doors.train_config(values)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0].lstrip("-") in ("help", "h"):
+        print(_overview())
+        return 0 if words else 2
+    if words[0].lstrip("-") == "version":
+        from importlib.metadata import version
+
+        print(version("dadarts"))
+        return 0
+    if words[0] not in _COMMANDS:
+        raise unknown("command", words[0], _COMMANDS)
+    return _COMMANDS[words[0]](words[1:])
+
+
+def _overview() -> str:
+    lines = ["usage: dadarts COMMAND ...", ""]
+    lines += [f"  {name:8} {function.__doc__}" for name, function in _COMMANDS.items()]
+    return "\n".join([*lines, "", "dadarts COMMAND --help lists its flags."])
+
+
+def _search(words: list[str]) -> int:
+    """find a genotype"""
+    values = doors.search_command("dadarts search", _METHOD).parse(words)
+    return doors.search_from_values(values, "dadarts", ["dadarts", "search", *words])
+
+
+def _train(words: list[str]) -> int:
+    """train a genotype's network from scratch"""
+    return doors.train_from_words("dadarts train", ["dadarts", "train"], words)
+
+
+def _show(words: list[str]) -> int:
+    """draw a genotype and count its parameters and multiply-adds"""
+    values = _SHOW.parse(words)
+    runs_dir = Path(values.get("runs_dir", "runs"))
+    text = doors.genotype_text(values["genotype"], runs_dir)
+    sizes = {name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values}
+    from dadarts.genotype import Genotype
+    from dadarts.show import show
+
+    shown = show(
+        Genotype.parse(text),
+        space=values.get("space"),
+        dataset=values.get("dataset", "cifar10"),
+        pictures=runs_dir / "show",
+        **sizes,
+    )
+    if "json" in values:
+        print(json.dumps(asdict(shown), indent=1))
+    else:
+        print("\n".join(f"{name:14} {_cell(value)}" for name, value in asdict(shown).items()))
+    return 0
+
+
+def _runs(words: list[str]) -> int:
+    """list all runs"""
+    from dadarts.listing import list_runs
+
+    values = _RUNS.parse(words)
+    runs = list_runs(Path(values.get("runs_dir", "runs")))
+    if "json" in values:
+        print(json.dumps([run.as_dict() for run in runs], indent=1))
+        return 0
+    for run in runs:
+        result = run.result if len(run.result) <= 60 else run.result[:57] + "..."
+        print(f"{run.kind:8} {run.name:24} {run.dataset:16} {run.epoch:4}/{run.epochs:<5} {run.state:18} {result}")
+    return 0
+
+
+def _demo(words: list[str]) -> int:
+    """search and train on scikit-learn's digits, in minutes"""
+    values = _DEMO.parse(words)
+    from dadarts.demo import demo
+
+    return demo(Path(values.get("runs_dir", "runs")), int(_positive("seed", values.get("seed", "42"))))
+
+
+def _positive(name: str, word: str) -> int:
+    if not word.isdigit() or not 0 < int(word[:9]) <= 4096 or len(word) > 9:
+        raise InputError(f"-{name} {word[:40]}: expected a whole number from 1 to 4096")
+    return int(word)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "\n               ".join(value) if isinstance(value, list) else str(value)
+
+
+_COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
+    "search": _search,
+    "train": _train,
+    "show": _show,
+    "runs": _runs,
+    "demo": _demo,
+}

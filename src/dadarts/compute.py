@@ -1,0 +1,80 @@
+"""Where a run computes: the device, and how many threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import torch
+
+from dadarts.config import RunConfig
+from dadarts.errors import InputError
+
+_ELEMENTS_FOR_MANY_THREADS = 2**18
+
+
+def pick_device(config: RunConfig) -> torch.device:
+    """The device that `-device` and `-gpus` name; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    if config.gpus is not None and config.device != "cpu":
+        return _cuda(config.gpus)
+    if config.device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if config.device == "cuda":
+        return _cuda("0")
+    if config.device == "mps" and not torch.backends.mps.is_available():
+        raise InputError("-device mps: this machine has no MPS device; use -device cpu")
+    return torch.device(config.device)
+
+
+def _cuda(index: str) -> torch.device:
+    count = torch.cuda.device_count()
+    if not index.isdigit():
+        raise InputError(f"-gpus {index}: give the index of one CUDA device, such as 0")
+    if int(index) >= count:
+        raise InputError(
+            f"CUDA device {index}: this machine has {count}; use -device cpu"
+            if not count
+            else f"-gpus {index}: this machine has CUDA devices 0 to {count - 1}"
+        )
+    return torch.device("cuda", int(index))
+
+
+def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int) -> int:
+    """How many CPU threads to use: `-threads`, or a rule.
+
+    The rule looks at sizes only and never at a clock, because sums depend on the number of threads and a seed must
+    give the same genotype twice: one thread where a state of the network has fewer than 2^18 numbers (small
+    operations run slower on two threads than on one), else one a core.
+    """
+    if config.threads is not None:
+        return config.threads
+    return 1 if pixels * channels * batch < _ELEMENTS_FOR_MANY_THREADS else len(os.sched_getaffinity(0))
+
+
+def prepare(device: torch.device, threads: int) -> None:
+    """Make this process compute with so many threads, and the same sums every time."""
+    torch.set_num_threads(threads)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+
+
+def versions(device: torch.device, threads: int) -> dict[str, str | int]:
+    """What the numbers of a run may depend on besides its settings."""
+    from importlib.metadata import version
+
+    return {
+        "dadarts": version("dadarts"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
+        "threads": threads,
+    }

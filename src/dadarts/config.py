@@ -1,0 +1,273 @@
+"""What a run needs to know: typed, frozen, and validated once, here.
+
+A field is a setting of all three doors: the original's ``-flag``, ``dadarts ... --flag`` and the Python API.
+Torch is imported only when a configuration is made, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from dadarts.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from dadarts.bilevel import Method
+    from dadarts.genotype import Genotype
+    from dadarts.spaces import SearchSpace
+
+ENVIRONMENT = frozenset({"workers", "print_freq", "checkpoint_minutes", "cache_dir", "data_path", "runs_dir", "gpus"})
+"""Settings that say where and how a run works but decide none of its numbers; a resumed run may change them."""
+
+
+def setting(default: Any, group: str, text: str, *aliases: str, **constraints: Any) -> Any:
+    """A field with its place in ``--help``; ``...`` as default means that it must be given."""
+    extra: dict[str, Any] = {"group": group, "aliases": list(aliases)}
+    return Field(default, description=text, json_schema_extra=extra, **constraints)
+
+
+class Settings(BaseModel):
+    """Base of all configurations: frozen, no unknown names, and errors of one line.
+
+    Raises:
+        InputError: a value is missing, unknown, of the wrong type or out of range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, ser_json_inf_nan="constants")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _one_line(error, type(self)) from None
+
+
+def _one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, InputError) and not first["loc"]:
+        return cause
+    name = "-" + ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return InputError(f"{name} must be given")
+    if first["type"] == "extra_forbidden":
+        return unknown("setting", name[1:], model.model_fields)
+    given = str(first.get("input"))
+    said = str(cause) if isinstance(cause, InputError) else first["msg"][0].lower() + first["msg"][1:]
+    return InputError(f"{name} {given[:60] + '...' if len(given) > 60 else given}: {said}")
+
+
+def _as_method(value: Any) -> Any:
+    from dadarts.bilevel import Method
+    from dadarts.methods import parse_method
+
+    if not isinstance(value, str | Method):
+        raise InputError("expected a Method or its repr")
+    return parse_method(value) if isinstance(value, str) else value
+
+
+def _as_genotype(value: Any) -> Any:
+    from dadarts.genotype import Genotype
+
+    if not isinstance(value, str | Genotype):
+        raise InputError("expected a Genotype or its text")
+    return Genotype.parse(value) if isinstance(value, str) else value
+
+
+def _default_method() -> Any:
+    from dadarts.methods import dadarts
+
+    return dadarts()
+
+
+if TYPE_CHECKING:
+    MethodField = Method
+    GenotypeField = Genotype
+else:
+    MethodField = Annotated[Any, BeforeValidator(_as_method), PlainSerializer(repr)]
+    GenotypeField = Annotated[Any, BeforeValidator(_as_genotype), PlainSerializer(str)]
+
+
+class RunConfig(Settings):
+    """What searching and training have in common."""
+
+    name: str = setting(..., "run", "name of the run; its folder is runs/search/NAME or runs/augment/NAME")
+    runs_dir: Path = setting(Path("runs"), "run", "where runs are kept")
+    seed: int = setting(42, "run", "seed of every random draw", ge=0, lt=2**63)
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "run", "where to compute")
+    gpus: str | None = setting(None, "run", "index of the CUDA device, such as 0")
+    threads: int | None = setting(None, "run", "CPU threads (default: by the size of the network)", ge=1, le=1024)
+    print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1)
+    checkpoint_minutes: float = setting(
+        5.0, "run", "minutes between checkpoints within an epoch", ge=0, allow_inf_nan=False
+    )
+
+    dataset: str = setting(..., "data", "cifar10 cifar100 mnist fashionmnist imagenet digits, a folder, or a .npz")
+    data_path: Path = setting(Path("datasets"), "data", "where data sets lie or are downloaded to")
+    dataset_portion: float = setting(1.0, "data", "part of the training set to use", gt=0, le=1)
+    image_size: int | None = setting(None, "data", "size of a folder's pictures (default: median short side)")
+    cache_dir: Path | None = setting(None, "data", "where decoded pictures are kept (default: the user's cache)")
+    workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256)
+
+    stem_multiplier: int = setting(3, "network", "the darts stem has this many times C channels", ge=1, le=64)
+
+    @field_validator("name")
+    @classmethod
+    def _name_stays_in_its_folder(cls, name: str) -> str:
+        if not name.strip() or len(name.encode()) > 200:
+            raise InputError("a name has 1 to 200 bytes")
+        if "/" in name or "\\" in name or name.startswith(".") or not name.isprintable():
+            raise InputError("a name is one folder below the runs folder: no slash, no leading dot")
+        return name
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_is_named(cls, dataset: str) -> str:
+        if not dataset.strip():
+            raise InputError("name a data set, a folder or a .npz file")
+        return dataset
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        values: dict[str, Any] = json.loads(self.model_dump_json())
+        return values
+
+    def differences(self, saved: dict[str, Any]) -> list[str]:
+        """The settings that decide numbers and differ from saved ones, each as a phrase."""
+        own = self.to_json()
+        return [
+            f"-{name} is {saved.get(name)!r} in the run and {value!r} here"
+            for name, value in own.items()
+            if name not in ENVIRONMENT and saved.get(name) != value
+        ]
+
+
+class SearchConfig(RunConfig):
+    """One search: data, supernet, the two optimizers, and the method.
+
+    >>> SearchConfig(name="first", dataset="digits", epochs=2).layers
+    8
+    """
+
+    epochs: int = setting(50, "run", "passes over the training half", ge=1, le=10**6)
+    batch_size: int = setting(64, "run", "pictures in a step's batch, from each half", ge=2, le=10**6)
+
+    search_space: str = setting("darts", "network", "darts nas-bench-201 connect-nas-bench S1 S2 S3 S4")
+    nodes: int = setting(
+        None, "network", "intermediate nodes of a cell (default: the space's, 4 in darts)", ge=1, le=16
+    )
+    init_channels: int = setting(None, "network", "C, initial channels (default: the space's, 16)", ge=1, le=4096)
+    layers: int = setting(None, "network", "L, cells (default: the space's, 8 in darts)", "n_layers", ge=1, le=1000)
+
+    w_lr: float = setting(0.025, "weights w", "xi, learning rate at the start", ge=0, le=1e3)
+    w_lr_min: float = setting(0.001, "weights w", "learning rate that the cosine ends at", ge=0, le=1e3)
+    w_momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
+    w_weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
+    w_grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, allow_inf_nan=False)
+    nesterov: bool = setting(False, "weights w", "Nesterov momentum")
+    alpha_lr: float = setting(3e-4, "alphas", "learning rate of Adam", ge=0, le=1e3)
+    alpha_weight_decay: float = setting(1e-3, "alphas", "weight decay", ge=0, le=1e3)
+    hessian_eigenvalue: bool = setting(
+        False, "alphas", "report the dominant eigenvalue of the validation loss' Hessian in alpha"
+    )
+
+    method: MethodField = Field(default_factory=_default_method, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sizes_follow_from_the_space(cls, values: dict[str, Any]) -> dict[str, Any]:
+        from dadarts import spaces
+
+        nodes = values.get("nodes")
+        name = str(values.get("search_space", "darts"))
+        space = spaces.space(name)
+        if nodes is not None and str(nodes).isdigit() and 0 < int(nodes) <= 16:
+            space = spaces.space(name, int(nodes))
+        given = {key: value for key, value in values.items() if value is not None}
+        defaults = {
+            "nodes": space.nodes,
+            "init_channels": space.search_size.channels,
+            "layers": space.search_size.layers,
+        }
+        return defaults | given
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> SearchConfig:
+        if self.nesterov and not self.w_momentum:
+            raise InputError("-nesterov needs -w_momentum above 0")
+        return self
+
+    @field_validator("method", mode="after")
+    @classmethod
+    def _method_works_in_the_space(cls, method: Method, info: Any) -> Method:
+        if "search_space" not in info.data or "nodes" not in info.data:
+            return method
+        from dadarts import spaces
+        from dadarts.methods import resolve
+
+        return resolve(method, spaces.space(info.data["search_space"], info.data["nodes"]))
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space with this configuration's nodes."""
+        from dadarts import spaces
+
+        return spaces.space(self.search_space, self.nodes)
+
+
+class TrainConfig(RunConfig):
+    """Training a genotype's network from scratch."""
+
+    epochs: int = setting(600, "run", "passes over the training set", ge=1, le=10**6)
+    batch_size: int = setting(96, "run", "pictures in a batch", ge=1, le=10**6)
+
+    genotype: GenotypeField = setting(..., "network", "a genotype, the path of a genotype.json or .txt, or @search-run")
+    init_channels: int = setting(None, "network", "C, initial channels (default: the space's, 36)", ge=1, le=4096)
+    layers: int = setting(None, "network", "L, cells (default: the space's, 20)", "n_layers", ge=1, le=1000)
+    aux_weight: float = setting(0.4, "network", "weight of the auxiliary head's loss; 0 is no head", ge=0, le=1e3)
+    drop_path_prob: float = setting(0.2, "network", "drop-path probability at the end of a linear rise", ge=0, lt=1)
+
+    lr: float = setting(0.025, "weights w", "learning rate at the start; a cosine takes it to 0", ge=0, le=1e3)
+    momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
+    weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
+    grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, allow_inf_nan=False)
+
+    cutout_length: int = setting(16, "data", "side of the square that cutout blanks; 0 is none", ge=0, le=1024)
+    valid_fraction: float = setting(
+        0.0, "data", "part of the training set held out to choose the epoch that is kept; 0 keeps the last", ge=0, lt=1
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sizes_follow_from_the_genotype(cls, values: dict[str, Any]) -> dict[str, Any]:
+        from dadarts import spaces
+
+        given = {key: value for key, value in values.items() if value is not None}
+        if "genotype" not in given:
+            return given
+        given["genotype"] = _as_genotype(given["genotype"])
+        size = spaces.for_syntax(given["genotype"].syntax).train_size
+        return {"init_channels": size.channels, "layers": size.layers} | given
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> TrainConfig:
+        if self.batch_size == 1 and self.has_auxiliary_head:
+            raise InputError("-batch_size 1: batch norm in the auxiliary head needs 2 pictures; or pass -aux_weight 0")
+        return self
+
+    @property
+    def has_auxiliary_head(self) -> bool:
+        """Whether the network is trained with DARTS' auxiliary head (the nas-bench-201 skeleton has none)."""
+        return self.aux_weight > 0 and self.genotype.syntax == "darts"

@@ -1,0 +1,92 @@
+"""What must always be reported about a search: the gap, certainty, churn and collapse of its choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dadarts.alphas import Alphas
+from dadarts.bilevel import Batch, Bilevel
+from dadarts.data import Loader
+from dadarts.discretization import discretize
+from dadarts.relax import AnyRelaxation, Hard, Soft
+from dadarts.schedules import Progress
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean cross entropy and accuracy in [0, 1] over a split."""
+
+    loss: float
+    top1: float
+
+
+def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
+    """The relaxation that acts at this epoch: a `Hard` one that has not begun is `Soft`."""
+    if isinstance(relaxation, Hard):
+        return Hard() if progress.epoch >= relaxation.start else Soft()
+    return relaxation
+
+
+def evaluate(
+    bilevel: Bilevel, loader: Loader, relaxations: frozenset[AnyRelaxation], progress: Progress
+) -> Iterator[Mapping[AnyRelaxation, Score] | None]:
+    """Score the same weights on the same batches under several relaxations.
+
+    Yields None after every batch, so that a caller may stop in between, and the scores at the end.
+    """
+    mixings = {relaxation: bilevel.fixed_mixing(relaxation, progress) for relaxation in relaxations}
+    totals = dict.fromkeys(relaxations, (0.0, 0))
+    seen = 0
+    for batch in loader.epoch(0):
+        seen += len(batch.labels)
+        for relaxation, mixing in mixings.items():
+            with torch.no_grad():
+                logits = bilevel.supernet(batch.images, mixing, batch.key)
+            loss, correct = totals[relaxation]
+            loss += F.cross_entropy(logits, batch.labels, reduction="sum").item()
+            totals[relaxation] = loss, correct + int((logits.argmax(dim=1) == batch.labels).sum())
+        yield None
+    yield {relaxation: Score(loss / seen, correct / seen) for relaxation, (loss, correct) in totals.items()}
+
+
+def entropy(alphas: Alphas) -> float:
+    """Mean over edges of the entropy of W, in nats: 0 is certain, log O is undecided."""
+    W = alphas.weights().detach()
+    per_edge = torch.special.entr(W).sum(dim=-1)
+    return float(per_edge[alphas.candidates.present.any(dim=-1)].mean())
+
+
+def choices(alphas: Alphas) -> Tensor:
+    """D(W) of all stacked nodes, bool (N, E, O)."""
+    return discretize(alphas.weights(), alphas.candidates.rule, alphas.candidates.present)
+
+
+def hessian_eigenvalue(bilevel: Bilevel, valid: Batch, progress: Progress, iterations: int = 20) -> float:
+    """Dominant eigenvalue of ``grad^2_alpha L_valid`` on one batch, by power iteration (arXiv 1909.09656).
+
+    Hessian-vector products are exact. Under a `Hard` relaxation the straight-through gradient is differentiated.
+    """
+    mixing = bilevel.alphas.mix(bilevel.method.alphas.relax, progress)
+    loss, _ = bilevel.loss(valid, mixing)
+    for penalty in bilevel.method.alphas.penalties:
+        loss = loss + penalty(bilevel.alphas, progress)
+    gradient = torch.autograd.grad(loss, bilevel.alpha, create_graph=True)
+    flat = torch.cat([g.flatten() for g in gradient])
+    v = torch.ones_like(flat) / flat.numel() ** 0.5
+    value = 0.0
+    for _ in range(iterations):
+        product = torch.autograd.grad(
+            flat @ v, bilevel.alpha, retain_graph=True, materialize_grads=True, allow_unused=True
+        )
+        Hv = torch.cat([p.flatten() for p in product])
+        value = float(v @ Hv)
+        norm = Hv.norm()
+        if norm == 0:
+            return 0.0
+        v = Hv / norm
+    return value

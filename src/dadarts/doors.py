@@ -1,0 +1,251 @@
+"""What both command lines share: words to configurations, and a run with its signals, progress and exit code."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
+from dadarts.errors import DadartsError, InputError, RunError, unknown
+from dadarts.events import Event, RunStarted, SearchDone, TrainDone
+from dadarts.flags import Command, Flag, flags_of
+from dadarts.progress import Progress
+from dadarts.runfolder import RunFolder
+from dadarts.techniques import FLAGS_OF_METHOD, Techniques
+
+RUN_FLAGS = (
+    Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True),
+    Flag(("overwrite",), "run", "replace a run of this name", boolean=True),
+)
+UNSUPPORTED = frozenset(
+    {
+        "topk_to_remove",
+        "variable_temperature",
+        "zero_variable_temperature",
+        "epsilon",
+        "alphas_path",
+        "mask_alphas",
+        "prune_strategy",
+        "project",
+        "debugging",
+    }
+)
+
+
+def search_command(prog: str, *more: Flag) -> Command:
+    """The flags of a search, in either door."""
+    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *flags_of(Techniques))
+    about = "Search a network architecture by gradient descent; the genotype is the last line on stdout."
+    return Command(prog, about, flags, unsupported=UNSUPPORTED)
+
+
+def train_command(prog: str) -> Command:
+    """The flags of a training, in either door."""
+    about = "Train the network of a genotype from scratch; its test accuracy is the last line on stdout."
+    return Command(prog, about, (*flags_of(TrainConfig), *RUN_FLAGS), unsupported=UNSUPPORTED)
+
+
+def search_config(values: dict[str, str], default_method: str) -> tuple[SearchConfig, list[str]]:
+    """The configuration that the words of a search spell, and what the log should say about them.
+
+    Args:
+        values: settings as text, a `method` perhaps among them.
+        default_method: the method where none is named; technique flags change it.
+
+    Raises:
+        InputError: a value cannot be used.
+    """
+    from dadarts.methods import METHODS
+
+    method = values.get("method", default_method)
+    technique_names = set(Techniques.model_fields)
+    chosen = {name: value for name, value in values.items() if name in technique_names}
+    rest: dict[str, Any] = {name: value for name, value in values.items() if name not in {*technique_names, "method"}}
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    if method not in FLAGS_OF_METHOD:
+        if chosen:
+            raise InputError(f"-{next(iter(chosen))} does not go with --method {method}")
+        return SearchConfig(**rest, method=METHODS[method]()), []
+    techniques = Techniques(**{**FLAGS_OF_METHOD[method], **chosen})
+    return SearchConfig(**rest, method=techniques.method()), techniques.notes()
+
+
+def train_config(values: dict[str, str]) -> TrainConfig:
+    """The configuration that the words of a training spell.
+
+    Raises:
+        InputError: a value cannot be used.
+    """
+    given: dict[str, Any] = dict(values)
+    if "genotype" in given:
+        given["genotype"] = genotype_text(given["genotype"], Path(given.get("runs_dir", "runs")))
+    return TrainConfig(**given)
+
+
+def genotype_text(word: str, runs_dir: Path) -> str:
+    """The genotype that a word stands for: itself, the content of a file, or the result of a search (``@name``).
+
+    Raises:
+        InputError: no such file or search.
+    """
+    word = word.strip()
+    if word.startswith("@"):
+        path = runs_dir / "search" / word[1:] / "genotype.txt"
+        if not _is_file(path):
+            raise InputError(f"{word[:80]}: there is no genotype at {str(path)[:200]}; see `dadarts runs`")
+        return _read(path)
+    if word.startswith(("Genotype(", "|", "{", "[", "(")) or not _is_file(Path(word)):
+        if word.endswith((".json", ".txt")) and len(word) < 4096 and "(" not in word:
+            raise InputError(
+                f"there is no file {word}; -genotype takes a genotype, a .json or .txt file, or @search-run"
+            )
+        return word
+    return _read(Path(word))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(2 * 65_536)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as text ({type(error).__name__})") from None
+
+
+def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
+    """The settings of the run to resume, where the command line names the run and nothing that decides numbers."""
+    if not _truth(values.get("resume")) or set(values) - ENVIRONMENT - {"name", "resume"}:
+        return None
+    folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values.get("name", ""))
+    if not values.get("name") or "/" in values["name"] or not folder.exists:
+        return None
+    settings: dict[str, Any] = folder.saved_config()["settings"]
+    return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
+
+
+def split_run_flags(values: dict[str, str]) -> tuple[dict[str, str], bool, bool]:
+    """Separate -resume and -overwrite, which steer a run, from the settings, which decide it."""
+    rest = {name: value for name, value in values.items() if name not in ("resume", "overwrite")}
+    return rest, _truth(values.get("resume")), _truth(values.get("overwrite"))
+
+
+def _truth(word: str | None) -> bool:
+    if word is not None and word.lower() not in ("true", "false", "yes", "no", "1", "0"):
+        raise InputError(f"{word[:40]!r} is neither True nor False")
+    return word is not None and word.lower() in ("true", "yes", "1")
+
+
+def guarded(prog: str, main: Callable[[], int]) -> int:
+    """Run a command; whatever goes wrong on purpose is one line on stderr and an exit code."""
+    try:
+        return main()
+    except DadartsError as error:
+        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except _StoppedEarlyError as stop:
+        print(f"{prog}: stopped before the first step; nothing was lost", file=sys.stderr)
+        return 128 + stop.number
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+class _StoppedEarlyError(BaseException):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], int]]:
+    """Collect SIGINT and SIGTERM; before the run has begun they end the process at once."""
+    received = 0
+    begun = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        if not begun:
+            raise _StoppedEarlyError(number)
+        received = number
+
+    def begin() -> int:
+        nonlocal begun
+        begun = True
+        return received
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield begin
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(
+    events_of: Callable[[], Iterator[Event]], print_freq: int, argv: Sequence[str], notes: Sequence[str] = ()
+) -> int:
+    """Iterate over a run: show progress, stop on a signal, print the result as the last line of stdout."""
+    with _stop_signals() as begin:
+        # Torch takes seconds to import: from here on a signal is answered with a line.
+        progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line))
+        events = events_of()
+        try:
+            for event in events:
+                progress(event)
+                if isinstance(event, RunStarted):
+                    for note in notes:
+                        progress.say(f"note: {note}")
+                if isinstance(event, SearchDone | TrainDone):
+                    _finish(event)
+                    continue
+                stopped = begin()
+                if stopped:
+                    events.close()  # type: ignore[attr-defined]
+                    words = [word for word in argv if word.lstrip("-") not in ("resume", "overwrite")]
+                    progress.say(f"stopped and saved; go on with: {shlex.join([*words, '-resume'])}")
+                    return 128 + stopped
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise RunError(f"{place}{error.strerror or error}; the last checkpoint is kept") from error
+    return 0
+
+
+def _finish(event: SearchDone | TrainDone) -> None:
+    for path in event.pictures:
+        print(path, file=sys.stderr)
+    print(event.genotype if isinstance(event, SearchDone) else event.metrics["test_top1"], flush=True)
+
+
+def search_from_values(values: dict[str, str], default_method: str, argv: Sequence[str]) -> int:
+    """Search with settings as text, after either door has read its own words. Returns the exit code."""
+    saved = saved_values(values, "search")
+    settings, resume, overwrite = split_run_flags(values)
+    config, notes = (SearchConfig(**saved), []) if saved else search_config(settings, default_method)
+    from dadarts.search_loop import search
+
+    return run(lambda: search(config, resume=resume, overwrite=overwrite), config.print_freq, argv, notes)
+
+
+def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> int:
+    """Train with the words of either door. Returns the exit code."""
+    values = train_command(prog).parse(argv)
+    saved = saved_values(values, "augment")
+    settings, resume, overwrite = split_run_flags(values)
+    config = TrainConfig(**saved) if saved else train_config(settings)
+    from dadarts.train_loop import train
+
+    return run(lambda: train(config, resume=resume, overwrite=overwrite), config.print_freq, [*command, *argv])

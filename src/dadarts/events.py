@@ -1,0 +1,82 @@
+"""What a run tells the world. Whoever iterates over a run decides what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from dadarts.genotype import Genotype
+
+Row: TypeAlias = Mapping[str, float | int | None]
+"""One line of history.csv; None is an empty cell."""
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The first checkpoint is written and the first step comes next."""
+
+    folder: Path
+    summary: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that a reader of the log should know, said once."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step has been taken: means of the epoch so far, and pictures a second."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class ValidationStep:
+    """A validation batch has been measured."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch's row of history is complete and saved."""
+
+    epoch: int
+    epochs: int
+    row: Row
+
+
+@dataclass(frozen=True)
+class SearchDone:
+    """A search has ended: its result."""
+
+    folder: Path
+    genotype: Genotype
+    pictures: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class TrainDone:
+    """A training has ended: its result."""
+
+    folder: Path
+    metrics: Mapping[str, float | int]
+    pictures: tuple[Path, ...]
+
+
+Event: TypeAlias = RunStarted | Note | StepDone | ValidationStep | EpochDone | SearchDone | TrainDone

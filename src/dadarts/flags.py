@@ -1,0 +1,145 @@
+"""How a command line is read: ``-flag``, ``--flag``, ``-flag value``, ``-flag=value``, for both doors."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from dadarts.errors import InputError, unknown
+
+TRUTH = {"true", "false", "yes", "no", "1", "0"}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag: its names (the first is the setting's), where ``--help`` lists it, and what it says there."""
+
+    names: tuple[str, ...]
+    group: str
+    text: str
+    boolean: bool = False
+    default: str | None = None
+
+
+def flags_of(model: type[BaseModel]) -> list[Flag]:
+    """A flag for every field that says where it belongs."""
+    return [
+        _flag(name, field) for name, field in model.model_fields.items() if isinstance(field.json_schema_extra, dict)
+    ]
+
+
+def _flag(name: str, field: FieldInfo) -> Flag:
+    extra: Mapping[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    shown = None if field.is_required() or field.default is None or field.default is False else str(field.default)
+    boolean = field.annotation is bool or bool in get_args(field.annotation)
+    return Flag((name, *extra["aliases"]), extra["group"], field.description or "", boolean, shown)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command's flags and positional arguments, and how to read them.
+
+    Args:
+        prog: what the user typed.
+        about: one sentence for ``--help``.
+        flags: all flags.
+        positionals: (name, help) of arguments without a dash.
+        unsupported: flags of the original that are refused as such, not as unknown.
+    """
+
+    prog: str
+    about: str
+    flags: tuple[Flag, ...]
+    positionals: tuple[tuple[str, str], ...] = ()
+    unsupported: frozenset[str] = frozenset()
+
+    def parse(self, argv: Sequence[str]) -> dict[str, str]:
+        """The settings that the command line gives, as text; ``--help`` prints and exits.
+
+        Raises:
+            InputError: an unknown, unsupported or repeated flag, or one without its value.
+        """
+        parsed = vars(self._parser().parse_args(list(self._rewritten(argv))))
+        return {name: value for name, value in parsed.items() if value is not None}
+
+    def _parser(self) -> argparse.ArgumentParser:
+        parser = _Parser(
+            prog=self.prog,
+            description=self.about,
+            allow_abbrev=False,
+            usage=f"{self.prog} {' '.join(name.upper() for name, _ in self.positionals)} [-flag value ...]",
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
+        )
+        for name, text in self.positionals:
+            parser.add_argument(name, help=text)
+        groups: dict[str, argparse._ArgumentGroup] = {}
+        for flag in self.flags:
+            group = groups.setdefault(
+                flag.group, parser.add_argument_group(flag.group) if flag.group not in groups else groups[flag.group]
+            )
+            text = flag.text.replace("%", "%%") + (f" [{flag.default}]" if flag.default is not None else "")
+            names = [f"--{name}" for name in flag.names]
+            if flag.boolean:
+                group.add_argument(*names, dest=flag.names[0], nargs="?", const="True", metavar="BOOL", help=text)
+            else:
+                group.add_argument(*names, dest=flag.names[0], metavar="X", help=text)
+        return parser
+
+    def _rewritten(self, argv: Sequence[str]) -> Iterable[str]:
+        """Every flag as ``--name=value``, which argparse cannot take for anything else."""
+        by_name = {name: flag for flag in self.flags for name in flag.names}
+        seen: set[str] = set()
+        words = iter(range(len(argv)))
+        for position in words:
+            match = re.fullmatch(r"--?([A-Za-z][\w-]*)(?:=(.*))?", argv[position], re.DOTALL)
+            if match is None:
+                if argv[position].startswith("-") or not self.positionals:
+                    raise InputError(f"unexpected {_short(argv[position])!r}; a flag is -name value or --name=value")
+                yield argv[position]
+                continue
+            name, value = match[1].replace("-", "_"), match[2]
+            if name in ("help", "h"):
+                yield "--help"
+                continue
+            flag = self._known(name, by_name)
+            if flag.names[0] in seen:
+                raise InputError(f"-{name} is given twice")
+            seen.add(flag.names[0])
+            following = argv[position + 1] if position + 1 < len(argv) else None
+            if value is None and flag.boolean:
+                takes = following is not None and following.lower() in TRUTH
+                value = argv[next(words)] if takes else "True"
+            elif value is None:
+                if following is None or _is_flag(following, by_name):
+                    raise InputError(f"-{name} needs a value")
+                value = argv[next(words)]
+            yield f"--{name}={value}"
+
+    def _known(self, name: str, by_name: Mapping[str, Flag]) -> Flag:
+        if name in by_name:
+            return by_name[name]
+        if name in self.unsupported or name.startswith("dropout_on_"):
+            raise InputError(f"-{name} of the original is not supported here; leave it out")
+        error = unknown("flag", f"-{name}", [f"-{known}" for known in by_name])
+        hint = re.search(r"Did you mean .*", str(error))
+        raise InputError(f"unknown flag -{_short(name)}; {hint[0] if hint else f'see {self.prog} --help'}")
+
+
+def _is_flag(word: str, by_name: Mapping[str, Flag]) -> bool:
+    match = re.fullmatch(r"--?([A-Za-z][\w-]*)(?:=.*)?", word, re.DOTALL)
+    return match is not None and match[1].replace("-", "_") in by_name
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= 40 else word[:37] + "..."

@@ -1,0 +1,63 @@
+"""The runs that there are, and how far they have come."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dadarts.errors import InputError
+from dadarts.runfolder import RunFolder
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of ``dadarts runs``."""
+
+    kind: str
+    name: str
+    dataset: str
+    epoch: int
+    epochs: int
+    state: str
+    result: str
+
+    def as_dict(self) -> dict[str, str | int]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+def list_runs(runs_dir: Path) -> list[RunSummary]:
+    """Every search and training below a runs folder, by kind and name; damaged ones are said to be so."""
+    return [
+        _summary(kind, RunFolder(path))
+        for kind in ("search", "augment")
+        for path in sorted((runs_dir / kind).glob("*"))
+        if RunFolder(path).exists
+    ]
+
+
+def _summary(kind: str, folder: RunFolder) -> RunSummary:
+    try:
+        settings = folder.saved_config()["settings"]
+        epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
+        done = _epochs_done(folder)
+    except (InputError, OSError, KeyError, ValueError):
+        return RunSummary(kind, folder.path.name, "", 0, 0, "damaged", "")
+    result = folder.result()
+    return RunSummary(
+        kind,
+        folder.path.name,
+        dataset,
+        done,
+        epochs,
+        "stopped or running" if result is None else "finished",
+        result or "",
+    )
+
+
+def _epochs_done(folder: RunFolder) -> int:
+    if not folder.history.is_file():
+        return 0
+    with folder.history.open(encoding="utf-8", newline="") as file:
+        return sum(1 for _ in csv.DictReader(file))

@@ -1,0 +1,100 @@
+"""The two optimizers of a search, and one step with them: first alpha, then w."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dadarts.bilevel import Arrays, Batch, Bilevel, Inner
+from dadarts.schedules import Progress
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """What a step measured, still on the device."""
+
+    train_loss: Tensor
+    train_correct: Tensor
+    valid_loss: Tensor | None
+
+
+class Optimizers:
+    """SGD on w and Adam on alpha, and one step of the search with them (the paper's algorithm 1).
+
+    Args:
+        bilevel: supplies gradients.
+        momentum, weight_decay, nesterov, grad_clip: of the weight step.
+        alpha_lr, alpha_weight_decay: of the architecture step, Adam with betas (0.5, 0.999).
+    """
+
+    def __init__(
+        self,
+        bilevel: Bilevel,
+        *,
+        momentum: float,
+        weight_decay: float,
+        nesterov: bool,
+        grad_clip: float,
+        alpha_lr: float,
+        alpha_weight_decay: float,
+    ) -> None:
+        self.bilevel = bilevel
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.grad_clip = grad_clip
+        self.sgd = torch.optim.SGD(
+            bilevel.w, lr=0.0, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, foreach=True
+        )
+        self.adam = torch.optim.Adam(bilevel.alpha, lr=alpha_lr, betas=(0.5, 0.999), weight_decay=alpha_weight_decay)
+
+    def step(self, train: Batch, valid: Batch | None, progress: Progress, weight_lr: float) -> StepLosses:
+        """One architecture step and one weight step; `valid` is None only in single-level search.
+
+        Nothing is updated where a loss is not finite: the caller decides what to do about that.
+        """
+        for group in self.sgd.param_groups:
+            group["lr"] = weight_lr
+        if valid is None:
+            return self._single_level(train, progress)
+        gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
+        if not bool(valid_loss.isfinite()):
+            return StepLosses(valid_loss, torch.zeros((), dtype=torch.int64), valid_loss)
+        _update(self.adam, self.bilevel.alpha, gradient)
+        mixing = self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress)
+        w_gradient, loss, logits = self.bilevel.weight_gradient(train, mixing)
+        self._weight_update(w_gradient, loss)
+        return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), valid_loss)
+
+    def inner(self, weight_lr: float) -> Inner:
+        """The inner step as the weight optimizer would take it now, clipping and Nesterov apart."""
+        buffers = [
+            self.sgd.state[w]["momentum_buffer"]
+            if self.sgd.state[w].get("momentum_buffer") is not None
+            else torch.zeros_like(w)
+            for w in self.bilevel.w
+        ]
+        return Inner(weight_lr, self.momentum, self.weight_decay, buffers)
+
+    def _single_level(self, train: Batch, progress: Progress) -> StepLosses:
+        gradient, loss, logits = self.bilevel.single_level_gradient(train, progress)
+        n = len(self.bilevel.w)
+        if bool(loss.isfinite()):
+            _update(self.adam, self.bilevel.alpha, gradient[n:])
+        self._weight_update(gradient[:n], loss)
+        return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), None)
+
+    def _weight_update(self, gradient: list[Tensor], loss: Tensor) -> None:
+        if bool(loss.isfinite()):
+            if self.grad_clip > 0:
+                norm = torch.nn.utils.get_total_norm(gradient)
+                torch._foreach_mul_(gradient, (self.grad_clip / (norm + 1e-6)).clamp(max=1.0))
+            _update(self.sgd, self.bilevel.w, gradient)
+
+
+def _update(optimizer: torch.optim.Optimizer, parameters: Arrays, gradient: Arrays) -> None:
+    for parameter, g in zip(parameters, gradient, strict=True):
+        parameter.grad = g
+    optimizer.step()
+    optimizer.zero_grad()

@@ -1,0 +1,176 @@
+"""The folder of a run: who may write it, and what is in it."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from dadarts import atomic
+from dadarts.config import RunConfig
+from dadarts.errors import InputError, RunError
+from dadarts.events import Row
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """``runs/<kind>/<name>`` and the names of the files in it."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run of that name has begun (its configuration is the last thing a new folder gets)."""
+        return self.config.is_file()
+
+    def check(self, resume: bool, overwrite: bool) -> None:
+        """Refuse, before anything is read or created, a name that cannot be used this way.
+
+        Raises:
+            InputError: the name is taken, or there is nothing to resume, or the place is no folder.
+        """
+        if resume and overwrite:
+            raise InputError("-resume continues a run and -overwrite replaces it; give one of them")
+        for place in (self.path, *self.path.parents):
+            if place.exists() and not place.is_dir():
+                raise InputError(f"{place} is a file; runs need a folder there: move it, or give another -runs_dir")
+        if resume and not self.exists:
+            raise InputError(f"there is no run {self.path} to resume; leave -resume out to begin it")
+        if self.exists and not resume and not overwrite:
+            raise InputError(
+                f"{self.path} exists; continue it with -resume, replace it with -overwrite, or give another -name"
+            )
+        nearest = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
+        if not os.access(nearest, os.W_OK):
+            raise InputError(f"{nearest} cannot be written; give another -runs_dir")
+
+    @contextmanager
+    def claimed(self, resume: bool) -> Iterator[None]:
+        """Hold the folder for one process; where not resuming, empty it first.
+
+        The lock is the kernel's and ends with the process, however that ends.
+
+        Raises:
+            InputError: another process holds it.
+        """
+        with self._locked():
+            if not resume:
+                for entry in self.path.iterdir():
+                    if entry.is_dir() and not entry.is_symlink():
+                        shutil.rmtree(entry)
+                    elif entry.name != ".lock":
+                        entry.unlink()
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[IO[str]]:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read(20).strip() or "unknown"
+                raise InputError(
+                    f"{self.path} is being written by process {holder}; wait for it or give another -name"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield file
+
+    def write_history(self, rows: Sequence[Row]) -> None:
+        """Write history.csv anew from all rows so far; an empty cell is a value that there is none of."""
+        text = io.StringIO()
+        if rows:
+            writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
+        atomic.write_text(self.history, text.getvalue())
+
+    def write_config(self, settings: dict[str, Any], versions: dict[str, str | int]) -> None:
+        """Write config.json: all that decides the run, and what its numbers may depend on besides."""
+        text = json.dumps({"settings": settings, "versions": versions}, indent=1)
+        atomic.write_text(self.config, text + "\n")
+
+    def saved_config(self) -> dict[str, Any]:
+        """What `write_config` wrote.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        try:
+            saved: dict[str, Any] = json.loads(self.config.read_text(encoding="utf-8"))
+            return {"settings": dict(saved["settings"]), "versions": dict(saved["versions"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(f"{self.config} is damaged; replace the run with -overwrite") from None
+
+    def refuse_other_settings(self, config: RunConfig) -> None:
+        """Refuse to resume with settings that decide numbers and are not the run's.
+
+        Raises:
+            InputError: it names every setting that differs.
+        """
+        self.refuse_differences(config.differences(self.saved_config()["settings"]))
+
+    def refuse_other_compute(self, device: str, threads: int) -> None:
+        """Refuse to resume on another kind of device or with another number of threads: sums would differ.
+
+        Raises:
+            InputError: it says what differs.
+        """
+        versions = self.saved_config()["versions"]
+        differences = []
+        if versions["device"].split(":")[0] != device.split(":")[0]:
+            differences.append(f"-device is {versions['device']!r} in the run and {device!r} here")
+        if versions["threads"] != threads:
+            differences.append(f"-threads is {versions['threads']} in the run and {threads} here")
+        self.refuse_differences(differences)
+
+    def refuse_differences(self, differences: list[str]) -> None:
+        """Raise an InputError that lists what differs, where anything does."""
+        if differences:
+            raise InputError(f"{self.path} cannot go on with other settings: {'; '.join(differences)}")
+
+    def result(self) -> str | None:
+        """What a finished run ended with; None while it has not ended."""
+        path = self.path / "result.txt"
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+
+    def write_result(self, text: str) -> None:
+        """Mark the run as finished."""
+        atomic.write_text(self.path / "result.txt", text + "\n")
+
+    def log(self, line: str) -> None:
+        """Append a line with the time to log.txt."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        try:
+            with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+                file.write(f"{stamp} {line}\n")
+        except OSError as error:
+            raise RunError(f"cannot write {self.path / 'log.txt'}: {error.strerror}") from error

@@ -1,0 +1,147 @@
+"""Everything that a search is made of, and all that its resumption needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+
+from dadarts import compute, diagnostics
+from dadarts.alphas import Alphas
+from dadarts.bilevel import Bilevel
+from dadarts.cells import Macro
+from dadarts.checkpoint import State
+from dadarts.config import SearchConfig
+from dadarts.data import Augmentation, DataRequest, DataSet, Loader, load, stratified_halves
+from dadarts.optimizers import Optimizers
+from dadarts.position import Position
+from dadarts.seeds import generator, seeded
+from dadarts.supernet import Supernet
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """Batches of a search: the weight step's half, the other half augmented alike, and plain for validation."""
+
+    train: Loader
+    architecture: Loader
+    validation: Loader
+
+    @property
+    def steps(self) -> int:
+        """Batch pairs in an epoch."""
+        return min(self.train.steps(), self.architecture.steps())
+
+
+@dataclass
+class SearchState:
+    """A search between two steps.
+
+    Args:
+        initial: alpha of every node before the first step.
+        snapshots: alpha of every node after each epoch.
+        history: one row an epoch.
+    """
+
+    bilevel: Bilevel
+    optimizers: Optimizers
+    loaders: Loaders
+    device: torch.device
+    threads: int
+    initial: list[Tensor]
+    position: Position = field(default_factory=Position)
+    snapshots: list[list[Tensor]] = field(default_factory=list)
+    history: list[dict[str, float | int | None]] = field(default_factory=list)
+
+    def alphas_now(self) -> list[Tensor]:
+        """A copy of alpha, node by node."""
+        return [alpha.detach().cpu().clone() for alpha in self.bilevel.alpha]
+
+    def choices_at_last_epoch(self) -> Tensor:
+        """D(W) as the epoch before this one left it; bool (N, E, O)."""
+        then = Alphas(self.bilevel.supernet.space, generator(0), self.bilevel.method.sparsity)
+        with torch.no_grad():
+            for alpha, value in zip(then.parameters(), (self.snapshots or [self.initial])[-1], strict=True):
+                alpha.copy_(value)
+        return diagnostics.choices(then)
+
+    def to_checkpoint(self) -> State:
+        """Tensors and plain values that `restore` takes back."""
+        return {
+            "weights": self.bilevel.supernet.state_dict(),
+            "alphas": self.bilevel.alphas.state_dict(),
+            "sgd": self.optimizers.sgd.state_dict(),
+            "adam": self.optimizers.adam.state_dict(),
+            "initial": self.initial,
+            "snapshots": self.snapshots,
+            "history": self.history,
+            "position": asdict(self.position),
+        }
+
+    def restore(self, saved: State) -> None:
+        """Take the state of a checkpoint of the same configuration."""
+        self.bilevel.supernet.load_state_dict(saved["weights"])
+        self.bilevel.alphas.load_state_dict(saved["alphas"])
+        self.optimizers.sgd.load_state_dict(saved["sgd"])
+        self.optimizers.adam.load_state_dict(saved["adam"])
+        self.initial = saved["initial"]
+        self.snapshots = saved["snapshots"]
+        self.history = saved["history"]
+        self.position = Position(**saved["position"])
+
+
+def build(config: SearchConfig) -> SearchState:
+    """Load the data and draw the supernet and alphas of a search.
+
+    Raises:
+        InputError: the data, the device or the batch size cannot be used.
+    """
+    device = compute.pick_device(config)
+    data = load(DataRequest(config.dataset, config.data_path, config.image_size, config.cache_dir, config.workers))
+    colours, height, width = data.train.shape
+    threads = compute.pick_threads(config, height * width, config.init_channels, config.batch_size)
+    compute.prepare(device, threads)
+    loaders = _loaders(config, data, device)
+    macro = Macro(
+        config.init_channels, config.layers, (colours, height, width), len(data.classes), config.stem_multiplier
+    )
+    with seeded(config.seed, "weights"):
+        supernet = Supernet(config.space, macro).to(device)
+    alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(device)
+    bilevel = Bilevel(supernet, alphas, config.method)
+    optimizers = Optimizers(
+        bilevel,
+        momentum=config.w_momentum,
+        weight_decay=config.w_weight_decay,
+        nesterov=config.nesterov,
+        grad_clip=config.w_grad_clip,
+        alpha_lr=config.alpha_lr,
+        alpha_weight_decay=config.alpha_weight_decay,
+    )
+    state = SearchState(bilevel, optimizers, loaders, device, threads, initial=[])
+    state.initial = state.alphas_now()
+    return state
+
+
+def _loaders(config: SearchConfig, data: DataSet, device: torch.device) -> Loaders:
+    train, valid = stratified_halves(data.train.labels, config.dataset_portion, config.seed)
+    augment = Augmentation.standard(data.train.shape, flip=data.flip, cutout=0)
+
+    def loader(index: Tensor, stream: str, augmentation: Augmentation | None) -> Loader:
+        return Loader(
+            data.train,
+            index,
+            config.batch_size,
+            data.mean,
+            data.std,
+            config.seed,
+            stream,
+            augmentation,
+            device,
+            config.workers,
+        )
+
+    return Loaders(
+        loader(train, "train", augment), loader(valid, "architecture", augment), loader(valid, "validation", None)
+    )

@@ -1,0 +1,166 @@
+"""The original's technique flags, and the `Method` that they spell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import model_validator
+
+from dadarts.config import Settings, setting
+from dadarts.errors import InputError
+
+if TYPE_CHECKING:
+    from dadarts.bilevel import Method
+    from dadarts.penalties import DiscretizationLoss, Penalty
+    from dadarts.relax import AnyRelaxation, TopK
+
+_HD = "hard discretization"
+_TOPK = "differentiable top-k"
+_DAL = "discretization loss"
+_STEP = "bilevel step"
+
+FLAGS_OF_METHOD: Mapping[str, Mapping[str, Any]] = {
+    "dadarts": {
+        "hd_on_weights": True,
+        "topk_on_alphas": True,
+        "linear_temperature_increase": True,
+        "linear_temperature_max": 200.0,
+        "dal_on_alphas": True,
+    },
+    "darts": {},
+    "darts-first-order": {"first_order": True},
+}
+"""The named methods that flags can spell, so that ``--method dadarts --dal_factor 0.1`` changes one thing."""
+
+
+class Techniques(Settings):
+    """The techniques as the original's flags name them; without any it is plain second-order DARTS.
+
+    Raises:
+        InputError: a value out of range, or flags that exclude each other.
+    """
+
+    preset: Literal["original"] | None = setting(
+        None, _STEP, "'original' computes as the original did, faults included"
+    )
+    first_order: bool = setting(False, _STEP, "xi = 0 in the architecture step")
+    single_level_optimization: bool = setting(False, _STEP, "one loss for w and alpha, on the training batch")
+    amended_hessian: bool = setting(False, _STEP, "amended gradient (arXiv 1910.11831)")
+    finite_difference_epsilon: float = setting(0.01, _STEP, "c, eps = c / ||grad_w' L_valid||", gt=0, le=1e3)
+    sparsity: float = setting(1.0, _STEP, "order of the entmax that makes W of alpha; 1 is softmax", ge=1, le=4)
+    genotype_to_retain: Literal["top2", "top2_with_none", "best", "all"] = setting(
+        "top2", _STEP, "top2; for reading only: top2_with_none best all"
+    )
+    bdarts: bool = setting(False, _STEP, "beta regularisation (arXiv 2203.01665)")
+    normal_none_penalty: float = setting(0.0, _STEP, "penalty on `none` in normal cells", ge=-1e6, le=1e6)
+    reduce_none_penalty: float = setting(0.0, _STEP, "penalty on `none` in reduce cells", ge=-1e6, le=1e6)
+
+    hd_on_weights: bool = setting(False, _HD, "M = D(W) in the weight step and every validation")
+    hd_on_alphas: bool = setting(False, _HD, "M = D(W), straight-through, in the architecture step")
+    hd_on_virtualstep: bool = setting(False, _HD, "M = D(W) in the step w -> w'")
+    hd_start: int = setting(0, _HD, "epoch from which passes are hard", ge=0)
+
+    topk_on_alphas: bool = setting(False, _TOPK, "in the architecture step")
+    topk_on_weights: bool = setting(False, _TOPK, "in the weight step and every validation")
+    topk_on_virtualstep: bool = setting(False, _TOPK, "in the step w -> w'")
+    option: int = setting(1, _TOPK, "1: M = W A B; 2: B of A, M = W B; 3: B of W A, M = W A B", ge=1, le=3)
+    topk_k_edge: int = setting(1, _TOPK, "k on each edge; 0 turns the level off", ge=0)
+    topk_k_node: int | None = setting(
+        None, _TOPK, "k at each node (default: what D keeps); 0 turns the level off", ge=0
+    )
+    topk_temperature_edge: float = setting(1.0, _TOPK, "T of the edge level; larger is harder", ge=0, le=1e6)
+    topk_temperature_node: float = setting(1.0, _TOPK, "T of the node level", ge=0, le=1e6)
+    linear_temperature_increase: bool = setting(False, _TOPK, "T(e) = max * e / E for both levels")
+    linear_temperature_max: float = setting(1.0, _TOPK, "the max of that", ge=0, le=1e6)
+    justtopk: bool = setting(False, _TOPK, "leave out the factor W")
+
+    dal_on_alphas: bool = setting(False, _DAL, "added to the architecture step's loss")
+    dal_on_weights: bool = setting(False, _DAL, "added to the weight step's loss")
+    dal_target: Literal["none", "zero"] | None = setting(None, _DAL, "none or zero (default: none where it can be)")
+    dal_factor: float = setting(1.0, _DAL, "lambda", ge=0, le=1e9)
+    dal_starting_epoch: int = setting(0, _DAL, "epoch from which it acts", ge=0)
+    linear_dal_factor_increase: bool = setting(False, _DAL, "lambda(e) = dal_factor_max * e / E")
+    dal_factor_max: float = setting(1.0, _DAL, "the max of that", ge=0, le=1e9)
+
+    @model_validator(mode="after")
+    def _flags_agree(self) -> Techniques:
+        if self.first_order and self.single_level_optimization:
+            raise InputError("-first_order and -single_level_optimization exclude each other")
+        if self.amended_hessian and (self.first_order or self.single_level_optimization):
+            raise InputError("-amended_hessian changes the second-order step; leave the other order flag out")
+        return self
+
+    def method(self) -> Method:
+        """The method that these flags spell."""
+        from dadarts.bilevel import Method, Objective
+
+        alphas = self._relaxation(self.hd_on_alphas, self.topk_on_alphas)
+        order: Any = "first" if self.first_order else "single-level" if self.single_level_optimization else "second"
+        return Method(
+            weights=Objective(
+                self._relaxation(self.hd_on_weights, self.topk_on_weights),
+                (self._discretization_loss(),) if self.dal_on_weights else (),
+            ),
+            alphas=Objective(alphas, self._penalties()),
+            look_ahead=self._relaxation(self.hd_on_virtualstep, self.topk_on_virtualstep),
+            correction=alphas if self.preset else None,
+            order=order,
+            epsilon=self.finite_difference_epsilon,
+            amended=self.amended_hessian,
+            sparsity=self.sparsity,
+            retain=self.genotype_to_retain,
+        )
+
+    def notes(self) -> list[str]:
+        """What the log should say once about these flags."""
+        return [
+            f"-topk_on_{step} and -hd_on_{step}: top-k is what acts, as in the original"
+            for step in ("weights", "alphas", "virtualstep")
+            if getattr(self, f"topk_on_{step}") and getattr(self, f"hd_on_{step}")
+        ]
+
+    def _relaxation(self, hard: bool, top_k: bool) -> AnyRelaxation:
+        from dadarts.relax import Hard, Soft
+
+        if top_k:
+            return self._top_k()
+        return Hard(self.hd_start) if hard else Soft()
+
+    def _top_k(self) -> TopK:
+        from dadarts.relax import TopK
+        from dadarts.schedules import Constant, Linear
+
+        rising = Linear(0.0, self.linear_temperature_max)
+        return TopK(
+            edge=self.topk_k_edge,
+            node=self.topk_k_node,
+            temperature_edge=rising if self.linear_temperature_increase else Constant(self.topk_temperature_edge),
+            temperature_node=rising if self.linear_temperature_increase else Constant(self.topk_temperature_node),
+            option=self.option,
+            weighted=not self.justtopk,
+            masked=not self.preset,
+            exact_gradient=not self.preset,
+        )
+
+    def _discretization_loss(self) -> DiscretizationLoss:
+        from dadarts.penalties import DiscretizationLoss
+        from dadarts.schedules import Constant, Linear
+
+        return DiscretizationLoss(
+            factor=Linear(0.0, self.dal_factor_max) if self.linear_dal_factor_increase else Constant(self.dal_factor),
+            start=self.dal_starting_epoch,
+            target=self.dal_target or ("zero" if self.preset else None),
+            kinds=("normal",) if self.preset else None,
+        )
+
+    def _penalties(self) -> tuple[Penalty, ...]:
+        from dadarts.penalties import BetaDecay, NonePenalty
+
+        penalties: list[Penalty] = [self._discretization_loss()] if self.dal_on_alphas else []
+        if self.bdarts:
+            penalties.append(BetaDecay())
+        for kind, factor in (("normal", self.normal_none_penalty), ("reduce", self.reduce_none_penalty)):
+            if factor:
+                penalties.append(NonePenalty(kind, factor))
+        return tuple(penalties)

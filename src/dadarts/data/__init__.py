@@ -1,0 +1,24 @@
+"""Data sets: found or downloaded, checked, split, augmented, and given out in batches."""
+
+from dadarts.data.augment import Augmentation
+from dadarts.data.loader import Batch, Loader
+from dadarts.data.loading import load
+from dadarts.data.pictures import DataRequest, DataSet, InMemory, Pictures
+from dadarts.data.registry import KNOWN, Facts
+from dadarts.data.split import hold_out, stratified_halves, stratified_part
+
+__all__ = [
+    "KNOWN",
+    "Augmentation",
+    "Batch",
+    "DataRequest",
+    "DataSet",
+    "Facts",
+    "InMemory",
+    "Loader",
+    "Pictures",
+    "hold_out",
+    "load",
+    "stratified_halves",
+    "stratified_part",
+]

@@ -1,0 +1,134 @@
+"""Pictures in an `.npz` file: `x` and `y`, and where given `x_test`, `y_test` and `classes`."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dadarts.data.pictures import InMemory, Parts, parts_of
+from dadarts.data.split import hold_out_test
+from dadarts.errors import InputError
+
+_KEYS = ("x", "y", "x_test", "y_test", "classes")
+_SMALLEST, _CHUNK = 8, 1024
+
+
+def read(file: Path) -> Parts:
+    """The parts in `file`; without `x_test` a fixed 20 % of every class is the test part.
+
+    `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3, uint8 or floats in [0, 1]. `y` is (N,),
+    whole numbers from 0 or text. With `classes`, numbers are places in it; without, the distinct values of
+    `y`, sorted, are the classes. Pickled objects are never read. Raises InputError, naming the file, on
+    anything else.
+    """
+    held = _load(file)
+    for key in ("x", "y"):
+        if key not in held:
+            raise InputError(f"{file} holds no `{key}`; it needs x and y, and may have x_test, y_test, classes")
+    if ("x_test" in held) != ("y_test" in held):
+        raise InputError(f"{file} holds only one of x_test and y_test; give both or neither")
+    parts = [("x", "y")] + [("x_test", "y_test")] * ("x_test" in held)
+    images = [_images(held[x], f"{file}: {x}") for x, _ in parts]
+    values = [_values(held[y], len(image), f"{file}: {y}") for (_, y), image in zip(parts, images, strict=True)]
+    if len({tuple(image.shape[1:]) for image in images}) > 1:
+        raise InputError(f"{file}: x and x_test hold pictures of different sizes")
+    classes, labels = _classify(held.get("classes"), values, file)
+    if len(parts) == 1:
+        return parts_of(classes, images[0], labels[0], *hold_out_test(labels[0]))
+    train, test = (InMemory(image, label) for image, label in zip(images, labels, strict=True))
+    return Parts(classes, train, test)
+
+
+def _load(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with file.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{file} is a single array, not an .npz archive of x and y")
+            return {key: archive[key] for key in _KEYS if key in archive}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file} is damaged, or holds pickled objects, which are never read: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"{file} does not fit in memory: {error}") from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def _images(given: NDArray[Any], name: str) -> Tensor:
+    if given.ndim == 3:
+        given = given[:, None]
+    elif given.ndim == 4 and given.shape[3] in (1, 3):
+        given = given.transpose(0, 3, 1, 2)
+    elif given.ndim != 4 or given.shape[1] not in (1, 3):
+        raise InputError(f"{name} has shape {given.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3")
+    if len(given) == 0 or min(given.shape[2:]) < _SMALLEST:
+        raise InputError(f"{name} has shape {given.shape}; pictures of {_SMALLEST}x{_SMALLEST} are the smallest")
+    if given.dtype.kind == "f":
+        return torch.from_numpy(_from_floats(given, name))
+    if given.dtype != np.uint8:
+        raise InputError(f"{name} holds {given.dtype}; give uint8, or floats in [0, 1]")
+    return torch.from_numpy(np.ascontiguousarray(given))
+
+
+def _from_floats(given: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    images = np.empty(given.shape, np.uint8)
+    for start in range(0, len(given), _CHUNK):
+        chunk = given[start : start + _CHUNK].astype(np.float32)
+        if not ((chunk >= 0) & (chunk <= 1)).all():
+            raise InputError(f"{name} holds floats outside [0, 1], or NaN")
+        images[start : start + _CHUNK] = np.rint(chunk * 255)
+    return images
+
+
+def _values(given: NDArray[Any], count: int, name: str) -> NDArray[Any]:
+    """The labels as written: text, or int64 from 0."""
+    if given.shape != (count,):
+        raise InputError(f"{name} has shape {given.shape}, but there are {count} pictures; give ({count},)")
+    if given.dtype.kind in "US":
+        return _text(given, name)
+    if given.dtype.kind not in "biuf":
+        raise InputError(f"{name} holds {given.dtype}; labels are whole numbers or text")
+    if given.dtype.kind == "f" and not (np.isfinite(given) & (given == np.rint(given))).all():
+        raise InputError(f"{name} holds labels that are no whole numbers")
+    if given.min() < 0 or given.max() >= 2**31:
+        raise InputError(f"{name} holds label {given.min() if given.min() < 0 else given.max()}; labels start at 0")
+    return given.astype(np.int64)
+
+
+def _text(given: NDArray[Any], name: str) -> NDArray[np.str_]:
+    try:
+        return given.astype(np.str_)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} holds bytes that are no ASCII text") from error
+
+
+def _classify(
+    given: NDArray[Any] | None, values: list[NDArray[Any]], file: Path
+) -> tuple[tuple[str, ...], list[Tensor]]:
+    if len({array.dtype.kind for array in values}) > 1:
+        raise InputError(f"{file}: y and y_test must both be numbers or both text")
+    if given is None:
+        ordered = np.unique(values[0])
+        classes = tuple(str(value) for value in ordered)
+    elif given.ndim == 1 and given.dtype.kind in "US" and len(np.unique(given)) == len(given):
+        classes = tuple(str(name) for name in _text(given, f"{file}: classes"))
+        ordered = np.array(classes) if values[0].dtype.kind == "U" else np.arange(len(classes))
+    else:
+        raise InputError(f"{file}: classes must be a list of different names")
+    places = {value: place for place, value in enumerate(ordered.tolist())}
+    labels = []
+    for array in values:
+        for value in np.unique(array).tolist():
+            if value not in places:
+                raise InputError(f"{file} holds label {value!r}, which is none of the {len(classes)} classes")
+        labels.append(torch.tensor([places[value] for value in array.tolist()], dtype=torch.int64))
+    return classes, labels

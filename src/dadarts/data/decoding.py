@@ -1,0 +1,149 @@
+"""Encoded pictures: decoded once and cached where they fit in memory, decoded as they are taken where not."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from dadarts.data import memory
+from dadarts.data.cache import Cache
+from dadarts.data.pictures import InMemory, Pictures, Shape
+
+_CHUNK = 256
+_WINDOW = 8
+_QUIET_SECONDS = 2.0
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class Encoded(Protocol):
+    """Labelled pictures that are still files or compressed bytes."""
+
+    @property
+    def labels(self) -> Tensor: ...
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def key(self) -> str:
+        """A digest of all that decides the decoded pixels."""
+        ...
+
+    def decode(self, position: int) -> NDArray[np.uint8]:
+        """One picture, uint8 (C, H, W); raises InputError, naming it, where it is damaged."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """Pictures that are decoded anew whenever they are taken, by `workers` threads."""
+
+    encoded: Encoded
+    workers: int
+
+    @property
+    def labels(self) -> Tensor:
+        return self.encoded.labels
+
+    @property
+    def shape(self) -> Shape:
+        return self.encoded.shape
+
+    def __len__(self) -> int:
+        return len(self.encoded.labels)
+
+    def take(self, index: Tensor) -> Tensor:
+        taken = np.empty((len(index), *self.shape), np.uint8)
+        for row, pixels in enumerate(threaded(self.encoded.decode, index.tolist(), self.workers)):
+            taken[row] = pixels
+        return torch.from_numpy(taken)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Makes pictures of encoded ones: `room` bytes may be held decoded, `workers` threads decode."""
+
+    cache: Cache
+    workers: int = 0
+    room: int = field(default_factory=memory.budget)
+
+    def pictures(self, *parts: Encoded) -> list[Pictures]:
+        """The parts as pictures; the first ones, as far as they fit together, are decoded now."""
+        made: list[Pictures] = []
+        left = self.room
+        for encoded in parts:
+            size = len(encoded.labels) * math.prod(encoded.shape)
+            if size <= left:
+                left -= size
+                made.append(self._decoded(encoded))
+            else:
+                made.append(Streamed(encoded, self.workers))
+        return made
+
+    def _decoded(self, encoded: Encoded) -> InMemory:
+        expected = (len(encoded.labels), *encoded.shape)
+        images = self.cache.find(encoded.key)
+        if images is None or images.shape != expected or images.dtype != np.uint8:
+            images = self.cache.keep(encoded.key, self._decode_all(encoded, expected))
+        return InMemory(torch.from_numpy(images), encoded.labels)
+
+    def _decode_all(self, encoded: Encoded, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        images = np.empty(shape, np.uint8)
+        starts = range(0, len(images), _CHUNK)
+
+        def decode_chunk(start: int) -> None:
+            for position in range(start, min(start + _CHUNK, len(images))):
+                images[position] = encoded.decode(position)
+
+        for _ in shown(threaded(decode_chunk, starts, self.workers), len(starts), "decoding pictures"):
+            pass
+        return images
+
+
+def threaded(make: Callable[[Given], Made], items: Sequence[Given], workers: int) -> Iterator[Made]:
+    """`map` in order, by `workers` threads; after an error the items not yet begun are dropped."""
+    if workers == 0:
+        yield from map(make, items)
+        return
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[Future[Made]] = deque()
+    try:
+        # A window, since a future for every picture of ImageNet would fill a gigabyte.
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > _WINDOW * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def shown(items: Iterable[Made], total: int, what: str) -> Iterator[Made]:
+    """`items`, with a progress bar on a terminal once they take long."""
+    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    task = bar.add_task(what, total=total)
+    began = time.monotonic()
+    try:
+        for item in items:
+            yield item
+            bar.advance(task)
+            if not bar.live.is_started and time.monotonic() - began > _QUIET_SECONDS:
+                bar.start()
+    finally:
+        bar.stop()

@@ -1,0 +1,120 @@
+"""The batches of one split, each a pure function of its epoch and step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dadarts.data.augment import Augmentation, Draws, normalise
+from dadarts.data.pictures import Pictures
+from dadarts.errors import InputError
+from dadarts.seeds import derive, generator
+
+_CPU = torch.device("cpu")
+
+AHEAD = 3
+"""Batches that are fetched before they are asked for, where a loader has workers."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Normalised images, float32 (B, C, H, W), and labels, int64 (B,), on the loader's device.
+
+    `key` identifies the randomness of the batch: `derive(seed, stream, epoch, step)`.
+    """
+
+    images: Tensor
+    labels: Tensor
+    key: int
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    images: Tensor
+    labels: Tensor
+    draws: Draws | None
+
+
+@dataclass(frozen=True, eq=False)
+class Loader:
+    """The batches of `pictures[index]`; it holds no state, so an epoch can be entered at any step.
+
+    With `augment` an epoch is shuffled and its last, partial batch is left out; without, the pictures come in
+    the order of `index`, only normalised, to the last. `stream` ("train", "valid", "test") separates the
+    randomness of loaders that share a seed. With `workers` above 0 a thread fetches a few batches ahead; no
+    number depends on it.
+
+    Raises InputError where an augmented split is smaller than one batch.
+    """
+
+    pictures: Pictures
+    index: Tensor
+    batch_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    seed: int
+    stream: str
+    augment: Augmentation | None
+    device: torch.device = _CPU
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.augment is not None and len(self.index) < self.batch_size:
+            raise InputError(
+                f"a batch of {self.batch_size} is more than the {len(self.index)} pictures of the "
+                f"{self.stream} part; give a smaller batch size"
+            )
+
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        whole, rest = divmod(len(self.index), self.batch_size)
+        return whole if self.augment is not None or not rest else whole + 1
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from step `start` on."""
+        order = self._order(epoch)
+        steps = range(start, self.steps())
+        if self.workers == 0:
+            for step in steps:
+                yield self._finish(self._fetch(order, epoch, step), epoch, step)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix=f"{self.stream}-batches") as thread:
+            waiting: deque[Future[_Fetched]] = deque()
+            try:
+                for step in steps:
+                    for later in range(step + len(waiting), min(step + AHEAD, steps.stop)):
+                        waiting.append(thread.submit(self._fetch, order, epoch, later))
+                    yield self._finish(waiting.popleft().result(), epoch, step)
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _order(self, epoch: int) -> Tensor:
+        if self.augment is None:
+            return self.index
+        source = generator(self.seed, self.stream, "order", epoch)
+        return self.index[torch.randperm(len(self.index), generator=source)]
+
+    def _fetch(self, order: Tensor, epoch: int, step: int) -> _Fetched:
+        chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+        draws = None
+        if self.augment is not None:
+            source = generator(self.seed, self.stream, "augment", epoch, step)
+            draws = self.augment.draw(len(chosen), self.pictures.shape, source)
+        return _Fetched(self.pictures.take(chosen), self.pictures.labels[chosen], draws)
+
+    def _finish(self, fetched: _Fetched, epoch: int, step: int) -> Batch:
+        # In the caller's thread: the current CUDA device belongs to a thread.
+        images, labels = fetched.images.to(self.device), fetched.labels.to(self.device)
+        if self.augment is None or fetched.draws is None:
+            images = normalise(images, self.mean, self.std)
+        else:
+            draws = fetched.draws.to(self.device)
+            images = normalise(self.augment.crop(images, draws), self.mean, self.std)
+            images = self.augment.cut(images, draws)
+        return Batch(images, labels, derive(self.seed, self.stream, epoch, step))

@@ -1,0 +1,93 @@
+"""How a request becomes a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+import torch
+
+from dadarts.data import arrays, folder, memory
+from dadarts.data.cache import Cache
+from dadarts.data.decoding import Decoder
+from dadarts.data.pictures import DataRequest, DataSet, Parts, Pictures
+from dadarts.data.registry import KNOWN, Facts
+from dadarts.errors import InputError, unknown
+from dadarts.seeds import generator
+
+_SAMPLE_BYTES = 1 << 26
+_SMALLEST_STD = 1 / 255
+
+
+def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, Facts] = KNOWN) -> DataSet:
+    """The data set asked for, decoded where `room` bytes hold it (None: half of the available memory).
+
+    Raises InputError, in one line, where the name is unknown, files are missing and cannot be downloaded, or
+    are damaged, and where a class has fewer than two training pictures.
+    """
+    cache = Cache(request.cache_dir or platformdirs.user_cache_path("dadarts"))
+    decoder = Decoder(cache, request.workers, memory.budget() if room is None else room)
+    facts = known.get(request.dataset)
+    try:
+        parts = _read_path(request, decoder, known) if facts is None else _read_known(request, decoder, facts)
+    except OSError as error:
+        raise InputError(f"{error.filename or request.dataset} cannot be read: {error.strerror}") from error
+    _check(request.dataset, parts, every_class=facts is None)
+    if facts is not None and facts.mean is not None and facts.std is not None:
+        mean, std = facts.mean, facts.std
+    else:
+        mean, std = _statistics(parts.train)
+    flip = facts is None or facts.flip
+    return DataSet(request.dataset, parts.classes, parts.train, parts.test, mean, std, flip)
+
+
+def _read_known(request: DataRequest, decoder: Decoder, facts: Facts) -> Parts:
+    if request.image_size is not None:
+        raise InputError(f"an image size is for folders of pictures; {request.dataset} has its own")
+    return facts.read(request.data_path, decoder)
+
+
+def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts]) -> Parts:
+    path = Path(request.dataset)
+    try:
+        path = path.expanduser()
+        is_folder, is_file = bool(request.dataset) and path.is_dir(), path.is_file()
+    except (OSError, RuntimeError):  # A name too long for the file system, or a `~name` without a home.
+        is_folder = is_file = False
+    if is_folder:
+        return folder.read(path, request.image_size, decoder)
+    if is_file and path.suffix.lower() == ".npz":
+        if request.image_size is not None:
+            raise InputError(f"an image size is for folders of pictures; {path} has its own")
+        return arrays.read(path)
+    if is_file:
+        raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures or an .npz file")
+    raise InputError(f"{unknown('data set', request.dataset, known)} Or give the path of a folder or .npz file.")
+
+
+def _check(dataset: str, parts: Parts, every_class: bool) -> None:
+    counts = torch.bincount(parts.train.labels, minlength=len(parts.classes)).tolist()
+    for name, count in zip(parts.classes, counts, strict=True):
+        if count == 1 or (count == 0 and every_class):
+            found = "a single training picture" if count else "no training picture"
+            raise InputError(f"{dataset}: class {name} has {found}; every class needs two or more")
+    if sum(count > 0 for count in counts) < 2:
+        raise InputError(f"{dataset}: the training part needs pictures of two classes or more")
+    if len(parts.test) == 0:
+        raise InputError(f"{dataset}: the test part holds no pictures")
+
+
+def _statistics(pictures: Pictures) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation per channel of pixels in [0, 1], over a fixed sample of the training part."""
+    channels, height, width = pictures.shape
+    count = min(len(pictures), max(1, _SAMPLE_BYTES // (channels * height * width)))
+    chosen = torch.randperm(len(pictures), generator=generator("statistics"))[:count].sort().values
+    pixels = pictures.take(chosen).transpose(0, 1).reshape(channels, -1)
+    # Counting values is exact, and needs no copy of the pixels in floats.
+    counts = torch.stack([torch.bincount(channel, minlength=256) for channel in pixels]).to(torch.float64)
+    shares, values = counts / pixels.shape[1], torch.arange(256, dtype=torch.float64) / 255
+    mean = shares @ values
+    std = (shares @ values.square() - mean.square()).clamp_min(0).sqrt()
+    # A channel of one value has deviation 0, which nothing can be divided by.
+    return tuple(mean.tolist()), tuple(std.clamp_min(_SMALLEST_STD).tolist())

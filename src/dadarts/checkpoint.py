@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from dadarts import atomic
-from dadarts.errors import InputError
+from dadarts.errors import InputError, RunError
 
 State: TypeAlias = dict[str, Any]
 """Tensors, numbers, strings, lists and dicts of them"""
@@ -20,10 +22,28 @@ def save(path: Path, kind: str, settings: dict[str, Any], state: State) -> None:
     """Write a checkpoint, whole or not at all.
 
     Raises:
-        RunError: the disk is full; the checkpoint before is kept.
+        RunError: the disk is full, or a tensor is not finite; the checkpoint before is kept.
     """
+    if not all(bool(tensor.isfinite().all()) for tensor in _tensors(state)):
+        # A run that went on from such a checkpoint could only fail again.
+        position = state["position"]
+        raise RunError(
+            f"weights or alphas are not finite before epoch {position['epoch']}, batch {position['step']}; lower the "
+            f"learning rate. The last good checkpoint is {path}"
+        )
     payload = {"version": VERSION, "kind": kind, "settings": settings, "state": state}
     atomic.write(path, lambda temporary: torch.save(payload, temporary))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
 
 
 def load(path: Path, kind: str) -> tuple[dict[str, Any], State]:
@@ -36,6 +56,8 @@ def load(path: Path, kind: str) -> tuple[dict[str, Any], State]:
         raise InputError(f"{path} is not there: nothing to resume; leave -resume out or give another -name")
     try:
         payload = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(payload, dict):
+            raise TypeError("not a dict")
         if payload["version"] != VERSION or payload["kind"] != kind:
             raise InputError(f"{path} is a {payload['kind']} checkpoint of version {payload['version']}")
         return payload["settings"], payload["state"]

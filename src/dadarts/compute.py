@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from dadarts.config import RunConfig
 from dadarts.errors import InputError
@@ -63,6 +65,16 @@ def prepare(device: torch.device, threads: int) -> None:
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
+
+
+Placed = TypeVar("Placed", bound=nn.Module)
+
+
+def placed(network: Placed, device: torch.device) -> Placed:
+    """Move a network to a device, its kernels in the memory format that loaders give pictures in."""
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def versions(device: torch.device, threads: int) -> dict[str, str | int]:

@@ -64,7 +64,7 @@ def _one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
         return InputError(f"{name} must be given")
     if first["type"] == "extra_forbidden":
         return unknown("setting", name[1:], model.model_fields)
-    given = str(first.get("input"))
+    given = " ".join(str(first.get("input")).split())
     said = str(cause) if isinstance(cause, InputError) else first["msg"][0].lower() + first["msg"][1:]
     return InputError(f"{name} {given[:60] + '...' if len(given) > 60 else given}: {said}")
 
@@ -82,7 +82,7 @@ def _as_genotype(value: Any) -> Any:
     from dadarts.genotype import Genotype
 
     if not isinstance(value, str | Genotype):
-        raise InputError("expected a Genotype or its text")
+        raise InputError("-genotype must be a Genotype or its text")
     return Genotype.parse(value) if isinstance(value, str) else value
 
 
@@ -109,15 +109,15 @@ class RunConfig(Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "run", "where to compute")
     gpus: str | None = setting(None, "run", "index of the CUDA device, such as 0")
     threads: int | None = setting(None, "run", "CPU threads (default: by the size of the network)", ge=1, le=1024)
-    print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1)
-    checkpoint_minutes: float = setting(
-        5.0, "run", "minutes between checkpoints within an epoch", ge=0, allow_inf_nan=False
-    )
+    print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1, le=10**9)
+    checkpoint_minutes: float = setting(5.0, "run", "minutes between checkpoints within an epoch", ge=0, le=1e6)
 
     dataset: str = setting(..., "data", "cifar10 cifar100 mnist fashionmnist imagenet digits, a folder, or a .npz")
     data_path: Path = setting(Path("datasets"), "data", "where data sets lie or are downloaded to")
     dataset_portion: float = setting(1.0, "data", "part of the training set to use", gt=0, le=1)
-    image_size: int | None = setting(None, "data", "size of a folder's pictures (default: median short side)")
+    image_size: int | None = setting(
+        None, "data", "size of a folder's pictures (default: median short side)", ge=1, le=4096
+    )
     cache_dir: Path | None = setting(None, "data", "where decoded pictures are kept (default: the user's cache)")
     workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256)
 
@@ -148,10 +148,24 @@ class RunConfig(Settings):
         """The settings that decide numbers and differ from saved ones, each as a phrase."""
         own = self.to_json()
         return [
-            f"-{name} is {saved.get(name)!r} in the run and {value!r} here"
+            f"-{name} is {there} in the run and {here} here"
             for name, value in own.items()
             if name not in ENVIRONMENT and saved.get(name) != value
+            for there, here in [_where_they_differ(saved.get(name), value)]
         ]
+
+
+def _where_they_differ(first: Any, second: Any) -> tuple[str, str]:
+    words = repr(first), repr(second)
+    equal = next((place for place, pair in enumerate(zip(*words, strict=False)) if pair[0] != pair[1]), 0)
+    start = max(0, equal - 40)
+    shown = [
+        word
+        if len(word) <= 80
+        else ("..." if start else "") + word[start : start + 80] + "..." * (len(word) > start + 80)
+        for word in words
+    ]
+    return shown[0], shown[1]
 
 
 class SearchConfig(RunConfig):
@@ -175,7 +189,7 @@ class SearchConfig(RunConfig):
     w_lr_min: float = setting(0.001, "weights w", "learning rate that the cosine ends at", ge=0, le=1e3)
     w_momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
     w_weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
-    w_grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, allow_inf_nan=False)
+    w_grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, le=1e9)
     nesterov: bool = setting(False, "weights w", "Nesterov momentum")
     alpha_lr: float = setting(3e-4, "alphas", "learning rate of Adam", ge=0, le=1e3)
     alpha_weight_decay: float = setting(1e-3, "alphas", "weight decay", ge=0, le=1e3)
@@ -242,7 +256,7 @@ class TrainConfig(RunConfig):
     lr: float = setting(0.025, "weights w", "learning rate at the start; a cosine takes it to 0", ge=0, le=1e3)
     momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
     weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
-    grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, allow_inf_nan=False)
+    grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, le=1e9)
 
     cutout_length: int = setting(16, "data", "side of the square that cutout blanks; 0 is none", ge=0, le=1024)
     valid_fraction: float = setting(

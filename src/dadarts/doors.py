@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, RunError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
-from dadarts.flags import Command, Flag, flags_of
+from dadarts.flags import TRUTH, Command, Flag, flags_of
 from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder
 from dadarts.techniques import FLAGS_OF_METHOD, Techniques
@@ -130,9 +131,10 @@ def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
     """The settings of the run to resume, where the command line names the run and nothing that decides numbers."""
     if not _truth(values.get("resume")) or set(values) - ENVIRONMENT - {"name", "resume"}:
         return None
-    folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values.get("name", ""))
-    if not values.get("name") or "/" in values["name"] or not folder.exists:
+    if not values.get("name") or "/" in values["name"]:
         return None
+    folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values["name"])
+    folder.check(resume=True, overwrite=False)
     settings: dict[str, Any] = folder.saved_config()["settings"]
     return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
 
@@ -157,8 +159,11 @@ def guarded(prog: str, main: Callable[[], int]) -> int:
         print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except _StoppedEarlyError as stop:
-        print(f"{prog}: stopped before the first step; nothing was lost", file=sys.stderr)
+        print(f"{prog}: stopped before the first step", file=sys.stderr)
         return 128 + stop.number
+    except KeyboardInterrupt:
+        print(f"{prog}: stopped before anything was begun", file=sys.stderr)
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -215,13 +220,21 @@ def run(
                 stopped = begin()
                 if stopped:
                     events.close()  # type: ignore[attr-defined]
-                    words = [word for word in argv if word.lstrip("-") not in ("resume", "overwrite")]
-                    progress.say(f"stopped and saved; go on with: {shlex.join([*words, '-resume'])}")
+                    progress.say(f"stopped and saved; go on with: {shlex.join([*_without_steering(argv), '-resume'])}")
                     return 128 + stopped
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             raise RunError(f"{place}{error.strerror or error}; the last checkpoint is kept") from error
     return 0
+
+
+def _without_steering(words: Sequence[str]) -> Iterator[str]:
+    steers = False
+    for word in words:
+        is_value = steers and word.lower() in TRUTH
+        steers = re.fullmatch(r"--?(resume|overwrite)(=.*)?", word) is not None
+        if not steers and not is_value:
+            yield word
 
 
 def _finish(event: SearchDone | TrainDone) -> None:

@@ -17,13 +17,13 @@ class Progress:
     Args:
         print_freq: steps between two plain lines.
         log: writes a line to the run's log.txt; called only after `RunStarted`.
-        stream: where to show progress.
+        stream: where to show progress; None is stderr.
     """
 
-    def __init__(self, print_freq: int, log: Callable[[Path, str], None], stream: TextIO = sys.stderr) -> None:
+    def __init__(self, print_freq: int, log: Callable[[Path, str], None], stream: TextIO | None = None) -> None:
         self.print_freq = print_freq
-        self.stream = stream
-        self.live = stream.isatty()
+        self.stream = sys.stderr if stream is None else stream
+        self.live = self.stream.isatty()
         self._log = log
         self._folder: Path | None = None
         self._began = time.monotonic()

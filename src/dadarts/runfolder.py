@@ -7,6 +7,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,12 @@ class RunFolder:
         Raises:
             InputError: the name is taken, or there is nothing to resume, or the place is no folder.
         """
+        try:
+            self._check(resume, overwrite)
+        except OSError as error:
+            raise InputError(f"{str(self.path)[:200]} cannot be used: {error.strerror}") from None
+
+    def _check(self, resume: bool, overwrite: bool) -> None:
         if resume and overwrite:
             raise InputError("-resume continues a run and -overwrite replaces it; give one of them")
         for place in (self.path, *self.path.parents):
@@ -66,22 +73,31 @@ class RunFolder:
             raise InputError(f"{nearest} cannot be written; give another -runs_dir")
 
     @contextmanager
-    def claimed(self, resume: bool) -> Iterator[None]:
+    def claimed(self, resume: bool, overwrite: bool) -> Iterator[None]:
         """Hold the folder for one process; where not resuming, empty it first.
 
         The lock is the kernel's and ends with the process, however that ends.
 
         Raises:
-            InputError: another process holds it.
+            InputError: another process holds it, or has begun a run there since `check`.
         """
         with self._locked():
-            if not resume:
+            self.check(resume, overwrite)
+            if resume:
+                self._remove_unfinished_files()
+            else:
                 for entry in self.path.iterdir():
                     if entry.is_dir() and not entry.is_symlink():
                         shutil.rmtree(entry)
                     elif entry.name != ".lock":
                         entry.unlink()
             yield
+
+    def _remove_unfinished_files(self) -> None:
+        # A process that was killed while it wrote leaves the temporary files of `atomic` behind.
+        for path in [*self.path.glob(".*"), *self.checkpoint.parent.glob(".*")]:
+            if re.fullmatch(r"\..+\.\d+\.\w+", path.name):
+                path.unlink()
 
     @contextmanager
     def _locked(self) -> Iterator[IO[str]]:
@@ -146,10 +162,11 @@ class RunFolder:
         """
         versions = self.saved_config()["versions"]
         differences = []
-        if versions["device"].split(":")[0] != device.split(":")[0]:
-            differences.append(f"-device is {versions['device']!r} in the run and {device!r} here")
-        if versions["threads"] != threads:
-            differences.append(f"-threads is {versions['threads']} in the run and {threads} here")
+        saved_device = str(versions.get("device"))
+        if saved_device.split(":")[0] != device.split(":")[0]:
+            differences.append(f"-device is {saved_device!r} in the run and {device!r} here")
+        if versions.get("threads") != threads:
+            differences.append(f"-threads is {versions.get('threads')} in the run and {threads} here")
         self.refuse_differences(differences)
 
     def refuse_differences(self, differences: list[str]) -> None:

@@ -47,7 +47,7 @@ def search(config: SearchConfig, *, resume: bool = False, overwrite: bool = Fals
             yield SearchDone(folder.path, Genotype.parse(finished), _pictures(config, folder))
             return
     state = search_state.build(config)
-    with folder.claimed(resume):
+    with folder.claimed(resume, overwrite):
         run = _Run(config, folder, state)
         if resume:
             run.restore()

@@ -107,7 +107,7 @@ def build(config: SearchConfig) -> SearchState:
         config.init_channels, config.layers, (colours, height, width), len(data.classes), config.stem_multiplier
     )
     with seeded(config.seed, "weights"):
-        supernet = Supernet(config.space, macro).to(device)
+        supernet = compute.placed(Supernet(config.space, macro), device)
     alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(device)
     bilevel = Bilevel(supernet, alphas, config.method)
     optimizers = Optimizers(

@@ -59,15 +59,15 @@ class Techniques(Settings):
     hd_on_weights: bool = setting(False, _HD, "M = D(W) in the weight step and every validation")
     hd_on_alphas: bool = setting(False, _HD, "M = D(W), straight-through, in the architecture step")
     hd_on_virtualstep: bool = setting(False, _HD, "M = D(W) in the step w -> w'")
-    hd_start: int = setting(0, _HD, "epoch from which passes are hard", ge=0)
+    hd_start: int = setting(0, _HD, "epoch from which passes are hard", ge=0, le=10**6)
 
     topk_on_alphas: bool = setting(False, _TOPK, "in the architecture step")
     topk_on_weights: bool = setting(False, _TOPK, "in the weight step and every validation")
     topk_on_virtualstep: bool = setting(False, _TOPK, "in the step w -> w'")
     option: int = setting(1, _TOPK, "1: M = W A B; 2: B of A, M = W B; 3: B of W A, M = W A B", ge=1, le=3)
-    topk_k_edge: int = setting(1, _TOPK, "k on each edge; 0 turns the level off", ge=0)
+    topk_k_edge: int = setting(1, _TOPK, "k on each edge; 0 turns the level off", ge=0, le=10**6)
     topk_k_node: int | None = setting(
-        None, _TOPK, "k at each node (default: what D keeps); 0 turns the level off", ge=0
+        None, _TOPK, "k at each node (default: what D keeps); 0 turns the level off", ge=0, le=10**6
     )
     topk_temperature_edge: float = setting(1.0, _TOPK, "T of the edge level; larger is harder", ge=0, le=1e6)
     topk_temperature_node: float = setting(1.0, _TOPK, "T of the node level", ge=0, le=1e6)
@@ -79,7 +79,7 @@ class Techniques(Settings):
     dal_on_weights: bool = setting(False, _DAL, "added to the weight step's loss")
     dal_target: Literal["none", "zero"] | None = setting(None, _DAL, "none or zero (default: none where it can be)")
     dal_factor: float = setting(1.0, _DAL, "lambda", ge=0, le=1e9)
-    dal_starting_epoch: int = setting(0, _DAL, "epoch from which it acts", ge=0)
+    dal_starting_epoch: int = setting(0, _DAL, "epoch from which it acts", ge=0, le=10**6)
     linear_dal_factor_increase: bool = setting(False, _DAL, "lambda(e) = dal_factor_max * e / E")
     dal_factor_max: float = setting(1.0, _DAL, "the max of that", ge=0, le=1e9)
 

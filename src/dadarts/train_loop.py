@@ -47,7 +47,7 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
             yield TrainDone(folder.path, json.loads(finished), _pictures(config, folder))
             return
     state = _build(config)
-    with folder.claimed(resume):
+    with folder.claimed(resume, overwrite):
         run = _Run(config, folder, state)
         if resume:
             run.restore()
@@ -81,7 +81,7 @@ def _build(config: TrainConfig) -> _State:
         config.init_channels, config.layers, (colours, height, width), len(data.classes), config.stem_multiplier
     )
     with seeded(config.seed, "weights"):
-        network = Network(config.genotype, macro, config.has_auxiliary_head).to(device)
+        network = compute.placed(Network(config.genotype, macro, config.has_auxiliary_head), device)
     sgd = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
     )

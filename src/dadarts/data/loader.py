@@ -117,4 +117,6 @@ class Loader:
             draws = fetched.draws.to(self.device)
             images = normalise(self.augment.crop(images, draws), self.mean, self.std)
             images = self.augment.cut(images, draws)
+        # Convolutions of the sizes that cells have run about twice as fast in this layout.
+        images = images.contiguous(memory_format=torch.channels_last)
         return Batch(images, labels, derive(self.seed, self.stream, epoch, step))

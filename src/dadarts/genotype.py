@@ -132,6 +132,10 @@ def derive(space: SearchSpace, weights: Mapping[str, tuple[Tensor, ...]], retain
     ``top2`` is the space's own discretization, the network that the hard pass computes. The others are for reading:
     ``top2_with_none`` lets `none` win an edge, ``best`` keeps every edge, ``all`` every non-zero weight.
     """
+    if retain == "all" and space.syntax == "nas-bench-201":
+        raise InputError(
+            "a nas-bench-201 genotype has one operation an edge: -genotype_to_retain all cannot be written"
+        )
     rules = {"top2": space.rule, "top2_with_none": Rule(space.edges), "best": Rule(None)}
     table = {kind: _presence(space, kind) for kind in space.kinds}
     return read_off(
@@ -236,6 +240,8 @@ def _checked(fields: dict[str, tuple[Any, Any]]) -> Genotype:
             for op, state in node:
                 if state not in (0, 1, *filled):
                     raise InputError(f"{kind} node {number + 2} reads node {state}, which has no edges ({op})")
+    if len({len(cell.nodes) for cell in cells.values()}) > 1:
+        raise InputError("normal and reduce must have the same number of nodes")
     return Genotype(cells, "darts")
 
 

@@ -10,6 +10,7 @@ from dadarts.errors import InputError
 
 MAX_LENGTH = 65_536
 MAX_DEPTH = 16
+MAX_DIGITS = 100
 
 Literal: TypeAlias = "bool | int | float | str | list[Literal] | tuple[Literal, ...] | Call | None"
 
@@ -59,6 +60,8 @@ class _Reader:
         if depth > MAX_DEPTH:
             raise InputError(f"brackets are nested deeper than {MAX_DEPTH} at character {self.position + 1}")
         kind, word = self._next()
+        if kind == "number" and len(word) > MAX_DIGITS:
+            raise self._error(f"a number of {len(word)} characters; at most {MAX_DIGITS} are read")
         if kind == "number":
             return float(word) if re.search(r"[.eE]", word) else int(word)
         if kind == "string":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from dadarts import literal
 from dadarts.bilevel import Method, Objective
@@ -76,6 +78,8 @@ def _resolved_penalty(penalty: Penalty, space: SearchSpace) -> Penalty:
             raise InputError(f"search space {space.name} has no `none` to penalise")
     if not isinstance(penalty, DiscretizationLoss):
         return penalty
+    if penalty.kinds is not None and not set(penalty.kinds) <= set(space.kinds):
+        raise InputError(f"the discretization loss names cells {penalty.kinds}; {space.name} has {space.kinds}")
     if penalty.target == "none" and not space.none_everywhere:
         raise InputError(
             f"-dal_target none needs a `none` on every edge that may not be chosen; search space {space.name} has "
@@ -85,6 +89,8 @@ def _resolved_penalty(penalty: Penalty, space: SearchSpace) -> Penalty:
 
 
 def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
+    if top_k.option not in (1, 2, 3):
+        raise InputError(f"-option {top_k.option}: known are 1, 2 and 3")
     open_columns = space.columns - len(space.rule.banned)
     if not 0 <= top_k.edge <= open_columns:
         raise InputError(
@@ -133,9 +139,21 @@ def _built(value: literal.Literal) -> Any:
         return value
     if value.name not in _SPEAKABLE:
         raise unknown("part of a method", value.name, _SPEAKABLE)
+    kind = _SPEAKABLE[value.name]
+    names = [field.name for field in fields(kind)]
+    if len(value.args) > len(names):
+        raise InputError(f"{value.name} has {len(names)} fields, not {len(value.args)}")
+    given = [*zip(names, value.args, strict=False), *value.keywords]
+    if len(dict(given)) != len(given):
+        raise InputError(f"{value.name} gives a field twice")
+    return kind(**{name: _checked(kind, name, _built(item)) for name, item in given})
+
+
+def _checked(kind: type, name: str, value: Any) -> Any:
+    hints = get_type_hints(kind)
+    if name not in hints:
+        raise unknown(f"field of {kind.__name__}", name, hints)
     try:
-        return _SPEAKABLE[value.name](
-            *(_built(arg) for arg in value.args), **{key: _built(item) for key, item in value.keywords}
-        )
-    except TypeError as error:
-        raise InputError(f"not a method: {error}") from None
+        return TypeAdapter(hints[name]).validate_python(value, strict=True)
+    except ValidationError:
+        raise InputError(f"{kind.__name__}, field {name}: {str(value)[:60]!r} is not of its type") from None

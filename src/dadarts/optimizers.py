@@ -10,6 +10,9 @@ from torch import Tensor
 from dadarts.bilevel import Arrays, Batch, Bilevel, Inner
 from dadarts.schedules import Progress
 
+_NAN = torch.tensor(float("nan"))
+_NOTHING = torch.tensor(0)
+
 
 @dataclass(frozen=True)
 class StepLosses:
@@ -52,19 +55,21 @@ class Optimizers:
     def step(self, train: Batch, valid: Batch | None, progress: Progress, weight_lr: float) -> StepLosses:
         """One architecture step and one weight step; `valid` is None only in single-level search.
 
-        Nothing is updated where a loss is not finite: the caller decides what to do about that.
+        Where the validation loss or its gradient is not finite nothing is updated, and where the training loss or
+        its gradient is not, w is not; the training loss that is returned is then NaN, and the caller decides.
         """
         for group in self.sgd.param_groups:
             group["lr"] = weight_lr
         if valid is None:
             return self._single_level(train, progress)
         gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
-        if not bool(valid_loss.isfinite()):
-            return StepLosses(valid_loss, torch.zeros((), dtype=torch.int64), valid_loss)
+        if not _finite(valid_loss, gradient):
+            return StepLosses(_NAN, _NOTHING, valid_loss)
         _update(self.adam, self.bilevel.alpha, gradient)
         mixing = self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress)
         w_gradient, loss, logits = self.bilevel.weight_gradient(train, mixing)
-        self._weight_update(w_gradient, loss)
+        if not self._weight_update(w_gradient, loss):
+            return StepLosses(_NAN, _NOTHING, valid_loss)
         return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), valid_loss)
 
     def inner(self, weight_lr: float) -> Inner:
@@ -80,17 +85,23 @@ class Optimizers:
     def _single_level(self, train: Batch, progress: Progress) -> StepLosses:
         gradient, loss, logits = self.bilevel.single_level_gradient(train, progress)
         n = len(self.bilevel.w)
-        if bool(loss.isfinite()):
-            _update(self.adam, self.bilevel.alpha, gradient[n:])
-        self._weight_update(gradient[:n], loss)
+        if not _finite(loss, gradient[n:]) or not self._weight_update(gradient[:n], loss):
+            return StepLosses(_NAN, _NOTHING, None)
+        _update(self.adam, self.bilevel.alpha, gradient[n:])
         return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), None)
 
-    def _weight_update(self, gradient: list[Tensor], loss: Tensor) -> None:
-        if bool(loss.isfinite()):
-            if self.grad_clip > 0:
-                norm = torch.nn.utils.get_total_norm(gradient)
-                torch._foreach_mul_(gradient, (self.grad_clip / (norm + 1e-6)).clamp(max=1.0))
-            _update(self.sgd, self.bilevel.w, gradient)
+    def _weight_update(self, gradient: list[Tensor], loss: Tensor) -> bool:
+        norm = torch.nn.utils.get_total_norm(gradient)
+        if not _finite(loss, [norm]):
+            return False
+        if self.grad_clip > 0:
+            torch._foreach_mul_(gradient, (self.grad_clip / (norm + 1e-6)).clamp(max=1.0))
+        _update(self.sgd, self.bilevel.w, gradient)
+        return True
+
+
+def _finite(loss: Tensor, gradient: Arrays) -> bool:
+    return bool(loss.isfinite()) and all(bool(g.isfinite().all()) for g in gradient)
 
 
 def _update(optimizer: torch.optim.Optimizer, parameters: Arrays, gradient: Arrays) -> None:

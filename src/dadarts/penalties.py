@@ -28,6 +28,14 @@ def discretization_target(W_NEO: Tensor, candidates: Candidates, target: Target)
     return torch.cat((D[..., :-1], (D[..., -1] + dropped).unsqueeze(-1)), dim=-1)
 
 
+def default_target(candidates: Candidates) -> Target:
+    """``none`` where every edge has a `none` that the rule bans, so that the target can be reached; else ``zero``."""
+    present = candidates.present
+    edges = present.any(dim=-1)
+    last_is_banned = present.shape[-1] - 1 in candidates.rule.banned
+    return "none" if candidates.has_none and last_is_banned and bool(present[..., -1][edges].all()) else "zero"
+
+
 def discretization_distance(
     W_NEO: Tensor, candidates: Candidates, target: Target, kinds: tuple[str, ...] | None = None
 ) -> Tensor:
@@ -62,7 +70,8 @@ class DiscretizationLoss:
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
         W = alphas.weights()
         factor = self.current_factor(progress)
-        return factor * discretization_distance(W, alphas.candidates, self.target or "zero", self.kinds)
+        target = self.target or default_target(alphas.candidates)
+        return factor * discretization_distance(W, alphas.candidates, target, self.kinds)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,9 @@ class BetaDecay:
     factor: Schedule = Linear(0.0, 50.0)
 
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
-        rows = torch.cat([alpha.logsumexp(dim=-1) for alpha in alphas.parameters()])
+        present = alphas.candidates.present
+        edges = present.any(dim=-1)
+        rows = alphas.stacked()[edges].masked_fill(~present[edges], -torch.inf).logsumexp(dim=-1)
         return self.factor(progress) * rows.mean()
 
 
@@ -85,8 +96,10 @@ class NonePenalty:
 
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
         total = torch.zeros((), device=alphas.candidates.present.device)
-        for W in alphas.split(alphas.weights())[self.kind]:
-            total = total + W[:, -1].sum() - W[:, :-1].mean()
+        nodes = alphas.split(alphas.weights())[self.kind]
+        places = alphas.split(alphas.candidates.present)[self.kind]
+        for W, present in zip(nodes, places, strict=True):
+            total = total + W[:, -1].sum() - W[:, :-1].sum() / present[:, :-1].sum()
         return self.factor * total
 
 

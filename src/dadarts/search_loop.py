@@ -15,7 +15,7 @@ from dadarts.errors import InputError, RunError
 from dadarts.events import EpochDone, Event, Note, RunStarted, SearchDone, StepDone, ValidationStep
 from dadarts.genotype import Genotype, derive
 from dadarts.journal import Journal
-from dadarts.penalties import DiscretizationLoss, discretization_distance
+from dadarts.penalties import DiscretizationLoss, default_target, discretization_distance
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.runfolder import RunFolder
 from dadarts.schedules import Progress, cosine
@@ -190,7 +190,7 @@ class _Run:
         config, state = self.config, self.state
         alphas = state.bilevel.alphas
         dal = _discretization_loss(config)
-        target = (dal and dal.target) or ("none" if config.space.none_everywhere else "zero")
+        target = (dal and dal.target) or default_target(alphas.candidates)
         distance = discretization_distance(alphas.weights().detach(), alphas.candidates, target)
         chosen = diagnostics.choices(alphas).cpu()
         genotype = derive(config.space, alphas.split(alphas.weights().detach()))

@@ -180,6 +180,8 @@ def space(name: str, nodes: int | None = None) -> SearchSpace:
     if name not in SPACES:
         raise unknown("search space", name, SPACES)
     entry = SPACES[name]
+    if nodes is not None and nodes < 1:
+        raise InputError(f"a cell has at least 1 node, not {nodes}")
     return entry.build(entry.nodes if nodes is None else nodes)
 
 

@@ -1,0 +1,145 @@
+"""Every named method works in every space, or says why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.errors import InputError
+from dadarts.genotype import derive
+from dadarts.methods import METHODS, dadarts, darts, darts_first_order, parse_method, resolve
+from dadarts.optimizers import Optimizers
+from dadarts.penalties import DiscretizationLoss, NonePenalty
+from dadarts.relax import Hard, Soft, TopK
+from dadarts.schedules import Constant, Linear
+from dadarts.spaces import SPACES, space
+from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("method_name", METHODS)
+def test_every_method_takes_a_step_in_every_space_and_gives_a_genotype(method_name: str, name: str) -> None:
+    it = tiny_space(name)
+    macro = macro_of(layers=3)
+    method = resolve(METHODS[method_name](), it)
+    alphas = build_alphas(it, 1, sparsity=method.sparsity)
+    bilevel = Bilevel(build_supernet(it, macro, 1), alphas, method)
+    optimizers = Optimizers(
+        bilevel,
+        momentum=0.9,
+        weight_decay=3e-4,
+        nesterov=False,
+        grad_clip=5.0,
+        alpha_lr=3e-4,
+        alpha_weight_decay=1e-3,
+    )
+    w, alpha = flat(bilevel.w), flat(bilevel.alpha)
+    losses = optimizers.step(build_batch(macro, 1), build_batch(macro, 2), MIDWAY, 0.025)
+    assert bool(losses.train_loss.isfinite())
+    assert losses.valid_loss is not None
+    assert bool(losses.valid_loss.isfinite())
+    for before, after in ((w, flat(bilevel.w)), (alpha, flat(bilevel.alpha))):
+        assert bool(after.isfinite().all())
+        assert not torch.equal(before, after)
+    genotype = derive(it, alphas.split(alphas.weights().detach()), method.retain)
+    assert genotype.syntax == it.syntax
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("method_name", METHODS)
+def test_resolving_is_idempotent_and_leaves_no_target_open(method_name: str, name: str) -> None:
+    resolved = resolve(METHODS[method_name](), space(name))
+    assert resolve(resolved, space(name)) == resolved
+    for penalty in (*resolved.weights.penalties, *resolved.alphas.penalties):
+        if isinstance(penalty, DiscretizationLoss):
+            assert penalty.target == ("none" if space(name).none_everywhere else "zero")
+
+
+def test_dadarts_is_its_three_techniques() -> None:
+    method = dadarts()
+    rising = Linear(0, 200)
+    assert method.weights == Objective(Hard())
+    assert method.alphas.relax == TopK(temperature_edge=rising, temperature_node=rising)
+    assert method.alphas.penalties == (DiscretizationLoss(Constant(1.0)),)
+    assert method.look_ahead == Soft()
+    assert (method.order, method.epsilon, method.amended) == ("second", 0.01, False)
+
+
+def test_darts_is_relaxed_everywhere() -> None:
+    assert darts() == Method(Objective(Soft()), Objective(Soft()), Soft())
+    assert darts_first_order() == replace(darts(), order="first")
+
+
+def with_alphas(relaxation: TopK) -> Method:
+    return Method(alphas=Objective(relaxation))
+
+
+def penalised(penalty: DiscretizationLoss | NonePenalty) -> Method:
+    return Method(alphas=Objective(Soft(), (penalty,)))
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "complaint"),
+    [
+        (with_alphas(TopK(edge=8)), "darts", "-topk_k_edge 8"),
+        (with_alphas(TopK(edge=-1)), "darts", "-topk_k_edge -1"),
+        (with_alphas(TopK(node=15)), "darts", "-topk_k_node 15"),
+        (with_alphas(TopK(node=-1)), "darts", "-topk_k_node -1"),
+        (with_alphas(TopK(edge=0, node=0)), "darts", "both levels"),
+        (with_alphas(TopK(edge=0)), "nas-bench-201", "both levels"),
+        (with_alphas(TopK(option=2, edge=0)), "darts", "-option 2"),
+        (with_alphas(TopK(option=2)), "nas-bench-201", "-option 2"),
+        (with_alphas(TopK(option=4)), "darts", "option"),
+        (Method(weights=Objective(TopK(edge=8))), "darts", "-topk_k_edge 8"),
+        (Method(look_ahead=TopK(edge=8)), "darts", "-topk_k_edge 8"),
+        (Method(correction=TopK(edge=8)), "darts", "-topk_k_edge 8"),
+        (Method(retain="top3"), "darts", "-genotype_to_retain top3"),
+        (penalised(DiscretizationLoss(target="none")), "nas-bench-201", "-dal_target none"),
+        (penalised(DiscretizationLoss(target="none")), "S2", "-dal_target none"),
+        (penalised(DiscretizationLoss(kinds=("reduce",))), "nas-bench-201", "reduce"),
+        (penalised(NonePenalty("reduce", 1.0)), "nas-bench-201", "no reduce cells"),
+        (penalised(NonePenalty("normal", 1.0)), "S2", "no `none`"),
+    ],
+)
+def test_what_cannot_work_in_a_space_is_refused_with_a_reason(method: Method, name: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        resolve(method, space(name))
+
+
+def test_the_largest_k_of_each_level_is_accepted() -> None:
+    for relaxation in (TopK(edge=7), TopK(node=14)):
+        assert resolve(with_alphas(relaxation), space("darts")).alphas.relax == relaxation
+
+
+@pytest.mark.parametrize("method_name", METHODS)
+@pytest.mark.parametrize("name", SPACES)
+def test_every_method_is_read_back_from_its_repr(method_name: str, name: str) -> None:
+    for method in (METHODS[method_name](), resolve(METHODS[method_name](), space(name))):
+        assert parse_method(repr(method)) == method
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "Hard()",
+        "Method(",
+        "Metod()",
+        "Method(speed=1)",
+        "Method(look_ahead=Hrad())",
+        "Method(look_ahead=Hard(1, 2, 3))",
+        "Method(look_ahead=Hard(start=1, start=2))",
+        "Method(weights=1)",
+        "Method(look_ahead='Soft')",
+        "Method(order='third')",
+        "Method(look_ahead=TopK(temperature_edge=5))",
+        "Method(alphas=Objective(penalties=Soft()))",
+        "__import__('os').getcwd()",
+    ],
+)
+def test_text_that_is_not_a_method_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_method(text)

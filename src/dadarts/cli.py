@@ -137,7 +137,7 @@ def _demo(words: list[str]) -> int:
 
 
 def _positive(name: str, word: str) -> int:
-    if not word.isdigit() or not 0 < int(word[:9]) <= 4096 or len(word) > 9:
+    if not word.isdecimal() or not 0 < int(word[:9]) <= 4096 or len(word) > 9:
         raise InputError(f"-{name} {word[:40]}: expected a whole number from 1 to 4096")
     return int(word)
 

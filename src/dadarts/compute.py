@@ -36,7 +36,7 @@ def pick_device(config: RunConfig) -> torch.device:
 
 def _cuda(index: str) -> torch.device:
     count = torch.cuda.device_count()
-    if not index.isdigit():
+    if not index.isdecimal() or len(index) > 4:
         raise InputError(f"-gpus {index}: give the index of one CUDA device, such as 0")
     if int(index) >= count:
         raise InputError(

@@ -207,8 +207,8 @@ class SearchConfig(RunConfig):
         nodes = values.get("nodes")
         name = str(values.get("search_space", "darts"))
         space = spaces.space(name)
-        if nodes is not None and str(nodes).isdigit() and 0 < int(nodes) <= 16:
-            space = spaces.space(name, int(nodes))
+        if str(nodes) in map(str, range(1, 17)):
+            space = spaces.space(name, int(str(nodes)))
         given = {key: value for key, value in values.items() if value is not None}
         defaults = {
             "nodes": space.nodes,

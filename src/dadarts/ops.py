@@ -119,19 +119,22 @@ class FactorizedReduce(nn.Module):
     """Halves both sizes with two interleaved 1x1 convolutions (ceil for odd sizes).
 
     The second path sees the picture shifted by one; it is padded below and right, which even sizes never read.
+    Every other pixel is picked before the convolution: the backward pass of oneDNN's strided 1x1 convolution writes
+    outside its memory where a channels_last input has fewer than 8 channels (torch 2.13).
     """
 
     def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.even = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
-        self.odd = nn.Conv2d(c_in, c_out - c_out // 2, 1, stride=2, bias=False)
+        self.even = nn.Conv2d(c_in, c_out // 2, 1, bias=False)
+        self.odd = nn.Conv2d(c_in, c_out - c_out // 2, 1, bias=False)
         self.norm = batch_norm(c_out, affine)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
         shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        out: Tensor = self.norm(torch.cat((self.even(x), self.odd(shifted)), dim=1))
+        halves = self.even(x[:, :, ::2, ::2]), self.odd(shifted[:, :, ::2, ::2])
+        out: Tensor = self.norm(torch.cat(halves, dim=1))
         return out
 
 

@@ -25,7 +25,8 @@ from dadarts.spaces import SPACES, space
 SVG = "{http://www.w3.org/2000/svg}"
 PARALLEL = Genotype.parse(
     "Genotype(normal=[[('sep_conv_3x3', 0), ('skip_connect', 0), ('max_pool_3x3', 1)], [], [('sep_conv_3x3', 2)], [],"
-    " [('noise', 1), ('avg_pool_3x3', 4)]], normal_concat=[4, 6], reduce=[[('skip_connect', 0)]], reduce_concat=[2])"
+    " [('noise', 1), ('avg_pool_3x3', 4)]], normal_concat=[4, 6],"
+    " reduce=[[('skip_connect', 0)], [], [], [], []], reduce_concat=[2])"
 )
 BENCH = Genotype.parse("|avg_pool_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|skip_connect~1|nor_conv_3x3~2|")
 

@@ -1,0 +1,201 @@
+"""A configuration is checked once, has the documented defaults, and survives being saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dadarts.config import ENVIRONMENT, RunConfig, SearchConfig, TrainConfig
+from dadarts.errors import InputError
+from dadarts.genotype import random_genotype
+from dadarts.methods import METHODS, dadarts, darts
+from dadarts.penalties import DiscretizationLoss
+from dadarts.spaces import SPACES, space
+from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE
+
+NEEDED = {"name": "a", "dataset": "digits"}
+
+
+def test_the_defaults_of_a_search_are_the_documented_ones() -> None:
+    config = SearchConfig(**NEEDED)
+    expected = {
+        "epochs": 50, "batch_size": 64, "seed": 42, "init_channels": 16, "layers": 8, "nodes": 4, "stem_multiplier": 3,
+        "search_space": "darts", "w_lr": 0.025, "w_lr_min": 0.001, "w_momentum": 0.9, "w_weight_decay": 3e-4,
+        "w_grad_clip": 5.0, "nesterov": False, "alpha_lr": 3e-4, "alpha_weight_decay": 1e-3, "dataset_portion": 1.0,
+        "print_freq": 50, "runs_dir": Path("runs"), "data_path": Path("datasets"), "device": "auto",
+    }  # fmt: skip
+    assert {name: getattr(config, name) for name in expected} == expected
+    assert config.method.alphas.penalties == (DiscretizationLoss(target="none"),)
+
+
+def test_the_defaults_of_a_training_are_the_documented_ones() -> None:
+    config = TrainConfig(**NEEDED, genotype=DARTS_GENOTYPE)
+    expected = {
+        "epochs": 600, "batch_size": 96, "lr": 0.025, "momentum": 0.9, "weight_decay": 3e-4, "grad_clip": 5.0,
+        "init_channels": 36, "layers": 20, "aux_weight": 0.4, "cutout_length": 16, "drop_path_prob": 0.2,
+        "valid_fraction": 0.0, "seed": 42,
+    }  # fmt: skip
+    assert {name: getattr(config, name) for name in expected} == expected
+    assert config.has_auxiliary_head
+    assert not TrainConfig(**NEEDED, genotype=DARTS_GENOTYPE, aux_weight=0).has_auxiliary_head
+
+
+def test_sizes_follow_from_the_space() -> None:
+    assert (lambda it: (it.nodes, it.init_channels, it.layers))(
+        SearchConfig(**NEEDED, search_space="nas-bench-201")
+    ) == (3, 16, 5)
+    config = SearchConfig(**NEEDED, nodes=2, layers=3)
+    assert (config.nodes, config.layers, config.space) == (2, 3, space("darts", 2))
+    trained = TrainConfig(**NEEDED, genotype=BENCH_GENOTYPE)
+    assert (trained.init_channels, trained.layers, trained.has_auxiliary_head) == (16, 5, False)
+
+
+def test_the_target_of_the_discretization_loss_follows_from_the_space() -> None:
+    targets = {
+        name: SearchConfig(**NEEDED, search_space=name, method=dadarts()).method.alphas.penalties[0].target  # type: ignore[union-attr]
+        for name in SPACES
+    }
+    assert targets == {
+        "darts": "none", "nas-bench-201": "zero", "connect-nas-bench": "none", "S1": "zero", "S2": "zero",
+        "S3": "none", "S4": "zero",
+    }  # fmt: skip
+
+
+numbers = st.floats(0, 1e3)
+search_settings = st.fixed_dictionaries(
+    {"name": st.from_regex(r"[a-zé][\w .-]{0,20}[a-z]", fullmatch=True), "dataset": st.sampled_from(["digits", "a b"])},
+    optional={
+        "search_space": st.sampled_from(["darts", "nas-bench-201", "S2", "S3", "S4"]),
+        "epochs": st.integers(1, 10**6),
+        "batch_size": st.integers(2, 10**6),
+        "nodes": st.integers(1, 16),
+        "layers": st.integers(1, 1000),
+        "init_channels": st.integers(1, 4096),
+        "seed": st.integers(0, 2**63 - 1),
+        "threads": st.none() | st.integers(1, 1024),
+        "image_size": st.none() | st.integers(1, 4096),
+        "dataset_portion": st.floats(1e-9, 1),
+        "w_lr": numbers,
+        "alpha_lr": numbers,
+        "w_grad_clip": st.floats(0, 1e9),
+        "w_momentum": st.floats(0.1, 0.999),
+        "nesterov": st.booleans(),
+        "hessian_eigenvalue": st.booleans(),
+        "gpus": st.none() | st.sampled_from(["0", "1"]),
+        "data_path": st.sampled_from([Path("x"), Path("/a/b c")]),
+        "cache_dir": st.none() | st.just(Path("c")),
+        "method": st.sampled_from([darts(), dadarts(), dadarts(1.5, 1e-7)]),
+    },
+)
+
+
+@settings(max_examples=40)
+@given(search_settings)
+def test_a_search_configuration_survives_json(values: dict[str, Any]) -> None:
+    config = SearchConfig(**values)
+    again = SearchConfig(**json.loads(json.dumps(config.to_json())))
+    assert again == config
+    assert again.differences(config.to_json()) == []
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(sorted(SPACES)),
+    st.integers(0, 2**32),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "lr": numbers,
+            "momentum": st.floats(0, 0.999),
+            "aux_weight": numbers,
+            "drop_path_prob": st.floats(0, 0.99),
+            "cutout_length": st.integers(0, 1024),
+            "valid_fraction": st.floats(0, 0.9),
+            "layers": st.integers(1, 1000),
+        },
+    ),
+)
+def test_a_training_configuration_survives_json(name: str, seed: int, values: dict[str, Any]) -> None:
+    config = TrainConfig(**NEEDED, genotype=random_genotype(space(name), seed), **values)
+    again = TrainConfig(**json.loads(json.dumps(config.to_json())))
+    assert again == config
+    assert str(again.genotype) == str(config.genotype)
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    config = SearchConfig(**NEEDED)
+    with pytest.raises(ValueError, match="frozen"):
+        config.epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"name": "a"}, "-dataset must be given"),
+        ({"dataset": "digits"}, "-name must be given"),
+        ({**NEEDED, "epoch": 3}, "Did you mean 'epochs'?"),
+        ({**NEEDED, "name": ""}, "-name"),
+        ({**NEEDED, "name": "../x"}, "no slash"),
+        ({**NEEDED, "name": "a/b"}, "no slash"),
+        ({**NEEDED, "name": "a\\b"}, "no slash"),
+        ({**NEEDED, "name": "."}, "no leading dot"),
+        ({**NEEDED, "name": "a\nb"}, "-name"),
+        ({**NEEDED, "name": "é" * 101}, "1 to 200 bytes"),
+        ({**NEEDED, "dataset": " "}, "-dataset"),
+        ({**NEEDED, "search_space": "dart"}, "Did you mean 'darts'?"),
+        ({**NEEDED, "search_space": "S1", "nodes": 3}, "S1 is defined for 4 nodes"),
+        ({**NEEDED, "nodes": 17}, "-nodes 17"),
+        ({**NEEDED, "nodes": "two"}, "-nodes two"),
+        ({**NEEDED, "nesterov": True, "w_momentum": 0}, "-nesterov needs -w_momentum"),
+        ({**NEEDED, "device": "tpu"}, "-device tpu"),
+        ({**NEEDED, "method": 3}, "-method 3"),
+        ({**NEEDED, "method": "Method(order=open('x'))"}, "unknown part of a method 'open'"),
+        ({**NEEDED, "method": "Soft()"}, "not a method"),
+    ],
+)
+def test_a_search_that_cannot_be_meant_is_refused_in_one_line(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        SearchConfig(**settings)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value).strip()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "-genotype must be given"),
+        ({"genotype": 7}, "-genotype must be a Genotype"),
+        ({"genotype": "Genotype()"}, "a genotype has the fields"),
+        ({"genotype": DARTS_GENOTYPE, "batch_size": 1}, "-batch_size 1"),
+        ({"genotype": DARTS_GENOTYPE, "drop_path_prob": 1}, "-drop_path_prob 1"),
+        ({"genotype": DARTS_GENOTYPE, "valid_fraction": 1}, "-valid_fraction 1"),
+    ],
+)
+def test_a_training_that_cannot_be_meant_is_refused_in_one_line(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        TrainConfig(**NEEDED, **settings)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value).strip()
+
+
+def test_differences_name_what_decides_numbers_and_nothing_else() -> None:
+    config = SearchConfig(**NEEDED)
+    other = SearchConfig(**NEEDED, seed=1, workers=0, data_path="elsewhere", checkpoint_minutes=1, method=darts())
+    seed, method = config.differences(other.to_json())
+    assert seed == "-seed is 1 in the run and 42 here"
+    assert method.startswith("-method is ")
+    assert "relax=Soft()" in method
+    assert "relax=Hard(start=0)" in method
+    assert len(method) < 300
+    assert set(RunConfig.model_fields) > ENVIRONMENT
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_may_be_given_as_its_text(name: str) -> None:
+    method = METHODS[name]()
+    assert SearchConfig(**NEEDED, method=repr(method)) == SearchConfig(**NEEDED, method=method)

@@ -1,0 +1,255 @@
+"""One configuration behind three doors: the original's flags, the modern words, and Python."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dadarts import cli, legacy
+from dadarts.bilevel import Method, Objective
+from dadarts.config import SearchConfig, TrainConfig
+from dadarts.errors import InputError
+from dadarts.genotype import Genotype
+from dadarts.methods import METHODS, dadarts, darts, darts_first_order
+from dadarts.penalties import DiscretizationLoss
+from dadarts.relax import Hard, TopK
+from dadarts.schedules import Constant, Linear
+from dadarts.techniques import FLAGS_OF_METHOD
+from tests.commands import (
+    BENCH_GENOTYPE,
+    DARTS_GENOTYPE,
+    SEED_LINES,
+    SEED_TRAINING,
+    call,
+    check_refusal,
+    modern,
+    refusal,
+    search,
+)
+
+RISING = TopK(temperature_edge=Linear(0.0, 200.0), temperature_node=Linear(0.0, 200.0))
+IN_PYTHON = {
+    "Discretization at Validation Time": Method(weights=Objective(Hard())),
+    "Differentiable TopK on alphas": Method(alphas=Objective(RISING)),
+    "Differentiable TopK on alphas and weights": Method(weights=Objective(RISING), alphas=Objective(RISING)),
+    "Discretization Additional Loss": Method(alphas=Objective(penalties=(DiscretizationLoss(),))),
+    "DADARTS": dadarts(),
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def words_of(line: str) -> list[str]:
+    """The words after ``python search.py``."""
+    return shlex.split(line)[2:]
+
+
+def double_dashes(words: list[str]) -> list[str]:
+    return [f"-{word}" if word.startswith("-") else word for word in words]
+
+
+def spelled_out(words: list[str]) -> list[str]:
+    """Switches with their value, and -workers in one word."""
+    switches = {"-hd_on_weights", "-topk_on_alphas", "-topk_on_weights", "-dal_on_alphas"}
+    joined = " ".join(shlex.quote(word) for word in words).replace("-workers 4", "-workers=4")
+    return [part for word in shlex.split(joined) for part in ([word, "True"] if word in switches else [word])]
+
+
+@pytest.mark.parametrize("title", SEED_LINES)
+def test_a_search_line_of_the_seed_means_the_same_at_all_doors(title: str) -> None:
+    words = words_of(SEED_LINES[title])
+    python = SearchConfig(name="some_name", dataset="cifar10", workers=4, method=IN_PYTHON[title])
+    assert legacy.search_config(words) == python
+    for form in (double_dashes(words), spelled_out(words), double_dashes(spelled_out(words))):
+        assert legacy.search_config(form) == python
+        assert cli.search_config([*form, "--method", "darts"]) == python
+    assert legacy.search_config([*words, "-hd_on_virtualstep=False"]) == python
+
+
+def test_the_training_line_of_the_seed_means_the_same_at_all_doors() -> None:
+    words = words_of(SEED_TRAINING)
+    genotype = words[words.index("-genotype") + 1]
+    python = TrainConfig(name="some_name", dataset="cifar10", workers=4, genotype=Genotype.parse(genotype))
+    assert str(python.genotype) == genotype
+    for form in (words, double_dashes(words), spelled_out(words)):
+        assert legacy.augment_config(form) == python
+        assert cli.train_config(form) == python
+
+
+def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
+    needed = ["--name", "some_name", "--dataset", "cifar10"]
+    line = legacy.search_config(words_of(SEED_LINES["DADARTS"]))
+    assert cli.search_config(needed) == cli.search_config([*needed, "--method", "dadarts"]) == line
+    assert legacy.search_config(["-name", "some_name", "-dataset", "cifar10"]).method == darts()
+    assert cli.search_config([*needed, "--method", "darts"]).method == darts()
+    assert cli.search_config([*needed, "--method=darts-first-order"]).method == darts_first_order()
+    changed = cli.search_config([*needed, "--dal_factor", "0.25", "--hd_on_weights=False"]).method
+    assert (
+        changed
+        == SearchConfig(
+            name="a",
+            dataset="b",
+            method=Method(alphas=Objective(RISING, (DiscretizationLoss(factor=Constant(0.25)),))),
+        ).method
+    )
+
+
+@pytest.mark.parametrize("name", FLAGS_OF_METHOD)
+def test_a_named_method_is_its_flags_at_the_original_door(name: str) -> None:
+    flags = [f"-{flag}={value}" for flag, value in FLAGS_OF_METHOD[name].items()]
+    needed = ["-name", "a", "-dataset", "digits"]
+    assert legacy.search_config([*needed, *flags]) == SearchConfig(name="a", dataset="digits", method=METHODS[name]())
+    assert legacy.search_config([*needed, *flags]) == cli.search_config([*needed, "--method", name])
+
+
+SEARCH_FLAGS: list[tuple[str, str, Any]] = [
+    ("-data_path /d", "data_path", Path("/d")),
+    ("-dataset_portion 0.5", "dataset_portion", 0.5),
+    ("-seed 7", "seed", 7),
+    ("-epochs 3", "epochs", 3),
+    ("-batch_size 8", "batch_size", 8),
+    ("-init_channels 4", "init_channels", 4),
+    ("-n_layers 5", "layers", 5),
+    ("-layers 5", "layers", 5),
+    ("-nodes 2", "nodes", 2),
+    ("-stem_multiplier 1", "stem_multiplier", 1),
+    ("-w_lr 0.1", "w_lr", 0.1),
+    ("-w_lr_min 0.01", "w_lr_min", 0.01),
+    ("-w_momentum 0.5", "w_momentum", 0.5),
+    ("-w_weight_decay 1e-5", "w_weight_decay", 1e-5),
+    ("-w_grad_clip 1", "w_grad_clip", 1.0),
+    ("-nesterov", "nesterov", True),
+    ("-alpha_lr 0.01", "alpha_lr", 0.01),
+    ("-alpha_weight_decay 0", "alpha_weight_decay", 0.0),
+    ("-search_space S2", "search_space", "S2"),
+    ("-print_freq 9", "print_freq", 9),
+    ("-workers 1", "workers", 1),
+    ("-gpus 1", "gpus", "1"),
+    ("-device cpu", "device", "cpu"),
+    ("-threads 2", "threads", 2),
+    ("-checkpoint_minutes 0.5", "checkpoint_minutes", 0.5),
+    ("-runs_dir r", "runs_dir", Path("r")),
+    ("-cache_dir c", "cache_dir", Path("c")),
+    ("-image_size 32", "image_size", 32),
+    ("-hessian_eigenvalue", "hessian_eigenvalue", True),
+]
+
+
+@pytest.mark.parametrize(("words", "name", "value"), SEARCH_FLAGS)
+def test_every_setting_of_a_search_is_a_flag_at_both_doors(words: str, name: str, value: Any) -> None:
+    needed = ["-name", "a", "-dataset", "digits"]
+    python = SearchConfig(name="a", dataset="digits", **{name: value}, method=darts())
+    assert getattr(python, name) == value
+    assert legacy.search_config([*needed, *words.split()]) == python
+    assert cli.search_config([*needed, *double_dashes(words.split()), "--method", "darts"]) == python
+    assert python != SearchConfig(name="a", dataset="digits", method=darts())
+
+
+def test_no_setting_of_a_search_is_left_out_of_the_list() -> None:
+    assert {name for _, name, _ in SEARCH_FLAGS} == set(SearchConfig.model_fields) - {"name", "dataset", "method"}
+
+
+TRAIN_FLAGS: list[tuple[str, str, Any]] = [
+    ("-lr 0.1", "lr", 0.1),
+    ("-momentum 0.5", "momentum", 0.5),
+    ("-weight_decay 0", "weight_decay", 0.0),
+    ("-grad_clip 1", "grad_clip", 1.0),
+    ("-aux_weight 0", "aux_weight", 0.0),
+    ("-cutout_length 8", "cutout_length", 8),
+    ("-drop_path_prob 0.3", "drop_path_prob", 0.3),
+    ("-valid_fraction 0.1", "valid_fraction", 0.1),
+    ("-n_layers 5", "layers", 5),
+    ("-init_channels 4", "init_channels", 4),
+    ("-epochs 3", "epochs", 3),
+    ("-batch_size 8", "batch_size", 8),
+]
+
+
+@pytest.mark.parametrize(("words", "name", "value"), TRAIN_FLAGS)
+def test_every_setting_of_a_training_is_a_flag_at_both_doors(words: str, name: str, value: Any) -> None:
+    needed = ["-name", "a", "-dataset", "digits", "-genotype", DARTS_GENOTYPE]
+    python = TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE, **{name: value})
+    assert getattr(python, name) == value
+    assert legacy.augment_config([*needed, *words.split()]) == python
+    assert cli.train_config([*needed, *double_dashes(words.split())]) == python
+    assert python != TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE)
+
+
+def test_no_setting_of_a_training_is_left_out_of_the_lists() -> None:
+    listed = {name for _, name, _ in (*SEARCH_FLAGS, *TRAIN_FLAGS)}
+    assert set(TrainConfig.model_fields) - {"name", "dataset", "genotype"} <= listed
+
+
+UNSUPPORTED = (
+    "topk_to_remove", "dropout_on_alphas", "dropout_on_weights", "variable_temperature", "zero_variable_temperature",
+    "epsilon", "alphas_path", "mask_alphas", "prune_strategy", "project", "debugging",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", UNSUPPORTED)
+def test_a_flag_that_only_the_original_had_is_refused_as_such(flag: str) -> None:
+    for words in ([f"-{flag}"], [f"-{flag}", "1"], [f"--{flag}=x"]):
+        said = refusal(search, "-name", "a", "-dataset", "digits", *words)
+        assert said == f"search.py: -{flag} of the original is not supported here; leave it out"
+
+
+@pytest.mark.parametrize("text", [DARTS_GENOTYPE, BENCH_GENOTYPE])
+def test_a_genotype_may_be_given_as_text_as_a_file_or_as_a_search(text: str) -> None:
+    genotype = Genotype.parse(text)
+    Path("g.txt").write_text(f"  {genotype}\n")
+    Path("g.json").write_text(genotype.to_json(space="x"))
+    Path("odd name").write_text(str(genotype))
+    Path("runs/search/found").mkdir(parents=True)
+    Path("runs/search/found/genotype.txt").write_text(f"{genotype}\n")
+    Path("elsewhere/search").mkdir(parents=True)
+    Path("runs/search/found").rename("elsewhere/search/there")
+    Path("runs/search/found").mkdir(parents=True)
+    Path("runs/search/found/genotype.txt").write_text(f"{genotype}\n")
+    for word in (text, "g.txt", "./g.json", str(Path("g.txt").absolute()), "odd name", "@found", genotype.to_json()):
+        assert legacy.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word]).genotype == genotype
+    moved = ["-name", "a", "-dataset", "digits", "-genotype", "@there", "-runs_dir", "elsewhere"]
+    assert cli.train_config(moved).genotype == genotype
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("@nothing", "there is no genotype at runs/search/nothing/genotype.txt"),
+        ("missing.json", "there is no file missing.json"),
+        ("missing", "not a genotype"),
+        (".", "not a genotype"),
+        ("", "genotype"),
+        ("x" * 5000, "not a genotype"),
+    ],
+)
+def test_a_genotype_that_is_nowhere_is_refused(word: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        legacy.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word])
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_technique_does_not_go_with_an_unknown_method() -> None:
+    assert "Did you mean 'dadarts'" in refusal(
+        modern, "search", "--name", "a", "--dataset", "digits", "--method", "dadart"
+    )
+    assert "-method" in refusal(search, "-name", "a", "-dataset", "digits", "-method", "darts")
+
+
+def test_the_modern_command_answers_what_it_is_and_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    from importlib.metadata import version
+
+    assert call(modern, "--version").out.strip() == version("dadarts")
+    check_refusal(call(modern, "serach"))
+    assert "Did you mean 'search'?" in call(modern, "serach").err
+    empty = call(modern)
+    assert empty.code == 2
+    assert "usage: dadarts COMMAND" in empty.out
+    assert json.loads(call(modern, "runs", "--json").out) == []

@@ -1,0 +1,110 @@
+"""A trained network leaves as one file that predicts what the training measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import dadarts
+from dadarts import checkpoint, export
+from dadarts.data import DataRequest, load
+from dadarts.network import Network
+from tests.commands import BENCH_GENOTYPE, COMMON, DARTS_GENOTYPE, TINY_TRAINING, augment, succeed, without_pictures
+
+RUN = Path("runs/augment/it")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+
+
+@pytest.mark.parametrize("genotype", [DARTS_GENOTYPE, BENCH_GENOTYPE])
+def test_the_loaded_network_repeats_the_test_accuracy_on_raw_pictures(genotype: str) -> None:
+    outcome = succeed(augment, "-name", "it", *COMMON, "-lr", "0.1", "-genotype", genotype)
+    network = dadarts.load("runs/augment/it")
+    assert not network.training
+    test = load(DataRequest("digits")).test
+    pictures = test.take(torch.arange(len(test)))
+    assert pictures.dtype == torch.uint8
+    predicted = network.predict(pictures)
+    assert network.classes == tuple("0123456789")
+    right = sum(name == str(label) for name, label in zip(predicted, test.labels.tolist(), strict=True))
+    metrics = json.loads((RUN / "metrics.json").read_text())
+    assert right / len(test) == metrics["test_top1"] == float(outcome.last_line)
+    loss = torch.nn.functional.cross_entropy(network(pictures), test.labels).item()
+    assert loss == pytest.approx(metrics["test_loss"], rel=1e-5)
+    assert str(network.genotype) == genotype
+
+
+def test_pictures_may_be_bytes_or_fractions() -> None:
+    succeed(augment, "-name", "it", *TINY_TRAINING)
+    network = export.load(RUN / "model.safetensors")
+    pictures = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(network(pictures), network(pictures.float() / 255))
+
+
+def test_the_file_holds_the_last_weights_and_all_that_their_use_needs() -> None:
+    succeed(augment, "-name", "it", *TINY_TRAINING)
+    with safe_open(RUN / "model.safetensors", framework="pt") as file:
+        metadata = file.metadata()
+        names = set(file.keys())
+    assert metadata["genotype"] == DARTS_GENOTYPE
+    assert json.loads(metadata["classes"]) == list("0123456789")
+    assert not [name for name in names if name.startswith("auxiliary")]
+    trained = checkpoint.load(RUN / "checkpoints/last.pt", "augment")[1]["network"]
+    for name, tensor in export.load(RUN).network.state_dict().items():
+        assert torch.equal(tensor, trained[name]), name
+
+
+def test_a_network_of_ones_own_is_saved_and_loaded() -> None:
+    network = Network(
+        dadarts.Genotype.parse(DARTS_GENOTYPE), dadarts.Macro(2, 1, (3, 9, 13), 2), auxiliary=False
+    ).eval()
+    path = Path("deep/model.safetensors")
+    export.save(path, network, ["cat", "dog"], [0.1, 0.2, 0.3], [1.0, 2.0, 3.0])
+    loaded = dadarts.load(path)
+    assert loaded.classes == ("cat", "dog")
+    pictures = torch.rand(4, 3, 9, 13)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ([0.1, 0.2, 0.3], [1.0, 2.0, 3.0]))
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(pictures), network((pictures - mean) / std))
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "noise", "cut", "foreign", "no genotype", "hostile", "sizes"])
+def test_a_file_that_is_no_network_is_refused(damage: str) -> None:
+    path = Path("model.safetensors")
+    macro = {"channels": 2, "layers": 1, "image_shape": [1, 8, 8], "classes": 2, "stem_multiplier": 3}
+    network = Network(dadarts.Genotype.parse(DARTS_GENOTYPE), dadarts.Macro(2, 1, (1, 8, 8), 2))
+    export.save(path, network, ["a", "b"], [0.0], [1.0])
+    content = path.read_bytes()
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "foreign":
+        save_file({"x": torch.zeros(2)}, path)
+    elif damage == "no genotype":
+        save_file(tensors, path, {**metadata, "genotype": "None"})
+    elif damage == "hostile":
+        save_file(tensors, path, {**metadata, "genotype": "__import__('os').system('touch pwned')"})
+    elif damage == "sizes":
+        save_file(tensors, path, {**metadata, "macro": json.dumps({**macro, "channels": 4})})
+    else:
+        path.write_bytes({"empty": b"", "noise": bytes(range(256)) * 9, "cut": content[: len(content) // 2]}[damage])
+    with pytest.raises(dadarts.InputError) as caught:
+        dadarts.load(path)
+    assert "\n" not in str(caught.value)
+    assert not Path("pwned").exists()
+
+
+def test_a_folder_without_a_trained_network_says_what_to_do() -> None:
+    with pytest.raises(dadarts.InputError, match=r"train one with augment\.py"):
+        dadarts.load("runs/augment/nothing")

@@ -1,0 +1,156 @@
+"""A command line is read as it was meant, however its flags are written."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from dadarts.config import SearchConfig, TrainConfig
+from dadarts.doors import search_command, train_command
+from dadarts.errors import InputError
+from dadarts.flags import Command, Flag, flags_of
+from dadarts.techniques import Techniques
+from tests.commands import DARTS_GENOTYPE, call, modern, script, spawn
+
+COMMAND = Command(
+    "tool",
+    "About it.",
+    (
+        Flag(("name",), "run", "what it is called"),
+        Flag(("layers", "n_layers"), "network", "50% of cells", default="8"),
+        Flag(("w_lr",), "network", "a number"),
+        Flag(("hd_on_weights",), "network", "a switch", boolean=True),
+    ),
+    unsupported=frozenset({"project"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-name a", {"name": "a"}),
+        ("--name a", {"name": "a"}),
+        ("-name=a", {"name": "a"}),
+        ("--name=a", {"name": "a"}),
+        ("-name=a=b", {"name": "a=b"}),
+        ("-n_layers 3", {"layers": "3"}),
+        ("--n-layers 3", {"layers": "3"}),
+        ("-layers=3", {"layers": "3"}),
+        ("-w_lr -1e-3", {"w_lr": "-1e-3"}),
+        ("-w_lr -.5", {"w_lr": "-.5"}),
+        ("-w_lr=-1e-3", {"w_lr": "-1e-3"}),
+        ("-name -odd", {"name": "-odd"}),
+        ("-name --odder", {"name": "--odder"}),
+        ("-name=-w_lr", {"name": "-w_lr"}),
+        ("-name -", {"name": "-"}),
+        ("-hd_on_weights", {"hd_on_weights": "True"}),
+        ("-hd_on_weights True", {"hd_on_weights": "True"}),
+        ("-hd_on_weights=False", {"hd_on_weights": "False"}),
+        ("--hd_on_weights false", {"hd_on_weights": "false"}),
+        ("-hd_on_weights -name a", {"hd_on_weights": "True", "name": "a"}),
+        ("-name hd_on_weights", {"name": "hd_on_weights"}),
+        ("", {}),
+    ],
+)
+def test_a_flag_may_be_written_in_any_of_its_forms(line: str, expected: dict[str, str]) -> None:
+    assert COMMAND.parse(line.split()) == expected
+
+
+@pytest.mark.parametrize("value", [DARTS_GENOTYPE, "a b\nc", "=", "-5 apples", "", "'\"", "|none~0|", "é"])
+@pytest.mark.parametrize("form", ["-name|V", "--name=V"])
+def test_a_value_is_taken_as_it_stands(form: str, value: str) -> None:
+    words = [word.replace("V", value) for word in form.split("|")]
+    assert COMMAND.parse(words) == {"name": value}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("-nam a", "unknown flag -nam; Did you mean '-name'?"),
+        ("-hd_on_weight", "unknown flag -hd_on_weight; Did you mean '-hd_on_weights'?"),
+        ("-xyzzy", "unknown flag -xyzzy; see tool --help"),
+        ("-project", "-project of the original is not supported here"),
+        ("-dropout_on_weights", "-dropout_on_weights of the original is not supported here"),
+        ("-name", "-name needs a value"),
+        ("-name -w_lr 3", "-name needs a value"),
+        ("-layers 3 -n_layers 3", "-n_layers is given twice"),
+        ("-hd_on_weights -hd_on_weights", "is given twice"),
+        ("stray", "unexpected 'stray'"),
+        ("-hd_on_weights maybe", "unexpected 'maybe'"),
+        ("-", "unexpected '-'"),
+        ("-1", "unexpected '-1'"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_refused_with_what_to_do(line: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        COMMAND.parse(line.split())
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_words_after_a_command_may_stand_among_its_flags() -> None:
+    command = Command("tool", "", COMMAND.flags, positionals=(("genotype", "what"),))
+    assert command.parse(["-layers", "3", "g", "-name", "a"]) == {"genotype": "g", "layers": "3", "name": "a"}
+    for words in ([], ["one", "two"]):
+        with pytest.raises(InputError):
+            command.parse(words)
+
+
+def test_every_setting_and_technique_is_a_flag_with_a_group_and_a_text() -> None:
+    for model in (SearchConfig, TrainConfig, Techniques):
+        flags = {flag.names[0]: flag for flag in flags_of(model)}
+        assert set(flags) == set(model.model_fields) - {"method"}
+        for name, flag in flags.items():
+            assert flag.group, name
+            assert len(flag.text) > 3, name
+
+
+def help_of(command: Command, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as left:
+        command.parse(["--help"])
+    assert left.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_is_grouped_and_shows_every_flag_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+    said = help_of(COMMAND, capsys)
+    assert said.index("run:") < said.index("--name") < said.index("network:") < said.index("--layers")
+    assert "50% of cells [8]" in said
+    for command in (search_command("search.py"), train_command("augment.py")):
+        said = help_of(command, capsys)
+        for flag in command.flags:
+            assert all(f"--{name} " in said for name in flag.names)
+            assert flag.default is None or f"[{flag.default}]" in said
+        assert max(map(len, said.splitlines())) <= 120
+    said = help_of(search_command("search.py"), capsys)
+    for group in ("run", "data", "network", "weights w", "alphas", "bilevel step", "hard discretization",
+                  "differentiable top-k", "discretization loss"):  # fmt: skip
+        assert f"\n{group}:\n" in said
+    assert "[0.025]" in said
+    assert "[42]" in said
+
+
+def test_help_answers_without_importing_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        [*script("search.py"), "--help"],
+        [*script("augment.py"), "-h"],
+        [sys.executable, "-c", "from dadarts.cli import main; main(['search', '--help'])"],
+    ):
+        outcome = spawn(command[0], "-X", "importtime", *command[1:])
+        assert outcome.code == 0
+        assert "-cutout_length" in outcome.out or "-topk_on_alphas" in outcome.out
+        imported = {line.split("|")[-1].strip().split(".")[0] for line in outcome.err.splitlines()}
+        assert "pydantic" in imported
+        assert not imported & {"torch", "numpy", "matplotlib"}
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [["help"], ["--help"], ["-h"]])
+def test_the_modern_command_lists_its_subcommands(words: list[str]) -> None:
+    outcome = call(modern, *words)
+    assert outcome.code == 0
+    for name in ("search", "train", "show", "runs", "demo"):
+        assert f"\n  {name} " in outcome.out

@@ -1,0 +1,471 @@
+"""A run that was stopped, killed or damaged goes on to the very numbers of one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import dadarts
+from dadarts import checkpoint, search_state
+from dadarts.config import SearchConfig
+from dadarts.events import EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
+from dadarts.legacy import augment_config, search_config
+from tests.commands import (
+    TINIEST,
+    TINY_TRAINING,
+    Running,
+    augment,
+    call,
+    check_refusal,
+    history,
+    modern,
+    refusal,
+    result_of_search,
+    result_of_training,
+    script,
+    search,
+    stop_after,
+    succeed,
+    without_pictures,
+)
+
+SEARCH = [*TINIEST, "-hd_on_weights", "-topk_on_alphas", "-dal_on_alphas", "-print_freq", "1"]
+TRAINING = [*TINY_TRAINING, "-valid_fraction", "0.2", "-drop_path_prob", "0.3", "-print_freq", "1"]
+SEARCH_RUN = Path("runs/search/it")
+TRAINING_RUN = Path("runs/augment/it")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def whole_search(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    """What the search gives that is never stopped."""
+    folder = tmp_path_factory.mktemp("whole-search")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        without_pictures(monkeypatch)
+        succeed(search, "-name", "it", "-runs_dir", str(folder), *SEARCH)
+    return result_of_search(folder / "search" / "it")
+
+
+@pytest.fixture(scope="module")
+def whole_training(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    """What the training gives that is never stopped."""
+    folder = tmp_path_factory.mktemp("whole-training")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        without_pictures(monkeypatch)
+        succeed(augment, "-name", "it", "-runs_dir", str(folder), *TRAINING)
+    return result_of_training(folder / "augment" / "it")
+
+
+def position(folder: Path) -> tuple[int, int]:
+    """(epoch, step) of the last checkpoint."""
+    _, state = checkpoint.load(folder / "checkpoints" / "last.pt", folder.parent.name)
+    return state["position"]["epoch"], state["position"]["step"]
+
+
+def without(words: list[str], flag: str) -> list[str]:
+    """The words without a flag and its value."""
+    place = words.index(flag)
+    return words[:place] + words[place + 2 :]
+
+
+def steps_an_epoch(folder: Path) -> int:
+    found = re.search(r"(\d+) steps an epoch", (folder / "log.txt").read_text())
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.mark.parametrize(("number", "steps"), [(signal.SIGINT, 3), (signal.SIGTERM, 6)])
+def test_a_signal_finishes_the_batch_saves_and_says_how_to_go_on(
+    number: signal.Signals, steps: int, whole_search: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stop_after(steps, number, monkeypatch):
+        outcome = call(search, "-name", "it", *SEARCH)
+    assert outcome.code == 128 + number
+    assert outcome.out == ""
+    assert position(SEARCH_RUN) == divmod(steps, steps_an_epoch(SEARCH_RUN))
+    command = shlex.split(outcome.err.splitlines()[-1].split("go on with: ")[1])
+    assert command == ["python", "search.py", "-name", "it", *SEARCH, "-resume"]
+    resumed = succeed(search, *command[2:])
+    assert resumed.last_line == (SEARCH_RUN / "genotype.txt").read_text().strip()
+    assert result_of_search(SEARCH_RUN) == whole_search
+
+
+def test_a_signal_to_the_process_of_a_real_command_saves_and_its_advice_works(whole_search: tuple[Any, ...]) -> None:
+    command = [*script("search.py"), "-name", "it", *SEARCH]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "step 2/" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1].startswith("stopped and saved; go on with: python search.py -name it ")
+    assert err.splitlines()[-1].endswith(" -resume")
+    succeed(search, "-name", "it", "-resume")
+    assert result_of_search(SEARCH_RUN) == whole_search
+
+
+def test_the_advice_after_a_signal_keeps_a_run_named_resume_and_drops_only_the_flags(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        outcome = call(search, "-name", "resume", *SEARCH, "-overwrite", "True")
+    advice = outcome.err.splitlines()[-1]
+    assert shlex.split(advice.split("go on with: ")[1])[2:] == ["-name", "resume", *SEARCH, "-resume"]
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        outcome = call(modern, "search", "--name", "resume", "--resume=True")
+    advice = outcome.err.splitlines()[-1]
+    assert advice.endswith("go on with: dadarts search --name resume -resume")
+
+
+def test_a_search_killed_again_and_again_goes_on_to_the_same_numbers(
+    whole_search: tuple[Any, ...], tmp_path: Path
+) -> None:
+    moments = random.Random(2024)
+    frequent = [*without(SEARCH, "-workers"), "-checkpoint_minutes", "0", "-workers", "3"]
+    reached = []
+    for kill in range(3):
+        running = Running("search", ["-name", "it", *frequent, *(["-resume"] if kill else [])], tmp_path)
+        running.wait_for("  step ", times=moments.randint(1, 2))
+        time.sleep(moments.uniform(0, 0.03))
+        assert running.stop(signal.SIGKILL) == -signal.SIGKILL, running.err
+        reached.append(position(SEARCH_RUN))
+    assert reached == sorted(set(reached)), "every process got further than the one before"
+    assert reached[-1] < (2, 0)
+    succeed(search, "-name", "it", *SEARCH, "-resume")
+    assert result_of_search(SEARCH_RUN) == whole_search
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before_and_no_rubbish(
+    whole_search: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stop_after(3, signal.SIGTERM, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    unfinished = [SEARCH_RUN / "checkpoints" / ".last.pt.999.pt", SEARCH_RUN / ".history.csv.999.csv"]
+    for path in unfinished:
+        path.write_bytes(b"cut sho")
+    succeed(search, "-name", "it", *SEARCH, "-resume")
+    assert result_of_search(SEARCH_RUN) == whole_search
+    assert not [path for path in unfinished if path.exists()]
+
+
+def test_a_checkpoint_exists_before_the_first_step() -> None:
+    events = dadarts.search(search_config(["-name", "it", *SEARCH]))
+    assert isinstance(next(events), RunStarted)
+    assert position(SEARCH_RUN) == (0, 0)
+    assert json.loads((SEARCH_RUN / "config.json").read_text())["settings"]["name"] == "it"
+
+
+@pytest.mark.parametrize("moment", ["first event", "step", "validation", "epoch"])
+def test_closing_the_iterator_of_a_search_saves_it_wherever_it_is(moment: str, whole_search: tuple[Any, ...]) -> None:
+    kind = {"first event": RunStarted, "step": StepDone, "validation": ValidationStep, "epoch": EpochDone}[moment]
+    config = search_config(["-name", "it", *SEARCH])
+    events = dadarts.search(config)
+    assert isinstance(events, Generator)
+    steps = 0
+    for event in events:
+        steps += isinstance(event, StepDone)
+        if isinstance(event, kind):
+            break
+    events.close()
+    expected = {"first event": (0, 0), "step": (0, 1), "validation": (0, steps), "epoch": (1, 0)}
+    assert position(SEARCH_RUN) == expected[moment]
+    assert isinstance(list(dadarts.search(config, resume=True))[-1], SearchDone)
+    assert result_of_search(SEARCH_RUN) == whole_search
+
+
+@pytest.mark.parametrize("moment", ["step", "validation", "last epoch"])
+def test_closing_the_iterator_of_a_training_saves_it_wherever_it_is(
+    moment: str, whole_training: tuple[Any, ...]
+) -> None:
+    config = augment_config(["-name", "it", *TRAINING])
+    events = dadarts.train(config)
+    assert isinstance(events, Generator)
+    for event in events:
+        if (
+            (moment == "step" and isinstance(event, StepDone) and (event.epoch, event.step) == (1, 2))
+            or (moment == "validation" and isinstance(event, ValidationStep))
+            or (moment == "last epoch" and isinstance(event, EpochDone) and event.epoch == 1)
+        ):
+            break
+    events.close()
+    assert not (TRAINING_RUN / "metrics.json").exists()
+    list(dadarts.train(config, resume=True))
+    assert result_of_training(TRAINING_RUN) == whole_training
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_goes_on_to_the_same_network(
+    number: signal.Signals, whole_training: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stop_after(10, number, monkeypatch):
+        outcome = call(augment, "-name", "it", *TRAINING)
+    assert outcome.code == 128 + number
+    assert position(TRAINING_RUN)[0] == 1
+    command = shlex.split(outcome.err.splitlines()[-1].split("go on with: ")[1])
+    assert command == ["python", "augment.py", "-name", "it", *TRAINING, "-resume"]
+    resumed = succeed(augment, *command[2:])
+    assert float(resumed.last_line) == json.loads((TRAINING_RUN / "metrics.json").read_text())["test_top1"]
+    assert result_of_training(TRAINING_RUN) == whole_training
+
+
+def test_a_killed_training_goes_on_to_the_same_network(whole_training: tuple[Any, ...], tmp_path: Path) -> None:
+    frequent = [*without(TRAINING, "-workers"), "-checkpoint_minutes", "0", "-workers", "3"]
+    running = Running("augment", ["-name", "it", *frequent], tmp_path)
+    running.wait_for("  step ", times=8)
+    assert running.stop(signal.SIGKILL) == -signal.SIGKILL, running.err
+    assert position(TRAINING_RUN) > (0, 0)
+    succeed(augment, "-name", "it", *TRAINING, "-resume")
+    assert result_of_training(TRAINING_RUN) == whole_training
+
+
+def test_a_search_of_the_noisy_space_goes_on_with_the_same_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = [*without(without(TINIEST, "-search_space"), "-nodes"), *["-search_space", "S4", "-nodes", "1"]]
+    succeed(search, "-name", "whole", *noisy)
+    with stop_after(3, signal.SIGINT, monkeypatch):
+        assert call(search, "-name", "it", *noisy).code == 130
+    succeed(search, "-name", "it", "-resume")
+    assert result_of_search(SEARCH_RUN)[1:] == result_of_search(Path("runs/search/whole"))[1:]
+
+
+def test_a_finished_run_is_resumed_by_printing_its_result() -> None:
+    first = succeed(search, "-name", "it", *SEARCH)
+    before = {path: path.stat().st_mtime_ns for path in SEARCH_RUN.rglob("*")}
+    for words in (["-name", "it", *SEARCH, "-resume"], ["-name", "it", "-resume"]):
+        again = succeed(search, *words)
+        assert again.out == first.out
+    assert {path: path.stat().st_mtime_ns for path in SEARCH_RUN.rglob("*")} == before
+    trained = succeed(augment, "-name", "it", *TRAINING)
+    assert succeed(augment, "-name", "it", "-resume").out == trained.out
+    assert succeed(modern, "train", "--name", "it", "--resume").out == trained.out
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (["-batch_size", "8"], "-batch_size"),
+        (["-seed", "7"], "-seed"),
+        (["-hd_on_virtualstep"], "-method"),
+        (["-w_lr", "0.5"], "-w_lr"),
+        (["-nodes", "1"], "-nodes"),
+        (["-dataset_portion", "0.2"], "-dataset_portion"),
+        (["-epochs", "3"], "-epochs"),
+    ],
+)
+def test_a_run_goes_on_with_no_other_setting_than_its_own(
+    change: list[str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    words = without(SEARCH, change[0]) if change[0] in SEARCH else SEARCH
+    said = refusal(search, "-name", "it", *words, *change, "-resume")
+    assert f"{named} is " in said
+    others = {"-batch_size", "-seed", "-method", "-w_lr", "-nodes", "-dataset_portion", "-epochs"} - {named}
+    assert not [name for name in others if f"{name} is " in said], "only what differs is named"
+
+
+def test_a_run_goes_on_with_no_other_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    assert "-threads is 1 in the run" in refusal(
+        search, "-name", "it", *without(SEARCH, "-threads"), "-threads", "2", "-resume"
+    )
+
+
+def test_where_and_how_a_run_works_may_change_when_it_goes_on(
+    whole_search: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stop_after(5, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    shutil.move("runs", "moved")
+    changed = "-runs_dir moved -workers 2 -print_freq 3 -checkpoint_minutes 0 -data_path elsewhere"
+    succeed(search, "-name", "it", "-resume", *changed.split())
+    assert result_of_search(Path("moved/search/it")) == whole_search
+
+
+def test_a_name_that_exists_is_only_continued_or_replaced_on_request() -> None:
+    first = succeed(search, "-name", "it", *SEARCH)
+    said = refusal(search, "-name", "it", *SEARCH)
+    assert "-resume" in said
+    assert "-overwrite" in said
+    assert "one of them" in refusal(search, "-name", "it", *SEARCH, "-resume", "-overwrite")
+    (SEARCH_RUN / "left over.txt").write_text("old")
+    again = succeed(search, "-name", "it", *SEARCH, "-overwrite", "True")
+    assert again.out == first.out
+    assert not (SEARCH_RUN / "left over.txt").exists()
+    assert len(history(SEARCH_RUN)) == 2
+
+
+def test_two_processes_never_write_one_run_and_a_dead_one_does_not_block(tmp_path: Path) -> None:
+    running = Running("search", ["-name", "it", *without(SEARCH, "-epochs"), "-epochs", "1000"], tmp_path)
+    running.wait_for("step")
+    for steering in ("-resume", "-overwrite"):
+        outcome = call(search, "-name", "it", *without(SEARCH, "-epochs"), "-epochs", "1000", steering)
+        check_refusal(outcome)
+        assert f"process {running.process.pid}" in outcome.err
+    assert running.stop(signal.SIGKILL) == -signal.SIGKILL, running.err
+    succeed(search, "-name", "it", *SEARCH, "-overwrite")
+    assert len(history(SEARCH_RUN)) == 2
+
+
+def test_a_run_that_another_process_began_meanwhile_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = search_state.build
+
+    def build_slowly(config: SearchConfig) -> search_state.SearchState:
+        monkeypatch.setattr(search_state, "build", build)
+        succeed(search, "-name", "it", *SEARCH)
+        return build(config)
+
+    monkeypatch.setattr(search_state, "build", build_slowly)
+    outcome = call(search, "-name", "it", *SEARCH)
+    check_refusal(outcome)
+    assert "exists" in outcome.err
+    assert (SEARCH_RUN / "result.txt").is_file()
+
+
+def damaged(how: str) -> bytes:
+    """A file that stands where the last checkpoint of `SEARCH_RUN` was."""
+    path = SEARCH_RUN / "checkpoints" / "last.pt"
+    content = path.read_bytes()
+    if how == "another kind":
+        payload = torch.load(path, weights_only=True)
+        torch.save({**payload, "kind": "augment"}, path)
+    elif how == "another version":
+        payload = torch.load(path, weights_only=True)
+        torch.save({**payload, "version": 99}, path)
+    elif how == "another network":
+        payload = torch.load(path, weights_only=True)
+        payload["state"]["weights"].popitem()
+        torch.save(payload, path)
+    elif how == "a tensor":
+        torch.save(torch.zeros(3), path)
+    else:
+        return {
+            "empty": b"",
+            "cut short": content[: len(content) // 2],
+            "noise": random.Random(0).randbytes(5000),
+            "one byte off": content[:3000] + bytes([content[3000] ^ 255]) + content[3001:],
+            "text": b"hello",
+        }[how]
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "empty",
+        "cut short",
+        "noise",
+        "text",
+        "a tensor",
+        "another kind",
+        "another version",
+        "another network",
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_and_left_as_it_is(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    content = damaged(how)
+    path = SEARCH_RUN / "checkpoints" / "last.pt"
+    path.write_bytes(content)
+    assert "last.pt" in refusal(search, "-name", "it", *SEARCH, "-resume")
+    assert path.read_bytes() == content
+
+
+class _Touch:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("pwned"),)
+
+
+@pytest.mark.parametrize("layout", ["pickle", "torch"])
+def test_code_in_a_checkpoint_is_never_run(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    path = SEARCH_RUN / "checkpoints" / "last.pt"
+    if layout == "torch":
+        torch.save({"version": 1, "kind": "search", "settings": {}, "state": _Touch()}, path)
+    else:
+        path.write_bytes(pickle.dumps(_Touch(), protocol=2))
+    torch.load(path, weights_only=False) if layout == "torch" else pickle.loads(path.read_bytes())  # noqa: S301
+    assert Path("pwned").exists(), "the file does hold code that runs"
+    Path("pwned").unlink()
+    assert "holds more than data" in refusal(search, "-name", "it", *SEARCH, "-resume")
+    assert not Path("pwned").exists()
+
+
+def test_a_checkpoint_of_another_configuration_is_refused_by_naming_what_differs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, words in (("it", SEARCH), ("other", [*SEARCH, "-seed", "5"])):
+        with stop_after(1, signal.SIGINT, monkeypatch):
+            call(search, "-name", name, *words)
+    shutil.copy("runs/search/other/checkpoints/last.pt", SEARCH_RUN / "checkpoints" / "last.pt")
+    said = refusal(search, "-name", "it", *SEARCH, "-resume")
+    assert "-seed is 5 in the run and 42 here" in said
+
+
+def test_a_run_without_its_checkpoint_or_with_a_damaged_configuration_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    kept = (SEARCH_RUN / "config.json").read_text()
+    for content in ("", "{", "[]", '{"settings": 3}', "\0"):
+        (SEARCH_RUN / "config.json").write_text(content)
+        assert "config.json is damaged" in refusal(search, "-name", "it", "-resume")
+        assert "config.json is damaged" in refusal(search, "-name", "it", *SEARCH, "-resume")
+    settings = json.loads(kept)["settings"]
+    (SEARCH_RUN / "config.json").write_text(json.dumps({"settings": settings, "versions": {}}))
+    assert "-device" in refusal(search, "-name", "it", "-resume")
+    (SEARCH_RUN / "config.json").write_text(kept)
+    (SEARCH_RUN / "checkpoints" / "last.pt").unlink()
+    assert "last.pt is not there" in refusal(search, "-name", "it", *SEARCH, "-resume")
+
+
+def test_a_run_that_does_not_exist_cannot_be_resumed() -> None:
+    for words in (["-name", "it", *SEARCH, "-resume"], ["-name", "it", "-resume"]):
+        assert "there is no run runs/search/it to resume" in refusal(search, *words)
+    for words in (["-name", "it", *TRAINING, "-resume"], ["-name", "it", "-resume"]):
+        assert "there is no run runs/augment/it to resume" in refusal(augment, *words)
+    assert "dataset" in refusal(search, "-name", "it", "-resume=False")
+
+
+def test_an_interrupt_before_the_run_has_begun_is_answered_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dadarts.doors.search_config", interrupted)
+    check_refusal(call(search, "-name", "it", *SEARCH), 130)
+
+
+def test_a_signal_while_the_data_is_read_ends_the_command_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def signalled(config: SearchConfig) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setattr(search_state, "build", signalled)
+    began = time.monotonic()
+    check_refusal(call(search, "-name", "it", *SEARCH), 143)
+    assert time.monotonic() - began < 30
+    assert not SEARCH_RUN.exists()

@@ -1,0 +1,318 @@
+"""What a run leaves behind, in every search space and under every option, the same for the same seed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+import dadarts
+from dadarts import checkpoint, export
+from dadarts.events import EpochDone, RunStarted, SearchDone, StepDone, TrainDone, ValidationStep
+from dadarts.genotype import Genotype
+from dadarts.legacy import augment_config, search_config
+from dadarts.spaces import SPACES, space
+from tests.commands import (
+    TINIEST,
+    TINY,
+    TINY_TRAINING,
+    alphas,
+    augment,
+    call,
+    column,
+    history,
+    modern,
+    result_of_search,
+    result_of_training,
+    search,
+    succeed,
+    without_pictures,
+)
+
+HISTORY = [
+    *("epoch", "weight_lr", "temperature", "dal_factor", "train_loss", "train_top1", "valid_loss", "valid_top1"),
+    *("relaxed_top1", "discrete_top1", "discretization_gap", "dal", "alpha_entropy", "changed_choices"),
+    *("skip_share", "parameter_free_share", "seconds", "images_per_second"),
+]
+
+ONE_EPOCH = [
+    *("-epochs", "1", "-init_channels", "2", "-layers", "1", "-batch_size", "32", "-dataset_portion", "0.1"),
+    *("-workers", "0", "-device", "cpu", "-threads", "1"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a search and a training of what it found have run, pictures and all."""
+    folder = tmp_path_factory.mktemp("finished")
+    runs = ["-runs_dir", str(folder / "runs")]
+    succeed(search, "-name", "found", *TINY, *runs, "-hd_on_weights", "-dal_on_alphas", "-topk_on_alphas")
+    trained = [word if word != TINY_TRAINING[-1] else "@found" for word in TINY_TRAINING]
+    succeed(augment, "-name", "trained", *trained, *runs)
+    return folder
+
+
+def test_a_search_leaves_its_settings_genotype_history_and_alphas(finished: Path) -> None:
+    folder = finished / "runs/search/found"
+    saved = json.loads((folder / "config.json").read_text())
+    words = ["-name", "found", *TINY, "-runs_dir", str(finished / "runs")]
+    config = search_config([*words, "-hd_on_weights", "-dal_on_alphas", "-topk_on_alphas"])
+    assert dadarts.SearchConfig(**saved["settings"]) == config
+    assert {"dadarts", "torch", "python", "device", "threads"} <= set(saved["versions"])
+    genotype = Genotype.parse((folder / "genotype.txt").read_text())
+    assert (folder / "genotype.txt").read_text() == f"{genotype}\n"
+    assert Genotype.parse((folder / "genotype.json").read_text()) == genotype
+    assert json.loads((folder / "genotype.json").read_text())["space"] == "darts"
+    rows = history(folder)
+    assert list(rows[0])[: len(HISTORY)] == HISTORY
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    arrays = alphas(folder)
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "normal_0": (2, 2, 8),
+        "reduce_0": (2, 2, 8),
+        "initial_normal_0": (2, 8),
+        "initial_reduce_0": (2, 8),
+    }
+    assert not np.array_equal(arrays["normal_0"][0], arrays["normal_0"][1])
+    assert checkpoint.load(folder / "checkpoints/last.pt", "search")[0] == saved["settings"]
+    assert "epoch 2/2" in (folder / "log.txt").read_text()
+    assert not list(folder.rglob(".*.tmp"))
+
+
+def test_a_training_leaves_its_network_and_its_metrics(finished: Path) -> None:
+    folder = finished / "runs/augment/trained"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert list(metrics) == ["test_top1", "test_loss", "parameters", "multiply_adds", "seconds"]
+    network = export.load(folder)
+    assert metrics["parameters"] == sum(weight.numel() for weight in network.network.parameters())
+    assert metrics["multiply_adds"] > 0
+    assert metrics["seconds"] == pytest.approx(sum(column(folder, "seconds")))
+    assert len(history(folder)) == 2
+    found = (finished / "runs/search/found/genotype.txt").read_text()
+    assert (folder / "genotype.txt").read_text() == found
+    assert Genotype.parse((folder / "genotype.json").read_text()) == Genotype.parse(found)
+    assert dadarts.TrainConfig(
+        **json.loads((folder / "config.json").read_text())["settings"]
+    ).genotype == Genotype.parse(found)
+
+
+@pytest.mark.parametrize("run", ["search/found", "augment/trained"])
+def test_the_pictures_of_a_run_are_svg(run: str, finished: Path) -> None:
+    folder = finished / "runs" / run
+    for name in ("cells/normal.svg", "cells/reduce.svg", "curves.svg"):
+        assert ElementTree.parse(folder / name).getroot().tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
+
+
+@pytest.mark.parametrize("run", ["search/found", "augment/trained"])
+def test_tensorboard_has_the_numbers_of_history(run: str, finished: Path) -> None:
+    folder = finished / "runs" / run
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    for name in ("train_loss", "train_top1", "weight_lr"):
+        scalars = events.Scalars(name)
+        assert [scalar.step for scalar in scalars] == [0, 1]
+        assert [scalar.value for scalar in scalars] == pytest.approx(column(folder, name), rel=1e-6)
+
+
+def test_a_found_genotype_is_trained_by_path_and_by_name_alike(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished)
+    common = ["-dataset", "digits", "-name", "x"]
+    files = [f"runs/search/found/genotype.{kind}" for kind in ("txt", "json")]
+    by_path = [augment_config([*common, "-genotype", path]).genotype for path in files]
+    assert by_path == [augment_config([*common, "-genotype", "@found"]).genotype] * 2
+
+
+def test_runs_are_listed_for_people_and_programs(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished)
+    listed = json.loads(call(modern, "runs", "--json").out)
+    assert [(run["kind"], run["name"], run["epoch"], run["epochs"], run["state"]) for run in listed] == [
+        ("search", "found", 2, 2, "finished"),
+        ("augment", "trained", 2, 2, "finished"),
+    ]
+    lines = call(modern, "runs").out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].split()[:3] == ["search", "found", "digits"]
+    assert call(modern, "runs", "--runs_dir", "nowhere").out == ""
+
+
+def test_a_damaged_or_unfinished_run_is_listed_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    events = dadarts.search(search_config(["-name", "stopped", *TINIEST]))
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    Path("runs/search/broken").mkdir()
+    Path("runs/search/broken/config.json").write_text("{")
+    Path("runs/search/stray").mkdir()
+    listed = json.loads(call(modern, "runs", "--json").out)
+    assert [(run["name"], run["epoch"], run["state"]) for run in listed] == [
+        ("broken", 0, "damaged"),
+        ("stopped", 0, "stopped or running"),
+    ]
+
+
+def test_a_search_in_python_yields_what_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
+    config = dadarts.SearchConfig(
+        name="it",
+        dataset="digits",
+        runs_dir=tmp_path,
+        epochs=2,
+        batch_size=16,
+        nodes=1,
+        init_channels=2,
+        layers=1,
+        dataset_portion=0.1,
+        workers=0,
+    )
+    events = list(dadarts.search(config))
+    assert isinstance(events[0], RunStarted)
+    assert events[0].folder == tmp_path / "search/it"
+    steps = [event for event in events if isinstance(event, StepDone)]
+    assert [(step.epoch, step.step) for step in steps] == [
+        (epoch, step) for epoch in range(2) for step in range(1, steps[0].steps + 1)
+    ]
+    epochs = [event for event in events if isinstance(event, EpochDone)]
+    assert [float(event.row["train_loss"] or 0) for event in epochs] == column(tmp_path / "search/it", "train_loss")
+    assert any(isinstance(event, ValidationStep) for event in events)
+    done = events[-1]
+    assert isinstance(done, SearchDone)
+    assert f"{done.genotype}\n" == (tmp_path / "search/it/genotype.txt").read_text()
+    assert [path.is_file() for path in done.pictures] == [True] * 3
+    training = dadarts.TrainConfig(
+        name="it",
+        dataset="digits",
+        runs_dir=tmp_path,
+        epochs=1,
+        batch_size=16,
+        genotype=done.genotype,
+        init_channels=2,
+        layers=1,
+        dataset_portion=0.1,
+        workers=0,
+    )
+    last = list(dadarts.train(training))[-1]
+    assert isinstance(last, TrainDone)
+    assert last.metrics == json.loads((tmp_path / "augment/it/metrics.json").read_text())
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_space_is_searched_and_what_is_found_is_trained(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    nodes = {"nas-bench-201": "3", "S1": "4"}.get(name, "2")
+    outcome = succeed(
+        search, "-name", "it", "-dataset", "digits", *ONE_EPOCH, "-first_order", "-search_space", name, "-nodes", nodes
+    )
+    genotype = Genotype.parse(outcome.last_line)
+    assert genotype.syntax == space(name).syntax
+    assert len(genotype.cells["normal"].nodes) == int(nodes)
+    known = {word for cell in space(name).candidates.values() for node in cell for edge in node for word in edge}
+    assert set(genotype.operations()) <= known
+    row = history(Path("runs/search/it"))[0]
+    for column_name, value in row.items():
+        assert column_name == "temperature" or math.isfinite(float(value))
+    trained = succeed(augment, "-name", "it", "-dataset", "digits", *ONE_EPOCH, "-genotype", "@it")
+    assert 0 <= float(trained.last_line) <= 1
+    assert math.isfinite(column(Path("runs/augment/it"), "train_loss")[0])
+
+
+OPTIONS = [
+    "-topk_on_alphas -option 2 -topk_on_weights -justtopk -bdarts",
+    "-topk_on_alphas -option 3 -topk_on_virtualstep -sparsity 1.5 -topk_k_node 1",
+    "-topk_on_alphas -topk_k_edge 0 -hd_on_virtualstep -hd_on_weights -hd_start 1 -epochs 2",
+    "-hd_on_alphas -hd_on_weights -amended_hessian -dal_on_alphas -linear_dal_factor_increase -dal_factor_max 3",
+    "-first_order -dal_on_alphas -dal_target zero -normal_none_penalty 1 -reduce_none_penalty 1 -nesterov",
+    "-single_level_optimization -dal_on_weights -topk_on_weights -hessian_eigenvalue",
+    "-preset original -topk_on_alphas -dal_on_alphas -topk_temperature_edge 5 -topk_temperature_node 9",
+    "-genotype_to_retain best -w_grad_clip 0 -stem_multiplier 1 -alpha_lr 0.1",
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_every_option_searches_with_finite_numbers(
+    options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    common = [*ONE_EPOCH, "-search_space", "connect-nas-bench", "-nodes", "2"]
+    if "-epochs" in options:
+        common = common[2:]
+    succeed(search, "-name", "it", "-dataset", "digits", *common, *options.split())
+    for row in history(Path("runs/search/it")):
+        for name, value in row.items():
+            assert name == "temperature" or math.isfinite(float(value)), name
+    arrays = alphas(Path("runs/search/it"))
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    assert not np.array_equal(arrays["normal_0"][-1], arrays["initial_normal_0"])
+
+
+def test_the_same_seed_gives_the_same_search_with_any_workers_and_another_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    technique = ["-hd_on_weights", "-topk_on_alphas", "-dal_on_alphas", "-alpha_lr", "0.1"]
+    for name, more in (("a", []), ("workers", ["-workers", "3"]), ("other", ["-seed", "43"])):
+        words = [word for word in TINY if word not in ("-workers", "0")] if name == "workers" else TINY
+        succeed(search, "-name", name, *words, *technique, *more)
+    first = result_of_search(Path("runs/search/a"))
+    assert result_of_search(Path("runs/search/workers")) == first
+    other = result_of_search(Path("runs/search/other"))
+    assert other[0] != first[0]
+    assert other[1] != first[1]
+
+
+def test_the_same_seed_gives_the_same_training_with_any_workers_and_another_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    for name, more in (("a", []), ("workers", ["-workers", "3"]), ("other", ["-seed", "43"])):
+        words = (
+            [word for word in TINY_TRAINING if word not in ("-workers", "0")] if name == "workers" else TINY_TRAINING
+        )
+        succeed(augment, "-name", name, *words, "-drop_path_prob", "0.5", *more)
+    first = result_of_training(Path("runs/augment/a"))
+    assert result_of_training(Path("runs/augment/workers")) == first
+    other = result_of_training(Path("runs/augment/other"))
+    assert other[0] != first[0]
+    assert other[2] != first[2]
+
+
+def test_the_epoch_that_is_best_on_the_held_out_part_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    words = [*TINY_TRAINING, "-valid_fraction", "0.3", "-lr", "0.3"]
+    words[words.index("-epochs") + 1] = "4"
+    states = {}
+    for event in dadarts.train(augment_config(["-name", "it", *words])):
+        if isinstance(event, EpochDone):
+            saved = checkpoint.load(Path("runs/augment/it/checkpoints/last.pt"), "augment")[1]["network"]
+            states[event.epoch] = (float(event.row["valid_top1"] or 0), saved)
+    best = max(states, key=lambda epoch: (states[epoch][0], -epoch))
+    kept = export.load("runs/augment/it").network.state_dict()
+    assert kept
+    for name, tensor in kept.items():
+        assert np.array_equal(tensor.numpy(), states[best][1][name].numpy())
+
+
+def test_what_should_be_known_about_the_flags_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    both = ["-topk_on_alphas", "-hd_on_alphas", "-dal_on_weights", "-first_order"]
+    outcome = succeed(search, "-name", "it", *TINIEST, *both, "-print_freq", "3")
+    log = Path("runs/search/it/log.txt").read_text()
+    for said in ("top-k is what acts", "-dal_on_weights acts only where"):
+        assert outcome.err.count(said) == log.count(said) == 1
+    steps = [line.split()[3] for line in outcome.err.splitlines() if line.split()[2] == "step"]
+    assert steps == ["3/4", "4/4"] * 2, "every third step and the last"
+    assert "plain DARTS" not in outcome.err
+    assert "plain DARTS" in succeed(search, "-name", "plain", *TINIEST, "-first_order").err

@@ -1,0 +1,96 @@
+"""A genotype is shown with its size and cost, to a person or a program."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE, call, modern, refusal, succeed, without_pictures
+
+DARTS_V2 = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
+    "('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], "
+    "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
+    "('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=[2, 3, 4, 5])"
+)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+
+
+def shown(*words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(succeed(modern, "show", *words, "--json").out)
+    return found
+
+
+def test_darts_v2_has_its_published_size() -> None:
+    found = shown(DARTS_V2)
+    assert {"genotype", "space", "dataset", "init_channels", "layers", "parameters", "multiply_adds"} <= set(found)
+    assert (found["space"], found["dataset"], found["init_channels"], found["layers"]) == ("darts", "cifar10", 36, 20)
+    assert found["parameters"] == 3_349_342
+    assert 5.2e8 < found["multiply_adds"] < 5.6e8
+
+
+def test_a_nas_bench_201_string_has_its_own_default_size() -> None:
+    found = shown(BENCH_GENOTYPE)
+    assert (found["genotype"], found["space"]) == (BENCH_GENOTYPE, "nas-bench-201")
+    assert (found["init_channels"], found["layers"]) == (16, 5)
+
+
+def test_sizes_follow_the_flags_and_the_data_set() -> None:
+    small = shown(DARTS_GENOTYPE, "--init_channels", "8", "--layers", "3")
+    assert (small["init_channels"], small["layers"]) == (8, 3)
+    larger = shown(DARTS_GENOTYPE, "--init_channels=16", "-n_layers", "3")
+    assert larger["parameters"] > 2 * small["parameters"]
+    many = shown(DARTS_GENOTYPE, "--init_channels", "8", "--layers", "3", "--dataset", "cifar100")
+    assert many["parameters"] > small["parameters"]
+    assert many["multiply_adds"] > small["multiply_adds"]
+    assert shown(DARTS_GENOTYPE, "--init_channels", "8", "--layers", "3", "--dataset", "mnist")["dataset"] == "mnist"
+
+
+def test_it_is_printed_for_people_and_its_cells_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.chdir(Path.cwd())
+    said = succeed(modern, "show", DARTS_V2, "--runs_dir", "r").out
+    assert "3,349,342" in said
+    assert "init_channels  36" in said
+    drawn = [word for word in said.split() if word.endswith(".svg")]
+    assert [Path(path).name for path in drawn] == ["normal.svg", "reduce.svg"]
+    assert all("<svg" in Path(path).read_text() and path.startswith("r/show/") for path in drawn)
+
+
+def test_a_genotype_comes_from_text_a_file_or_a_search() -> None:
+    Path("runs/search/it").mkdir(parents=True)
+    Path("runs/search/it/genotype.txt").write_text(DARTS_GENOTYPE)
+    small = ["--init_channels", "4", "--layers", "2"]
+    expected = shown(DARTS_GENOTYPE, *small)
+    assert shown("@it", *small) == shown("runs/search/it/genotype.txt", *small) == expected
+    assert call(modern, "show", *small, "--json", "@it").out == call(modern, "show", "@it", "-json", *small).out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "genotype"),
+        (["@nothing"], "there is no genotype"),
+        ([DARTS_GENOTYPE, "--space", "nas-bench-201"], "syntax"),
+        ([BENCH_GENOTYPE, "--space", "darts"], "syntax"),
+        ([DARTS_GENOTYPE, "--space", "S2"], "search space S2 has no"),
+        ([DARTS_GENOTYPE, "--space", "dart"], "Did you mean 'darts'"),
+        ([DARTS_GENOTYPE, "--dataset", "cifar"], "Did you mean 'cifar10"),
+        ([DARTS_GENOTYPE, "--layers", "0"], "-layers 0"),
+        ([DARTS_GENOTYPE, "--layers", "-3"], "-layers -3"),
+        ([DARTS_GENOTYPE, "--init_channels", "many"], "-init_channels many"),
+        ([DARTS_GENOTYPE, "--layers", "²"], "-layers ²"),
+        ([DARTS_GENOTYPE, "--init_channels", "9" * 400], "-init_channels 999"),
+        ([DARTS_GENOTYPE, DARTS_GENOTYPE], "unrecognized"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(words: list[str], said: str) -> None:
+    assert said in refusal(modern, "show", *words)

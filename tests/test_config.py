@@ -186,12 +186,11 @@ def test_a_training_that_cannot_be_meant_is_refused_in_one_line(settings: dict[s
 def test_differences_name_what_decides_numbers_and_nothing_else() -> None:
     config = SearchConfig(**NEEDED)
     other = SearchConfig(**NEEDED, seed=1, workers=0, data_path="elsewhere", checkpoint_minutes=1, method=darts())
-    seed, method = config.differences(other.to_json())
+    weights, relaxation, penalties, seed = config.differences(other.to_json())
     assert seed == "-seed is 1 in the run and 42 here"
-    assert method.startswith("-method is ")
-    assert "relax=Soft()" in method
-    assert "relax=Hard(start=0)" in method
-    assert len(method) < 300
+    assert weights == "-hd_on_weights / -topk_on_weights: Soft() in the run and Hard(start=0) here"
+    assert relaxation.startswith("-hd_on_alphas / -topk_on_alphas: Soft() in the run and TopK(")
+    assert penalties.startswith("-dal_on_alphas / -bdarts / a none penalty: () in the run and (DiscretizationLoss(")
     assert set(RunConfig.model_fields) > ENVIRONMENT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -312,7 +313,7 @@ def test_what_should_be_known_about_the_flags_is_said_once(tmp_path: Path, monke
     log = Path("runs/search/it/log.txt").read_text()
     for said in ("top-k is what acts", "-dal_on_weights acts only where"):
         assert outcome.err.count(said) == log.count(said) == 1
-    steps = [line.split()[3] for line in outcome.err.splitlines() if line.split()[2] == "step"]
-    assert steps == ["3/4", "4/4"] * 2, "every third step and the last"
+    steps = re.findall(r"^epoch (\d)/2  step (\d)/4 ", outcome.err, re.MULTILINE)
+    assert steps == [(epoch, step) for epoch in "12" for step in "34"], "every third step and the last"
     assert "plain DARTS" not in outcome.err
     assert "plain DARTS" in succeed(search, "-name", "plain", *TINIEST, "-first_order").err

@@ -54,9 +54,9 @@ def test_sizes_follow_the_flags_and_the_data_set() -> None:
     assert shown(DARTS_GENOTYPE, "--init_channels", "8", "--layers", "3", "--dataset", "mnist")["dataset"] == "mnist"
 
 
-def test_it_is_printed_for_people_and_its_cells_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_printed_for_people_and_its_cells_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    monkeypatch.chdir(Path.cwd())
+    monkeypatch.chdir(tmp_path)
     said = succeed(modern, "show", DARTS_V2, "--runs_dir", "r").out
     assert "3,349,342" in said
     assert "init_channels  36" in said

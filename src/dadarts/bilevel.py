@@ -193,7 +193,7 @@ class Bilevel:
 
 
 def look_ahead_step(w: Arrays, gradient: Arrays, inner: Inner) -> list[Tensor]:
-    """The direction that the inner step takes w along, times -xi: momentum, gradient and decay."""
+    """``momentum * buffer + grad + decay * w``: the inner step moves w by -xi times this."""
     with torch.no_grad():
         return [
             inner.momentum * buffer + g + inner.decay * weight

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -86,17 +86,6 @@ def edge_of(module_name: str) -> tuple[int, int]:
 
 
 RunCell: TypeAlias = Callable[[Cell, Sequence[Tensor]], Tensor]
-
-
-class Backbone(Protocol):
-    """A macro skeleton: pictures to the outputs of its cells, and the last of them to logits."""
-
-    out_channels: list[int]
-    """Channels of every cell's output."""
-
-    def features(self, x_BCHW: Tensor, run: RunCell) -> list[Tensor]: ...
-
-    def classify(self, features: Tensor) -> Tensor: ...
 
 
 class DartsBackbone(nn.Module):

@@ -37,6 +37,7 @@ _DEMO = Command(
     (
         Flag(("runs_dir",), "output", "where runs are kept", default="runs"),
         Flag(("seed",), "run", "seed of every random draw", default="42"),
+        Flag(("resume",), "run", "go on where it stopped; the demo always does", boolean=True),
     ),
 )
 
@@ -106,7 +107,7 @@ def _show(words: list[str]) -> int:
         pictures=runs_dir / "show",
         **sizes,
     )
-    if "json" in values:
+    if doors.truth("json", values):
         print(json.dumps(asdict(shown), indent=1))
     else:
         print("\n".join(f"{name:14} {_cell(value)}" for name, value in asdict(shown).items()))
@@ -119,7 +120,7 @@ def _runs(words: list[str]) -> int:
 
     values = _RUNS.parse(words)
     runs = list_runs(Path(values.get("runs_dir", "runs")))
-    if "json" in values:
+    if doors.truth("json", values):
         print(json.dumps([run.as_dict() for run in runs], indent=1))
         return 0
     for run in runs:
@@ -133,7 +134,7 @@ def _demo(words: list[str]) -> int:
     values = _DEMO.parse(words)
     from dadarts.demo import demo
 
-    return demo(Path(values.get("runs_dir", "runs")), int(_positive("seed", values.get("seed", "42"))))
+    return demo(Path(values.get("runs_dir", "runs")), values.get("seed", "42"))
 
 
 def _positive(name: str, word: str) -> int:

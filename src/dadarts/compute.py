@@ -56,7 +56,12 @@ def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int) -> i
     """
     if config.threads is not None:
         return config.threads
-    return 1 if pixels * channels * batch < _ELEMENTS_FOR_MANY_THREADS else len(os.sched_getaffinity(0))
+    return 1 if pixels * channels * batch < _ELEMENTS_FOR_MANY_THREADS else _cores()
+
+
+def _cores() -> int:
+    # Not every system says which cores a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def prepare(device: torch.device, threads: int) -> None:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from dadarts.genotype import Genotype
     from dadarts.spaces import SearchSpace
 
-ENVIRONMENT = frozenset({"workers", "print_freq", "checkpoint_minutes", "cache_dir", "data_path", "runs_dir", "gpus"})
+ENVIRONMENT = frozenset(
+    {"workers", "print_freq", "checkpoint_minutes", "cache_dir", "data_path", "runs_dir", "gpus", "device", "threads"}
+)
 """Settings that say where and how a run works but decide none of its numbers; a resumed run may change them."""
 
 
@@ -57,7 +59,7 @@ class Settings(BaseModel):
 def _one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
     first = error.errors(include_url=False)[0]
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, InputError) and not first["loc"]:
+    if isinstance(cause, InputError) and first["loc"] in ((), ("method",)):
         return cause
     name = "-" + ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
@@ -74,8 +76,9 @@ def _as_method(value: Any) -> Any:
     from dadarts.methods import parse_method
 
     if not isinstance(value, str | Method):
-        raise InputError("expected a Method or its repr")
-    return parse_method(value) if isinstance(value, str) else value
+        raise InputError(f"-method {str(value)[:40]}: expected a Method or its repr")
+    # A method that was made in Python passes the same checks as one that was written down.
+    return parse_method(value if isinstance(value, str) else repr(value))
 
 
 def _as_genotype(value: Any) -> Any:
@@ -147,6 +150,14 @@ class RunConfig(Settings):
     def differences(self, saved: dict[str, Any]) -> list[str]:
         """The settings that decide numbers and differ from saved ones, each as a phrase."""
         own = self.to_json()
+        if "method" in own and saved.get("method") != own["method"]:
+            from dadarts.methods import differing
+
+            return [*differing(str(saved.get("method")), own.pop("method")), *self._plain_differences(own, saved)]
+        return self._plain_differences(own, saved)
+
+    @staticmethod
+    def _plain_differences(own: dict[str, Any], saved: dict[str, Any]) -> list[str]:
         return [
             f"-{name} is {there} in the run and {here} here"
             for name, value in own.items()

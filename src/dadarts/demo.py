@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from dadarts import doors
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.errors import RunError
-from dadarts.events import Event, SearchDone, TrainDone
+from dadarts.events import Event
 from dadarts.genotype import Genotype, random_genotype
-from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder
 from dadarts.search_loop import search
 from dadarts.train_loop import train
 
 
-def search_settings(name: str, seed: int, runs_dir: Path) -> SearchConfig:
+def search_settings(name: str, seed: Any, runs_dir: Path) -> SearchConfig:
     """A DADARTS search on digits that two CPU cores finish in minutes.
 
     alpha_lr is raised so that learning rate times steps is of the order of a full search's.
@@ -37,7 +37,7 @@ def search_settings(name: str, seed: int, runs_dir: Path) -> SearchConfig:
     )
 
 
-def train_settings(name: str, genotype: Genotype, seed: int, runs_dir: Path) -> TrainConfig:
+def train_settings(name: str, genotype: Genotype, seed: Any, runs_dir: Path) -> TrainConfig:
     """Training on digits, the same for every genotype."""
     return TrainConfig(
         name=name,
@@ -57,40 +57,39 @@ def train_settings(name: str, genotype: Genotype, seed: int, runs_dir: Path) -> 
     )
 
 
-def demo(runs_dir: Path, seed: int) -> int:
-    """Search, train, compare, print; a second call finds its runs finished and only prints.
+def demo(runs_dir: Path, seed: str) -> int:
+    """Search, train, compare, print; a second call goes on where the first one stopped.
 
     Returns:
         The exit code.
+
+    Raises:
+        InputError: the seed is not a whole number.
     """
     config = search_settings(f"demo-{seed}", seed, runs_dir)
     print("DADARTS search on 1,797 scans of handwritten digits (8x8 pixels)", flush=True)
-    found = _last(search(config, resume=_begun(config)))
-    if not isinstance(found, SearchDone):
-        raise RunError("the search ended without a genotype")
-    rivals = {"found": found.genotype, "random": random_genotype(config.space, seed)}
-    results = {}
+    code = _run(search, config, "search")
+    folder = RunFolder(runs_dir / "search" / config.name)
+    found = folder.result()
+    if code or found is None:
+        return code
+    rivals = {"found": Genotype.parse(found), "random": random_genotype(config.space, config.seed)}
+    lines = []
     for label, genotype in rivals.items():
         print(f"\ntraining the {label} genotype from scratch\n  {genotype}", flush=True)
         settings = train_settings(f"demo-{seed}-{label}", genotype, seed, runs_dir)
-        results[label] = _last(train(settings, resume=_begun(settings)))
-    print()
-    for label, result in results.items():
-        if isinstance(result, TrainDone):
-            accuracy, parameters = result.metrics["test_top1"], result.metrics["parameters"]
-            print(f"test accuracy of the {label} genotype: {accuracy:.2%}  ({parameters:,} parameters)")
-    print("pictures:", *found.pictures, sep="\n  ")
+        code = _run(train, settings, "augment")
+        result = RunFolder(runs_dir / "augment" / settings.name).result()
+        if code or result is None:
+            return code
+        metrics = json.loads(result)
+        accuracy, parameters = metrics["test_top1"], metrics["parameters"]
+        lines.append(f"test accuracy of the {label} genotype: {accuracy:.2%}  ({parameters:,} parameters)")
+    pictures = [*sorted((folder.path / "cells").glob("*.svg")), folder.path / "curves.svg"]
+    print("", *lines, "pictures:", *(f"  {picture}" for picture in pictures), sep="\n")
     return 0
 
 
-def _begun(config: SearchConfig | TrainConfig) -> bool:
-    kind = "search" if isinstance(config, SearchConfig) else "augment"
-    return RunFolder(config.runs_dir / kind / config.name).exists
-
-
-def _last(events: Iterator[Event]) -> Event | None:
-    show = Progress(5, lambda folder, line: RunFolder(folder).log(line), sys.stderr)
-    last = None
-    for last in events:
-        show(last)
-    return last
+def _run(loop: Callable[..., Iterator[Event]], config: SearchConfig | TrainConfig, kind: str) -> int:
+    resume = RunFolder(config.runs_dir / kind / config.name).exists
+    return doors.run(lambda: loop(config, resume=resume), 5, ["dadarts", "demo"])

@@ -15,6 +15,7 @@ from dadarts.data import Loader
 from dadarts.discretization import discretize
 from dadarts.relax import AnyRelaxation, Hard, Soft
 from dadarts.schedules import Progress
+from dadarts.seeds import generator
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ def hessian_eigenvalue(bilevel: Bilevel, valid: Batch, progress: Progress, itera
     """
     mixing = bilevel.alphas.mix(bilevel.method.alphas.relax, progress)
     loss, _ = bilevel.loss(valid, mixing)
-    for penalty in bilevel.method.alphas.penalties:
-        loss = loss + penalty(bilevel.alphas, progress)
     gradient = torch.autograd.grad(loss, bilevel.alpha, create_graph=True)
     flat = torch.cat([g.flatten() for g in gradient])
-    v = torch.ones_like(flat) / flat.numel() ** 0.5
+    # Not a vector of ones: shifting a row of alpha changes no softmax, so that lies in the null space.
+    v = torch.randn(flat.shape, generator=generator("power-iteration"), dtype=flat.dtype).to(flat.device)
+    v = v / v.norm()
     value = 0.0
     for _ in range(iterations):
         product = torch.autograd.grad(

@@ -76,7 +76,12 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
             raise InputError(f"-{next(iter(chosen))} does not go with --method {method}")
         return SearchConfig(**rest, method=METHODS[method]()), []
     techniques = Techniques(**{**FLAGS_OF_METHOD[method], **chosen})
-    return SearchConfig(**rest, method=techniques.method()), techniques.notes()
+    config = SearchConfig(**rest, method=techniques.method())
+    if techniques.dal_target == "none" and not config.space.none_everywhere:
+        raise InputError(
+            f"-dal_target none needs a banned `none` on every edge; search space {config.search_space} has none"
+        )
+    return config, techniques.notes()
 
 
 def train_config(values: dict[str, str]) -> TrainConfig:
@@ -100,6 +105,10 @@ def genotype_text(word: str, runs_dir: Path) -> str:
     word = word.strip()
     if word.startswith("@"):
         path = runs_dir / "search" / word[1:] / "genotype.txt"
+        if RunFolder(path.parent).exists and RunFolder(path.parent).result() is None:
+            raise InputError(
+                f"{word[:80]} has not ended; end it with -resume, or give {path} to train what it has so far"
+            )
         if not _is_file(path):
             raise InputError(f"{word[:80]}: there is no genotype at {str(path)[:200]}; see `dadarts runs`")
         return _read(path)
@@ -129,7 +138,7 @@ def _read(path: Path) -> str:
 
 def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
     """The settings of the run to resume, where the command line names the run and nothing that decides numbers."""
-    if not _truth(values.get("resume")) or set(values) - ENVIRONMENT - {"name", "resume"}:
+    if not truth("resume", values) or set(values) - ENVIRONMENT - {"name", "resume"}:
         return None
     if not values.get("name") or "/" in values["name"]:
         return None
@@ -142,13 +151,19 @@ def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
 def split_run_flags(values: dict[str, str]) -> tuple[dict[str, str], bool, bool]:
     """Separate -resume and -overwrite, which steer a run, from the settings, which decide it."""
     rest = {name: value for name, value in values.items() if name not in ("resume", "overwrite")}
-    return rest, _truth(values.get("resume")), _truth(values.get("overwrite"))
+    return rest, truth("resume", values), truth("overwrite", values)
 
 
-def _truth(word: str | None) -> bool:
-    if word is not None and word.lower() not in ("true", "false", "yes", "no", "1", "0"):
-        raise InputError(f"{word[:40]!r} is neither True nor False")
-    return word is not None and word.lower() in ("true", "yes", "1")
+def truth(name: str, values: dict[str, str]) -> bool:
+    """Whether a boolean flag is given and not False.
+
+    Raises:
+        InputError: its value is neither True nor False.
+    """
+    word = values.get(name, "False")
+    if word.lower() not in TRUTH:
+        raise InputError(f"-{name} {word[:40]}: expected True or False")
+    return word.lower() in ("true", "yes", "1")
 
 
 def guarded(prog: str, main: Callable[[], int]) -> int:
@@ -159,7 +174,7 @@ def guarded(prog: str, main: Callable[[], int]) -> int:
         print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except _StoppedEarlyError as stop:
-        print(f"{prog}: stopped before the first step", file=sys.stderr)
+        print(f"{prog}: stopped at once", file=sys.stderr)
         return 128 + stop.number
     except KeyboardInterrupt:
         print(f"{prog}: stopped before anything was begun", file=sys.stderr)
@@ -183,7 +198,7 @@ def _stop_signals() -> Iterator[Callable[[], int]]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal received
-        if not begun:
+        if not begun or received:
             raise _StoppedEarlyError(number)
         received = number
 
@@ -225,6 +240,10 @@ def run(
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             raise RunError(f"{place}{error.strerror or error}; the last checkpoint is kept") from error
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise RunError("out of memory: give a smaller -batch_size, -init_channels or -layers") from error
     return 0
 
 

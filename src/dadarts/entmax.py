@@ -35,6 +35,7 @@ def entmax(x: Tensor, order: float, mask: Tensor | None = None) -> Tensor:
 class _Entmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, mask: Tensor, order: float) -> Tensor:
+        given, x = x.dtype, x if x.device.type == "mps" else x.double()
         z = ((x - x.masked_fill(~mask, -torch.inf).amax(dim=-1, keepdim=True)) * (order - 1)).masked_fill(
             ~mask, -torch.inf
         )
@@ -46,7 +47,7 @@ class _Entmax(torch.autograd.Function):
             above = (z - tau).clamp(min=0).pow(1 / (order - 1)).sum(dim=-1, keepdim=True) >= 1
             low, high = torch.where(above, tau, low), torch.where(above, high, tau)
         p = (z - low).clamp(min=0).pow(1 / (order - 1))
-        p = p / p.sum(dim=-1, keepdim=True)
+        p = (p / p.sum(dim=-1, keepdim=True)).to(given)
         ctx.save_for_backward(p)
         ctx.order = order
         return p

@@ -42,9 +42,9 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         settings = folder.saved_config()["settings"]
         epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
         done = _epochs_done(folder)
-    except (InputError, OSError, KeyError, ValueError):
+        result = folder.result()
+    except (InputError, OSError, KeyError, ValueError, TypeError, OverflowError, csv.Error):
         return RunSummary(kind, folder.path.name, "", 0, 0, "damaged", "")
-    result = folder.result()
     return RunSummary(
         kind,
         folder.path.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -59,6 +60,12 @@ def resolve(method: Method, space: SearchSpace) -> Method:
             _check_top_k(relaxation, space)
     if method.retain not in RETAIN:
         raise InputError(f"-genotype_to_retain {method.retain}: known are {', '.join(RETAIN)}")
+    if method.retain == "all" and space.syntax == "nas-bench-201":
+        raise InputError(
+            "a nas-bench-201 genotype has one operation an edge: -genotype_to_retain all cannot be written"
+        )
+    if not (0 < method.epsilon <= 1e3 and 1 <= method.sparsity <= 4):
+        raise InputError("-finite_difference_epsilon must be in (0, 1000] and -sparsity in [1, 4]")
     return replace(
         method,
         weights=replace(method.weights, penalties=_resolved(method.weights.penalties, space)),
@@ -91,7 +98,11 @@ def _resolved_penalty(penalty: Penalty, space: SearchSpace) -> Penalty:
 def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
     if top_k.option not in (1, 2, 3):
         raise InputError(f"-option {top_k.option}: known are 1, 2 and 3")
-    open_columns = space.columns - len(space.rule.banned)
+    for schedule in (top_k.temperature_edge, top_k.temperature_node):
+        ends = (schedule.value,) if isinstance(schedule, Constant) else (schedule.start, schedule.end)
+        if not all(0 <= end <= 1e6 for end in ends):
+            raise InputError("a temperature of top-k must be in [0, 1e6]")
+    open_columns = space.columns - (len(space.rule.banned) if top_k.masked else 0)
     if not 0 <= top_k.edge <= open_columns:
         raise InputError(
             f"-topk_k_edge {top_k.edge}: an edge of {space.name} has {open_columns} operations to choose from"
@@ -157,3 +168,34 @@ def _checked(kind: type, name: str, value: Any) -> Any:
         return TypeAdapter(hints[name]).validate_python(value, strict=True)
     except ValidationError:
         raise InputError(f"{kind.__name__}, field {name}: {str(value)[:60]!r} is not of its type") from None
+
+
+_FLAGS = {
+    "weights.relax": "-hd_on_weights / -topk_on_weights",
+    "weights.penalties": "-dal_on_weights",
+    "alphas.relax": "-hd_on_alphas / -topk_on_alphas",
+    "alphas.penalties": "-dal_on_alphas / -bdarts / a none penalty",
+    "look_ahead": "-hd_on_virtualstep / -topk_on_virtualstep",
+    "correction": "-preset",
+    "order": "-first_order / -single_level_optimization",
+    "epsilon": "-finite_difference_epsilon",
+    "amended": "-amended_hessian",
+    "sparsity": "-sparsity",
+    "retain": "-genotype_to_retain",
+}
+"""What decides each part of a method on a command line."""
+
+
+def differing(saved: str, own: str) -> list[str]:
+    """The parts in which two methods differ, by the flags that decide them, each as a phrase.
+
+    Raises:
+        InputError: not the reprs of methods.
+    """
+    then, now = parse_method(saved), parse_method(own)
+    phrases = []
+    for path, flags in _FLAGS.items():
+        before, after = attrgetter(path)(then), attrgetter(path)(now)
+        if before != after:
+            phrases.append(f"{flags}: {before!r} in the run and {after!r} here")
+    return phrases

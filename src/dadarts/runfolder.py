@@ -14,12 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from dadarts import atomic
 from dadarts.config import RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
+
+AnyRun = TypeVar("AnyRun", bound=RunConfig)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ class RunFolder:
             raise InputError(
                 f"{self.path} exists; continue it with -resume, replace it with -overwrite, or give another -name"
             )
+        if not resume and not overwrite and self.path.is_dir():
+            stray = [entry.name for entry in self.path.iterdir() if not _left_by_a_beginning(entry.name)]
+            if stray:
+                raise InputError(
+                    f"{self.path} holds {stray[0]!r}, which no run wrote, or a damaged run; move it, or pass -overwrite"
+                )
         nearest = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
         if not os.access(nearest, os.W_OK):
             raise InputError(f"{nearest} cannot be written; give another -runs_dir")
@@ -143,7 +151,7 @@ class RunFolder:
         try:
             saved: dict[str, Any] = json.loads(self.config.read_text(encoding="utf-8"))
             return {"settings": dict(saved["settings"]), "versions": dict(saved["versions"])}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{self.config} is damaged; replace the run with -overwrite") from None
 
     def refuse_other_settings(self, config: RunConfig) -> None:
@@ -169,6 +177,14 @@ class RunFolder:
             differences.append(f"-threads is {versions.get('threads')} in the run and {threads} here")
         self.refuse_differences(differences)
 
+    def as_computed(self, config: AnyRun) -> AnyRun:
+        """The configuration with the number of threads that the run has computed with, unless it names another."""
+        return (
+            config
+            if config.threads
+            else config.model_copy(update={"threads": self.saved_config()["versions"]["threads"]})
+        )
+
     def refuse_differences(self, differences: list[str]) -> None:
         """Raise an InputError that lists what differs, where anything does."""
         if differences:
@@ -177,7 +193,10 @@ class RunFolder:
     def result(self) -> str | None:
         """What a finished run ended with; None while it has not ended."""
         path = self.path / "result.txt"
-        return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+        try:
+            return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+        except (OSError, ValueError):
+            raise InputError(f"{path} is damaged; replace the run with -overwrite") from None
 
     def write_result(self, text: str) -> None:
         """Mark the run as finished."""
@@ -191,3 +210,8 @@ class RunFolder:
                 file.write(f"{stamp} {line}\n")
         except OSError as error:
             raise RunError(f"cannot write {self.path / 'log.txt'}: {error.strerror}") from error
+
+
+def _left_by_a_beginning(name: str) -> bool:
+    """Whether a process that died before its run had begun may have left an entry of that name."""
+    return name.startswith(".") or name in ("checkpoints", "genotype.json", "genotype.txt")

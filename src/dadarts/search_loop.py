@@ -46,7 +46,7 @@ def search(config: SearchConfig, *, resume: bool = False, overwrite: bool = Fals
         if finished is not None:
             yield SearchDone(folder.path, Genotype.parse(finished), _pictures(config, folder))
             return
-    state = search_state.build(config)
+    state = search_state.build(folder.as_computed(config) if resume else config)
     with folder.claimed(resume, overwrite):
         run = _Run(config, folder, state)
         if resume:
@@ -86,6 +86,10 @@ class _Run:
         checkpoint.save(self.folder.checkpoint, "search", self.config.to_json(), self.state.to_checkpoint())
         self.saved_at = time.monotonic()
 
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
+            self.save()
+
     def events(self) -> Iterator[Event]:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
@@ -109,7 +113,7 @@ class _Run:
         except GeneratorExit:
             self.save()
             raise
-        genotype = self._genotype()
+        genotype = self._retained()
         for path in _pictures(config, self.folder):
             self._draw(path, genotype)
         self.folder.write_result(str(genotype))
@@ -134,8 +138,7 @@ class _Run:
                 )
             position.add(loss, int(losses.train_correct), len(batch.labels))
             position.seconds += time.monotonic() - began
-            if time.monotonic() - self.saved_at > 60 * config.checkpoint_minutes:
-                self.save()
+            self._save_if_due()
             yield StepDone(
                 progress.epoch,
                 config.epochs,
@@ -155,6 +158,7 @@ class _Run:
         validation = state.loaders.validation
         for step, done in enumerate(diagnostics.evaluate(state.bilevel, validation, relaxations, progress), 1):
             if done is None:
+                self._save_if_due()
                 yield ValidationStep(progress.epoch, progress.epochs, step, validation.steps())
             else:
                 scores = done
@@ -214,9 +218,7 @@ class _Run:
         state.position = state.position.next_epoch()
         self.folder.write_history(state.history)
         self._write_alphas()
-        genotype = self._genotype()
-        atomic.write_text(self.folder.path / "genotype.json", genotype.to_json(space=self.config.search_space))
-        atomic.write_text(self.folder.path / "genotype.txt", f"{genotype}\n")
+        self._write_genotype(self._genotype("top2"))
         self.save()
 
     def _draw(self, path: Path, genotype: Genotype) -> None:
@@ -226,10 +228,21 @@ class _Run:
         else:
             report.draw_cell(genotype, path.stem, path, f"{self.config.name}: {path.stem} cell")
 
-    def _genotype(self) -> Genotype:
+    def _genotype(self, retain: str) -> Genotype:
         alphas = self.state.bilevel.alphas
-        weights = alphas.split(alphas.weights().detach())
-        return derive(self.config.space, weights, self.config.method.retain)
+        return derive(self.config.space, alphas.split(alphas.weights().detach()), retain)
+
+    def _retained(self) -> Genotype:
+        try:
+            genotype = self._genotype(self.config.method.retain)
+        except InputError as error:
+            raise RunError(f"{error}; {self.folder.path / 'genotype.txt'} holds the top2 genotype") from None
+        self._write_genotype(genotype)
+        return genotype
+
+    def _write_genotype(self, genotype: Genotype) -> None:
+        atomic.write_text(self.folder.path / "genotype.json", genotype.to_json(space=self.config.search_space))
+        atomic.write_text(self.folder.path / "genotype.txt", f"{genotype}\n")
 
     def _write_alphas(self) -> None:
         state = self.state

@@ -64,7 +64,10 @@ def show(
     drawn = []
     for kind in genotype.cells:
         path = folder / f"{kind}.svg"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"pictures cannot go to {path.parent}: {error.strerror}; give another -runs_dir") from None
         report.draw_cell(genotype, kind, path, f"{kind} cell")
         drawn.append(str(path))
     cost = count_multiply_adds(genotype, macro)

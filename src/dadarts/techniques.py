@@ -114,11 +114,25 @@ class Techniques(Settings):
 
     def notes(self) -> list[str]:
         """What the log should say once about these flags."""
-        return [
+        given = self.model_fields_set
+        idle = [
+            name
+            for prefix, acts in (
+                (("option", "topk_k", "topk_temp", "linear_temp", "justtopk"), self._any("topk_on_")),
+                (("hd_start",), self._any("hd_on_")),
+                (("dal_target", "dal_factor", "dal_starting", "linear_dal"), self._any("dal_on_")),
+            )
+            for name in sorted(given)
+            if name.startswith(prefix) and not acts
+        ]
+        return [f"-{name} has no effect: no technique that it belongs to is on" for name in idle] + [
             f"-topk_on_{step} and -hd_on_{step}: top-k is what acts, as in the original"
             for step in ("weights", "alphas", "virtualstep")
             if getattr(self, f"topk_on_{step}") and getattr(self, f"hd_on_{step}")
         ]
+
+    def _any(self, prefix: str) -> bool:
+        return any(getattr(self, f"{prefix}{step}", False) for step in ("weights", "alphas", "virtualstep"))
 
     def _relaxation(self, hard: bool, top_k: bool) -> AnyRelaxation:
         from dadarts.relax import Hard, Soft

@@ -44,9 +44,9 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         folder.refuse_other_settings(config)
         finished = folder.result()
         if finished is not None:
-            yield TrainDone(folder.path, json.loads(finished), _pictures(config, folder))
+            yield TrainDone(folder.path, _metrics(finished, folder), _pictures(config, folder))
             return
-    state = _build(config)
+    state = _build(folder.as_computed(config) if resume else config)
     with folder.claimed(resume, overwrite):
         run = _Run(config, folder, state)
         if resume:
@@ -157,6 +157,10 @@ class _Run:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{self.folder.checkpoint} does not fit this training ({type(error).__name__})") from None
 
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
+            self.save()
+
     def events(self) -> Iterator[Event]:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
@@ -213,8 +217,7 @@ class _Run:
             state.sgd.step()
             position.add(value, int((logits.argmax(dim=1) == batch.labels).sum()), len(batch.labels))
             position.seconds += time.monotonic() - began
-            if time.monotonic() - self.saved_at > 60 * config.checkpoint_minutes:
-                self.save()
+            self._save_if_due()
             yield StepDone(
                 progress.epoch,
                 config.epochs,
@@ -251,6 +254,7 @@ class _Run:
             loss += F.cross_entropy(logits, batch.labels, reduction="sum").item()
             correct += int((logits.argmax(dim=1) == batch.labels).sum())
             seen += len(batch.labels)
+            self._save_if_due()
             yield ValidationStep(epoch, self.config.epochs, step, loader.steps())
         return loss / seen, correct / seen
 
@@ -285,6 +289,14 @@ class _Run:
                 report.draw_cell(self.config.genotype, path.stem, path, f"{self.config.name}: {path.stem} cell")
         atomic.write_text(self.folder.path / "metrics.json", json.dumps(metrics, indent=1) + "\n")
         self.folder.write_result(json.dumps(metrics))
+
+
+def _metrics(text: str, folder: RunFolder) -> dict[str, float | int]:
+    try:
+        metrics: dict[str, float | int] = json.loads(text)
+        return {name: metrics[name] for name in ("test_top1", "test_loss", "parameters", "multiply_adds", "seconds")}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise InputError(f"the result in {folder.path} is damaged; replace the run with -overwrite") from None
 
 
 def _pictures(config: TrainConfig, folder: RunFolder) -> tuple[Path, ...]:

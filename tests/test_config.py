@@ -153,7 +153,7 @@ def test_a_configuration_cannot_be_changed() -> None:
         ({**NEEDED, "nodes": "two"}, "-nodes two"),
         ({**NEEDED, "nesterov": True, "w_momentum": 0}, "-nesterov needs -w_momentum"),
         ({**NEEDED, "device": "tpu"}, "-device tpu"),
-        ({**NEEDED, "method": 3}, "-method 3"),
+        ({**NEEDED, "method": 3}, "expected a Method or its repr"),
         ({**NEEDED, "method": "Method(order=open('x'))"}, "unknown part of a method 'open'"),
         ({**NEEDED, "method": "Soft()"}, "not a method"),
     ],

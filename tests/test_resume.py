@@ -265,7 +265,7 @@ def test_a_finished_run_is_resumed_by_printing_its_result() -> None:
     [
         (["-batch_size", "8"], "-batch_size"),
         (["-seed", "7"], "-seed"),
-        (["-hd_on_virtualstep"], "-method"),
+        (["-hd_on_virtualstep"], "-hd_on_virtualstep"),
         (["-w_lr", "0.5"], "-w_lr"),
         (["-nodes", "1"], "-nodes"),
         (["-dataset_portion", "0.2"], "-dataset_portion"),
@@ -279,9 +279,9 @@ def test_a_run_goes_on_with_no_other_setting_than_its_own(
         call(search, "-name", "it", *SEARCH)
     words = without(SEARCH, change[0]) if change[0] in SEARCH else SEARCH
     said = refusal(search, "-name", "it", *words, *change, "-resume")
-    assert f"{named} is " in said
-    others = {"-batch_size", "-seed", "-method", "-w_lr", "-nodes", "-dataset_portion", "-epochs"} - {named}
-    assert not [name for name in others if f"{name} is " in said], "only what differs is named"
+    assert named in said.split("settings: ")[1]
+    others = {"-batch_size", "-seed", "-hd_on_weights", "-w_lr", "-nodes", "-dataset_portion", "-epochs"} - {named}
+    assert not [name for name in others if f"{name} " in said.split("settings: ")[1]], "only what differs is named"
 
 
 def test_a_run_goes_on_with_no_other_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def write_archive(archive: Path, folder: str, files: dict[str, bytes]) -> Path:
 def idx_bytes(array: Pixels, zipped: bool = False) -> bytes:
     header = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
     content = header + array.tobytes()
-    return gzip.compress(content) if zipped else content
+    return gzip.compress(content, mtime=0) if zipped else content
 
 
 def mnist_files(zipped: bool, dot: bool = False, count: int = 20) -> dict[str, bytes]:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Generator, Iterator, Mapping
-from pathlib import Path
+from itertools import repeat
 
 import numpy as np
 
-from dadarts import atomic, checkpoint, compute, diagnostics, report, search_state
+from dadarts import atomic, diagnostics, report, search_state
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
-from dadarts.events import EpochDone, Event, Note, RunStarted, SearchDone, StepDone, ValidationStep
+from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.genotype import Genotype, derive
-from dadarts.journal import Journal
 from dadarts.penalties import DiscretizationLoss, default_target, discretization_distance
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.runfolder import RunFolder
+from dadarts.run import SEARCH, Run, Taken
 from dadarts.schedules import Progress, cosine
 from dadarts.search_state import SearchState
 
 Scores = Mapping[AnyRelaxation, diagnostics.Score]
-Columns = dict[str, float | int | None]
 
 
 def search(config: SearchConfig, *, resume: bool = False, overwrite: bool = False) -> Iterator[Event]:
@@ -38,131 +34,58 @@ def search(config: SearchConfig, *, resume: bool = False, overwrite: bool = Fals
         InputError: the configuration, the data or the name cannot be used; nothing was created.
         RunError: the run cannot go on (a loss that is not finite, a full disk); the last checkpoint is kept.
     """
-    folder = RunFolder(config.runs_dir / "search" / config.name)
-    folder.check(resume, overwrite)
-    if resume:
-        folder.refuse_other_settings(config)
-        finished = folder.result()
-        if finished is not None:
-            yield SearchDone(folder.path, Genotype.parse(finished), _pictures(config, folder))
-            return
-    state = search_state.build(folder.as_computed(config) if resume else config)
-    with folder.claimed(resume, overwrite):
-        run = _Run(config, folder, state)
-        if resume:
-            run.restore()
-        else:
-            run.begin()
-        yield from run.events()
+    run = Run(SEARCH, config, resume, overwrite)
+    result = run.result()
+    if result is not None:
+        genotype = Genotype.parse(result)
+        yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
+        return
+    state = search_state.build(run.config_as_computed())
+    with run.claimed(state, files={}):
+        yield from _Search(run, state).events()
 
 
-class _Run:
-    def __init__(self, config: SearchConfig, folder: RunFolder, state: SearchState) -> None:
-        self.config = config
-        self.folder = folder
+class _Search:
+    def __init__(self, run: Run[SearchConfig], state: SearchState) -> None:
+        self.run = run
+        self.config = run.config
+        self.folder = run.folder.path
         self.state = state
-        self.saved_at = time.monotonic()
-
-    def begin(self) -> None:
-        """Write the first checkpoint and, last, the configuration that makes the folder a run."""
-        self.save()
-        self.folder.write_config(self.config.to_json(), compute.versions(self.state.device, self.state.threads))
-
-    def restore(self) -> None:
-        """Go on from the last checkpoint.
-
-        Raises:
-            InputError: it is of another configuration or computed otherwise, or it is damaged.
-        """
-        settings, saved = checkpoint.load(self.folder.checkpoint, "search")
-        self.folder.refuse_differences(self.config.differences(settings))
-        self.folder.refuse_other_compute(str(self.state.device), self.state.threads)
-        try:
-            self.state.restore(saved)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{self.folder.checkpoint} does not fit this search ({type(error).__name__})") from None
-
-    def save(self) -> None:
-        checkpoint.save(self.folder.checkpoint, "search", self.config.to_json(), self.state.to_checkpoint())
-        self.saved_at = time.monotonic()
-
-    def _save_if_due(self) -> None:
-        if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
-            self.save()
 
     def events(self) -> Iterator[Event]:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
         parameters = sum(w.numel() for w in state.bilevel.w)
         yield RunStarted(
-            self.folder.path,
+            self.folder,
             f"{config.search_space} search on {config.dataset}: supernet of {config.layers} layers, "
-            f"{config.init_channels} channels, {parameters:,} weights; {state.loaders.steps} steps an epoch, "
+            f"{config.init_channels} channels, {parameters:,} weights; {state.steps} steps an epoch, "
             f"{config.epochs} epochs on {state.device} with {state.threads} threads",
         )
         yield from (Note(text) for text in _notes(config))
-        try:
-            with Journal(self.folder.path, state.position.epoch) as journal:
-                while state.position.epoch < config.epochs:
-                    progress = Progress(state.position.epoch, config.epochs)
-                    yield from self._steps(progress)
-                    row = yield from self._measured(progress)
-                    self._close_epoch(row)
-                    journal.epoch(row)
-                    yield EpochDone(progress.epoch, config.epochs, row)
-        except GeneratorExit:
-            self.save()
-            raise
+        with self.run.saved_when_stopped(state):
+            yield from self.run.epochs(state, self._steps, self._measured)
         genotype = self._retained()
-        for path in _pictures(config, self.folder):
-            self._draw(path, genotype)
-        self.folder.write_result(str(genotype))
-        yield SearchDone(self.folder.path, genotype, _pictures(config, self.folder))
+        pictures = self.run.draw(genotype, state.history, report.draw_curves)
+        self.run.folder.write_result(str(genotype))
+        yield SearchDone(self.folder, genotype, pictures)
 
-    def _steps(self, progress: Progress) -> Iterator[Event]:
-        state, config = self.state, self.config
-        position, steps = state.position, state.loaders.steps
+    def _steps(self, progress: Progress) -> Iterator[Taken]:
+        config, state = self.config, self.state
         weight_lr = cosine(config.w_lr, config.w_lr_min, progress)
+        begin = progress.epoch, state.position.step
+        train, architecture = state.loaders.train.epoch(*begin), state.loaders.architecture.epoch(*begin)
         two_level = config.method.order != "single-level"
-        architecture = state.loaders.architecture.epoch(progress.epoch, position.step)
-        train = state.loaders.train.epoch(progress.epoch, position.step)
-        while position.step < steps:
-            began = time.monotonic()
-            batch = next(train)
-            losses = state.optimizers.step(batch, next(architecture) if two_level else None, progress, weight_lr)
-            loss = losses.train_loss.item()
-            if not math.isfinite(loss):
-                raise RunError(
-                    f"the loss is {loss} in epoch {progress.epoch}, batch {position.step}; lower -w_lr or -alpha_lr. "
-                    f"The last good checkpoint is {self.folder.checkpoint}"
-                )
-            position.add(loss, int(losses.train_correct), len(batch.labels))
-            position.seconds += time.monotonic() - began
-            self._save_if_due()
-            yield StepDone(
-                progress.epoch,
-                config.epochs,
-                position.step,
-                steps,
-                position.mean_loss,
-                position.top1,
-                (1 + two_level) * position.seen / position.seconds,
-            )
+        for batch, held in zip(train, architecture if two_level else repeat(None), strict=False):
+            losses = state.optimizers.step(batch, held, progress, weight_lr)
+            yield Taken(losses.train_loss.item(), int(losses.train_correct), len(batch.labels))
 
-    def _measured(self, progress: Progress) -> Generator[Event, None, Columns]:
-        method, state = self.config.method, self.state
+    def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
+        method = self.config.method
         own = diagnostics.effective(method.weights.relax, progress)
         architecture = diagnostics.effective(method.alphas.relax, progress)
-        relaxations: frozenset[AnyRelaxation] = frozenset({own, architecture, Soft(), Hard()})
-        scores: Scores = {}
-        validation = state.loaders.validation
-        for step, done in enumerate(diagnostics.evaluate(state.bilevel, validation, relaxations, progress), 1):
-            if done is None:
-                self._save_if_due()
-                yield ValidationStep(progress.epoch, progress.epochs, step, validation.steps())
-            else:
-                scores = done
-        row = {
+        scores = yield from self._scores(progress, frozenset({own, architecture, Soft(), Hard()}))
+        row: Row = {
             **self._epoch_columns(progress),
             "valid_loss": scores[own].loss,
             "valid_top1": scores[own].top1,
@@ -170,15 +93,30 @@ class _Run:
             "discrete_top1": scores[Hard()].top1,
             "discretization_gap": scores[Soft()].top1 - scores[Hard()].top1,
             **self._choice_columns(),
-            **self._time_columns(),
+            "seconds": self.state.position.seconds,
+            "images_per_second": self.state.images_per_second,
             "architecture_top1": scores[architecture].top1,
+            **self._eigenvalue_column(progress),
         }
-        if self.config.hessian_eigenvalue:
-            batch = next(state.loaders.architecture.epoch(progress.epoch))
-            row["hessian_eigenvalue"] = diagnostics.hessian_eigenvalue(state.bilevel, batch, progress)
+        self.state.snapshots.append(self.state.alphas_now())
+        self._write_alphas()
+        self._write_genotype(self._genotype("top2"))
         return row
 
-    def _epoch_columns(self, progress: Progress) -> Columns:
+    def _scores(
+        self, progress: Progress, relaxations: frozenset[AnyRelaxation]
+    ) -> Generator[Event, None, Mapping[AnyRelaxation, diagnostics.Score]]:
+        state, validation = self.state, self.state.loaders.validation
+        scores: Mapping[AnyRelaxation, diagnostics.Score] = {}
+        for step, done in enumerate(diagnostics.evaluate(state.bilevel, validation, relaxations, progress), 1):
+            if done is None:
+                self.run.save_if_due(state)
+                yield ValidationStep(progress.epoch, progress.epochs, step, validation.steps())
+            else:
+                scores = done
+        return scores
+
+    def _epoch_columns(self, progress: Progress) -> Row:
         config, position = self.config, self.state.position
         dal = _discretization_loss(config)
         return {
@@ -190,7 +128,7 @@ class _Run:
             "train_top1": position.top1,
         }
 
-    def _choice_columns(self) -> Columns:
+    def _choice_columns(self) -> Row:
         config, state = self.config, self.state
         alphas = state.bilevel.alphas
         dal = _discretization_loss(config)
@@ -206,27 +144,11 @@ class _Run:
             "parameter_free_share": genotype.parameter_free_share(),
         }
 
-    def _time_columns(self) -> Columns:
-        position = self.state.position
-        pictures = position.seen * (1 if self.config.method.order == "single-level" else 2)
-        return {"seconds": position.seconds, "images_per_second": pictures / position.seconds}
-
-    def _close_epoch(self, row: Columns) -> None:
-        state = self.state
-        state.history.append(row)
-        state.snapshots.append(state.alphas_now())
-        state.position = state.position.next_epoch()
-        self.folder.write_history(state.history)
-        self._write_alphas()
-        self._write_genotype(self._genotype("top2"))
-        self.save()
-
-    def _draw(self, path: Path, genotype: Genotype) -> None:
-        path.parent.mkdir(exist_ok=True)
-        if path.stem == "curves":
-            report.draw_curves(self.state.history, path, self.config.name)
-        else:
-            report.draw_cell(genotype, path.stem, path, f"{self.config.name}: {path.stem} cell")
+    def _eigenvalue_column(self, progress: Progress) -> Row:
+        if not self.config.hessian_eigenvalue:
+            return {}
+        batch = next(self.state.loaders.architecture.epoch(progress.epoch))
+        return {"hessian_eigenvalue": diagnostics.hessian_eigenvalue(self.state.bilevel, batch, progress)}
 
     def _genotype(self, retain: str) -> Genotype:
         alphas = self.state.bilevel.alphas
@@ -236,13 +158,13 @@ class _Run:
         try:
             genotype = self._genotype(self.config.method.retain)
         except InputError as error:
-            raise RunError(f"{error}; {self.folder.path / 'genotype.txt'} holds the top2 genotype") from None
+            raise RunError(f"{error}; {self.folder / 'genotype.txt'} holds the top2 genotype") from None
         self._write_genotype(genotype)
         return genotype
 
     def _write_genotype(self, genotype: Genotype) -> None:
-        atomic.write_text(self.folder.path / "genotype.json", genotype.to_json(space=self.config.search_space))
-        atomic.write_text(self.folder.path / "genotype.txt", f"{genotype}\n")
+        atomic.write_text(self.folder / "genotype.json", genotype.to_json(space=self.config.search_space))
+        atomic.write_text(self.folder / "genotype.txt", f"{genotype}\n")
 
     def _write_alphas(self) -> None:
         state = self.state
@@ -251,12 +173,7 @@ class _Run:
             name: np.stack([snapshot[number].numpy() for snapshot in state.snapshots])
             for number, name in enumerate(names)
         } | {f"initial_{name}": state.initial[number].numpy() for number, name in enumerate(names)}
-        atomic.write(self.folder.path / "alphas.npz", lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
-
-
-def _pictures(config: SearchConfig, folder: RunFolder) -> tuple[Path, ...]:
-    cells = [folder.path / "cells" / f"{kind}.svg" for kind in config.space.kinds]
-    return (*cells, folder.path / "curves.svg")
+        atomic.write(self.folder / "alphas.npz", lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
 
 
 def _discretization_loss(config: SearchConfig) -> DiscretizationLoss | None:

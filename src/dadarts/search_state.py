@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from dadarts import compute, diagnostics
+from dadarts import compute, diagnostics, foundation
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel
-from dadarts.cells import Macro
 from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
-from dadarts.data import Augmentation, DataRequest, DataSet, Loader, load, stratified_halves
+from dadarts.data import Augmentation, Loader, stratified_halves
+from dadarts.events import Row
+from dadarts.foundation import Foundation
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position
 from dadarts.seeds import generator, seeded
@@ -27,11 +28,6 @@ class Loaders:
     train: Loader
     architecture: Loader
     validation: Loader
-
-    @property
-    def steps(self) -> int:
-        """Batch pairs in an epoch."""
-        return min(self.train.steps(), self.architecture.steps())
 
 
 @dataclass
@@ -52,7 +48,18 @@ class SearchState:
     initial: list[Tensor]
     position: Position = field(default_factory=Position)
     snapshots: list[list[Tensor]] = field(default_factory=list)
-    history: list[dict[str, float | int | None]] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        """Batch pairs in an epoch."""
+        return min(self.loaders.train.steps(), self.loaders.architecture.steps())
+
+    @property
+    def images_per_second(self) -> float:
+        """Mean of the epoch so far; a step of a two-level search sees a batch of each half."""
+        batches = 1 if self.bilevel.method.order == "single-level" else 2
+        return batches * self.position.seen / self.position.seconds
 
     def alphas_now(self) -> list[Tensor]:
         """A copy of alpha, node by node."""
@@ -97,18 +104,11 @@ def build(config: SearchConfig) -> SearchState:
     Raises:
         InputError: the data, the device or the batch size cannot be used.
     """
-    device = compute.pick_device(config)
-    data = load(DataRequest(config.dataset, config.data_path, config.image_size, config.cache_dir, config.workers))
-    colours, height, width = data.train.shape
-    threads = compute.pick_threads(config, height * width, config.init_channels, config.batch_size)
-    compute.prepare(device, threads)
-    loaders = _loaders(config, data, device)
-    macro = Macro(
-        config.init_channels, config.layers, (colours, height, width), len(data.classes), config.stem_multiplier
-    )
+    base = foundation.lay(config)
+    loaders = _loaders(config, base)
     with seeded(config.seed, "weights"):
-        supernet = compute.placed(Supernet(config.space, macro), device)
-    alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(device)
+        supernet = compute.placed(Supernet(config.space, base.macro), base.device)
+    alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(base.device)
     bilevel = Bilevel(supernet, alphas, config.method)
     optimizers = Optimizers(
         bilevel,
@@ -119,29 +119,17 @@ def build(config: SearchConfig) -> SearchState:
         alpha_lr=config.alpha_lr,
         alpha_weight_decay=config.alpha_weight_decay,
     )
-    state = SearchState(bilevel, optimizers, loaders, device, threads, initial=[])
+    state = SearchState(bilevel, optimizers, loaders, base.device, base.threads, initial=[])
     state.initial = state.alphas_now()
     return state
 
 
-def _loaders(config: SearchConfig, data: DataSet, device: torch.device) -> Loaders:
-    train, valid = stratified_halves(data.train.labels, config.dataset_portion, config.seed)
-    augment = Augmentation.standard(data.train.shape, flip=data.flip, cutout=0)
-
-    def loader(index: Tensor, stream: str, augmentation: Augmentation | None) -> Loader:
-        return Loader(
-            data.train,
-            index,
-            config.batch_size,
-            data.mean,
-            data.std,
-            config.seed,
-            stream,
-            augmentation,
-            device,
-            config.workers,
-        )
-
+def _loaders(config: SearchConfig, base: Foundation) -> Loaders:
+    pictures = base.data.train
+    train, valid = stratified_halves(pictures.labels, config.dataset_portion, config.seed)
+    augment = Augmentation.standard(pictures.shape, flip=base.data.flip, cutout=0)
     return Loaders(
-        loader(train, "train", augment), loader(valid, "architecture", augment), loader(valid, "validation", None)
+        base.loader(pictures, train, "train", augment),
+        base.loader(pictures, valid, "architecture", augment),
+        base.loader(pictures, valid, "validation", None),
     )

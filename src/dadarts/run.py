@@ -1,0 +1,239 @@
+"""The course that a search and a training share: begun or resumed, epoch after epoch, saved, stopped, ended."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import torch
+
+from dadarts import atomic, checkpoint, compute, report
+from dadarts.config import SearchConfig, TrainConfig
+from dadarts.errors import InputError, RunError
+from dadarts.events import EpochDone, Event, Row, StepDone
+from dadarts.genotype import Genotype
+from dadarts.journal import Journal
+from dadarts.position import Position
+from dadarts.runfolder import RunFolder
+from dadarts.schedules import Progress
+
+AnyConfig = TypeVar("AnyConfig", bound=SearchConfig | TrainConfig)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of run.
+
+    Args:
+        name: its folder below the runs folder, and the word in its checkpoints.
+        noun: what messages call it.
+        rates: the flags to lower where its loss is not finite.
+    """
+
+    name: str
+    noun: str
+    rates: str
+
+
+SEARCH = Kind("search", "search", "-w_lr or -alpha_lr")
+TRAINING = Kind("augment", "training", "-lr")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step that has been taken: mean loss, and how many of its pictures were classified right."""
+
+    loss: float
+    correct: int
+    pictures: int
+
+
+class State(Protocol):
+    """What a run is made of between two steps."""
+
+    position: Position
+    history: list[Row]
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        ...
+
+    @property
+    def images_per_second(self) -> float:
+        """Mean of the epoch so far."""
+        ...
+
+    def to_checkpoint(self) -> checkpoint.State:
+        """Tensors and plain values that `restore` takes back."""
+        ...
+
+    def restore(self, saved: checkpoint.State) -> None:
+        """Take the state of a checkpoint of the same configuration."""
+        ...
+
+
+@dataclass
+class Run(Generic[AnyConfig]):
+    """A run in its folder.
+
+    Args:
+        resume: go on from the last checkpoint.
+        overwrite: replace what is there.
+    """
+
+    kind: Kind
+    config: AnyConfig
+    resume: bool
+    overwrite: bool
+    folder: RunFolder = field(init=False)
+    saved_at: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self.folder = RunFolder(self.config.runs_dir / self.kind.name / self.config.name)
+
+    def result(self) -> str | None:
+        """What the run to resume has ended with; None where there is something to do.
+
+        Raises:
+            InputError: the name cannot be used, or the run has other settings; nothing was created.
+        """
+        self.folder.check(self.resume, self.overwrite)
+        if not self.resume:
+            return None
+        self.folder.refuse_other_settings(self.config)
+        return self.folder.result()
+
+    def config_as_computed(self) -> AnyConfig:
+        """The configuration, with the number of threads that a run to resume has computed with."""
+        return self.folder.as_computed(self.config) if self.resume else self.config
+
+    @contextmanager
+    def claimed(self, state: State, files: Mapping[str, str]) -> Iterator[None]:
+        """Hold the folder for this process, begun with `files` (name -> text), or with the checkpoint's state.
+
+        Raises:
+            InputError: another process holds it, or its checkpoint cannot be gone on from.
+        """
+        with self.folder.claimed(self.resume, self.overwrite):
+            if self.resume:
+                self._restore(state)
+            else:
+                self._begin(state, files)
+            yield
+
+    def _begin(self, state: State, files: Mapping[str, str]) -> None:
+        self.save(state)
+        for name, text in files.items():
+            atomic.write_text(self.folder.path / name, text)
+        # Last: the configuration makes the folder a run.
+        self.folder.write_config(self.config.to_json(), compute.versions(state.device, state.threads))
+
+    def _restore(self, state: State) -> None:
+        path = self.folder.checkpoint
+        settings, saved = checkpoint.load(path, self.kind.name)
+        self.folder.refuse_differences(self.config.differences(settings))
+        self.folder.refuse_other_compute(str(state.device), state.threads)
+        try:
+            state.restore(saved)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{path} does not fit this {self.kind.noun} ({type(error).__name__})") from None
+        self.saved_at = time.monotonic()
+
+    def save(self, state: State) -> None:
+        """Write the checkpoint.
+
+        Raises:
+            RunError: the disk is full, or the state is not finite; the checkpoint before is kept.
+        """
+        checkpoint.save(self.folder.checkpoint, self.kind.name, self.config.to_json(), state.to_checkpoint())
+        self.saved_at = time.monotonic()
+
+    def save_if_due(self, state: State) -> None:
+        """Write the checkpoint where the last one is older than `-checkpoint_minutes`."""
+        if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
+            self.save(state)
+
+    @contextmanager
+    def saved_when_stopped(self, state: State) -> Iterator[None]:
+        """Write the checkpoint where the iterator that is in here is closed."""
+        try:
+            yield
+        except GeneratorExit:
+            self.save(state)
+            raise
+
+    def epochs(
+        self,
+        state: State,
+        steps: Callable[[Progress], Iterator[Taken]],
+        measured: Callable[[Progress], Generator[Event, None, Row]],
+    ) -> Iterator[Event]:
+        """Every step and epoch that is left.
+
+        Args:
+            steps: takes the steps of an epoch that are left, one whenever it is asked for the next.
+            measured: measures the epoch after its last step; its row of history.
+        """
+        epochs = self.config.epochs
+        with Journal(self.folder.path, state.position.epoch) as journal:
+            while state.position.epoch < epochs:
+                progress = Progress(state.position.epoch, epochs)
+                yield from self._counted(state, progress, steps(progress))
+                row = yield from measured(progress)
+                state.history.append(row)
+                state.position = state.position.next_epoch()
+                self.folder.write_history(state.history)
+                self.save(state)
+                journal.epoch(row)
+                yield EpochDone(progress.epoch, epochs, row)
+
+    def _counted(self, state: State, progress: Progress, steps: Iterator[Taken]) -> Iterator[Event]:
+        position = state.position
+        while position.step < state.steps:
+            began = time.monotonic()
+            taken = next(steps)
+            if not math.isfinite(taken.loss):
+                raise RunError(
+                    f"the loss is {taken.loss} in epoch {progress.epoch}, batch {position.step}; "
+                    f"lower {self.kind.rates}. The last good checkpoint is {self.folder.checkpoint}"
+                )
+            position.add(taken.loss, taken.correct, taken.pictures)
+            position.seconds += time.monotonic() - began
+            self.save_if_due(state)
+            yield StepDone(
+                progress.epoch,
+                progress.epochs,
+                position.step,
+                state.steps,
+                position.mean_loss,
+                position.top1,
+                state.images_per_second,
+            )
+
+    def pictures(self, genotype: Genotype) -> tuple[Path, ...]:
+        """Where the cells and, last, the curves of an ended run are drawn."""
+        cells = [self.folder.path / "cells" / f"{kind}.svg" for kind in genotype.cells]
+        return (*cells, self.folder.path / "curves.svg")
+
+    def draw(
+        self, genotype: Genotype, history: list[Row], draw_curves: Callable[[list[Row], Path, str], None]
+    ) -> tuple[Path, ...]:
+        """Draw the cells and the curves."""
+        pictures = self.pictures(genotype)
+        for path in pictures[:-1]:
+            path.parent.mkdir(exist_ok=True)
+            report.draw_cell(genotype, path.stem, path, f"{self.config.name}: {path.stem} cell")
+        draw_curves(history, pictures[-1], self.config.name)
+        return pictures

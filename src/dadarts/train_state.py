@@ -1,0 +1,112 @@
+"""Everything that a training is made of, and all that its resumption needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+
+from dadarts import compute, foundation
+from dadarts.checkpoint import State
+from dadarts.config import TrainConfig
+from dadarts.data import Augmentation, Loader, hold_out, stratified_part
+from dadarts.events import Row
+from dadarts.foundation import Foundation
+from dadarts.network import Network
+from dadarts.position import Position
+from dadarts.seeds import seeded
+
+
+@dataclass
+class TrainState:
+    """A training between two steps.
+
+    Args:
+        selection: batches of the held-out part that chooses the epoch that is kept, where there is one.
+        history: one row an epoch.
+        best: accuracy on the held-out part and the network's tensors, of the best epoch so far.
+    """
+
+    network: Network
+    sgd: torch.optim.SGD
+    train: Loader
+    selection: Loader | None
+    foundation: Foundation
+    position: Position = field(default_factory=Position)
+    history: list[Row] = field(default_factory=list)
+    best: tuple[float, dict[str, Tensor]] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self.foundation.device
+
+    @property
+    def threads(self) -> int:
+        return self.foundation.threads
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return self.train.steps()
+
+    @property
+    def images_per_second(self) -> float:
+        """Mean of the epoch so far."""
+        return self.position.seen / self.position.seconds
+
+    def test(self) -> Loader:
+        """Batches of the test set, which is read once, at the end."""
+        pictures = self.foundation.data.test
+        return self.foundation.loader(pictures, torch.arange(len(pictures)), "test", None)
+
+    def keep_if_best(self, top1: float) -> None:
+        """Remember the network where it is better on the held-out part than in every epoch before."""
+        if self.best is None or top1 > self.best[0]:
+            self.best = top1, {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
+    def to_checkpoint(self) -> State:
+        """Tensors and plain values that `restore` takes back."""
+        return {
+            "network": self.network.state_dict(),
+            "sgd": self.sgd.state_dict(),
+            "position": asdict(self.position),
+            "history": self.history,
+            "best": self.best,
+        }
+
+    def restore(self, saved: State) -> None:
+        """Take the state of a checkpoint of the same configuration."""
+        self.network.load_state_dict(saved["network"])
+        self.sgd.load_state_dict(saved["sgd"])
+        self.position = Position(**saved["position"])
+        self.history = saved["history"]
+        self.best = saved["best"]
+
+
+def build(config: TrainConfig) -> TrainState:
+    """Load the data and draw the network of a training.
+
+    Raises:
+        InputError: the data, the device or the batch size cannot be used.
+    """
+    base = foundation.lay(config)
+    train, selection = _loaders(config, base)
+    with seeded(config.seed, "weights"):
+        network = compute.placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)
+    sgd = torch.optim.SGD(
+        network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
+    )
+    return TrainState(network, sgd, train, selection, base)
+
+
+def _loaders(config: TrainConfig, base: Foundation) -> tuple[Loader, Loader | None]:
+    pictures = base.data.train
+    index = stratified_part(pictures.labels, config.dataset_portion, config.seed)
+    selection = None
+    if config.valid_fraction:
+        kept, held = hold_out(pictures.labels[index], config.valid_fraction, config.seed)
+        index, held_index = index[kept], index[held]
+        selection = base.loader(pictures, held_index, "validation", None)
+    augment = Augmentation.standard(pictures.shape, flip=base.data.flip, cutout=config.cutout_length)
+    return base.loader(pictures, index, "train", augment), selection

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dadarts.discretization import Rule
+from dadarts.discretization import Rule, allowed
 from dadarts.entmax import entmax
 from dadarts.schedules import Progress
 from dadarts.spaces import SearchSpace
@@ -31,14 +31,14 @@ class Candidates:
         present: bool (N, E, O), False at padding.
         kinds: the kind of each of the N nodes.
         rule: what a discretization may choose.
-        has_none: whether the last column is `none`.
+        none_everywhere: whether every edge can be closed by `none`, which the rule bans.
         sparsity: 1 for softmax, above 1 the order of entmax.
     """
 
     present: Tensor
     kinds: tuple[str, ...]
     rule: Rule
-    has_none: bool
+    none_everywhere: bool
     sparsity: float = 1.0
 
     def weights(self, alpha_NEO: Tensor) -> Tensor:
@@ -53,9 +53,7 @@ class Candidates:
     @property
     def open(self) -> Tensor:
         """bool (N, E, O): the places that the rule does not ban."""
-        mask = self.present.clone()
-        mask[..., list(self.rule.banned)] = False
-        return mask
+        return allowed(self.present, self.rule)
 
 
 Relaxation: TypeAlias = Callable[[Tensor, Candidates, Progress], Tensor]
@@ -74,20 +72,19 @@ class Alphas(nn.Module):
     def __init__(self, space: SearchSpace, draw: torch.Generator, sparsity: float = 1.0) -> None:
         super().__init__()
         self.nodes = nn.ModuleDict()
-        present = []
+        present: list[Tensor] = []
         for kind in space.kinds:
-            table = space.table(kind)
+            places = space.present(kind)
             self.nodes[kind] = nn.ParameterList(
-                nn.Parameter(INITIAL_DEVIATION * torch.randn((len(node), space.columns), generator=draw))
-                for node in table
+                nn.Parameter(INITIAL_DEVIATION * torch.randn(node.shape, generator=draw)) for node in places
             )
-            present += [torch.tensor([[name is not None for name in edge] for edge in node]) for node in table]
+            present += places
         self._edges = max(len(node) for node in present)
         self.candidates = Candidates(
             present=torch.stack([_pad(node, self._edges) for node in present]),
             kinds=tuple(kind for kind in space.kinds for _ in range(space.nodes)),
             rule=space.rule,
-            has_none=any(edge[-1] == "none" for edge in space.table(space.kinds[0])[0]),
+            none_everywhere=space.none_everywhere,
             sparsity=sparsity,
         )
 
@@ -114,13 +111,7 @@ class Alphas(nn.Module):
     def to_device(self, device: torch.device) -> Alphas:
         """Move the parameters and the masks that go with them."""
         self.to(device)
-        self.candidates = Candidates(
-            self.candidates.present.to(device),
-            self.candidates.kinds,
-            self.candidates.rule,
-            self.candidates.has_none,
-            self.candidates.sparsity,
-        )
+        self.candidates = replace(self.candidates, present=self.candidates.present.to(device))
         return self
 
 

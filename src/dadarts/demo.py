@@ -15,6 +15,9 @@ from dadarts.runfolder import RunFolder
 from dadarts.search_loop import search
 from dadarts.train_loop import train
 
+_DIGITS: dict[str, Any] = {"dataset": "digits", "batch_size": 64, "layers": 3, "workers": 0}
+"""What searches and trainings have in common, so that a genotype is trained on what it was searched on."""
+
 
 def search_settings(name: str, seed: Any, runs_dir: Path) -> SearchConfig:
     """A DADARTS search on digits that two CPU cores finish in minutes.
@@ -23,17 +26,14 @@ def search_settings(name: str, seed: Any, runs_dir: Path) -> SearchConfig:
     """
     return SearchConfig(
         name=name,
-        dataset="digits",
         runs_dir=runs_dir,
         seed=seed,
         epochs=8,
-        batch_size=64,
         nodes=2,
         init_channels=4,
-        layers=3,
         w_lr=0.1,
         alpha_lr=0.02,
-        workers=0,
+        **_DIGITS,
     )
 
 
@@ -41,19 +41,16 @@ def train_settings(name: str, genotype: Genotype, seed: Any, runs_dir: Path) -> 
     """Training on digits, the same for every genotype."""
     return TrainConfig(
         name=name,
-        dataset="digits",
         runs_dir=runs_dir,
         seed=seed,
         genotype=genotype,
         epochs=15,
-        batch_size=64,
         init_channels=8,
-        layers=3,
         lr=0.05,
         aux_weight=0.0,
         cutout_length=0,
         drop_path_prob=0.0,
-        workers=0,
+        **_DIGITS,
     )
 
 

@@ -21,9 +21,9 @@ class Rule:
     banned: tuple[int, ...] = ()
 
 
-def allowed(score_EO: Tensor, rule: Rule, present: Tensor | None = None) -> Tensor:
-    """Bool mask, shape of `score_EO`: the (edge, operation) places that `rule` lets a discretization choose."""
-    mask = torch.ones_like(score_EO, dtype=torch.bool) if present is None else present.expand(score_EO.shape).clone()
+def allowed(present: Tensor, rule: Rule) -> Tensor:
+    """Of the (edge, operation) places in a bool mask, those that `rule` lets a discretization choose."""
+    mask = present.clone()
     mask[..., list(rule.banned)] = False
     return mask
 
@@ -49,7 +49,8 @@ def discretize(score_EO: Tensor, rule: Rule, present: Tensor | None = None) -> T
         arXiv 1806.09055, section 2.4: the rounding of DARTS, here a function with a name.
     """
     with torch.no_grad():
-        mask = allowed(score_EO, rule, present)
+        places = torch.ones_like(score_EO, dtype=torch.bool) if present is None else present.expand(score_EO.shape)
+        mask = allowed(places, rule)
         score = score_EO.masked_fill(~mask, -torch.inf)
         best_E, operation_E = _first_max(score)
         chosen = torch.zeros_like(mask).scatter_(-1, operation_E.unsqueeze(-1), True) & mask

@@ -137,13 +137,12 @@ def derive(space: SearchSpace, weights: Mapping[str, tuple[Tensor, ...]], retain
             "a nas-bench-201 genotype has one operation an edge: -genotype_to_retain all cannot be written"
         )
     rules = {"top2": space.rule, "top2_with_none": Rule(space.edges), "best": Rule(None)}
-    table = {kind: _presence(space, kind) for kind in space.kinds}
     return read_off(
         space,
         {
             kind: tuple(
                 (W.cpu() > 0) & present if retain == "all" else discretize(W.cpu(), rules[retain], present)
-                for W, present in zip(weights[kind], table[kind], strict=True)
+                for W, present in zip(weights[kind], space.present(kind), strict=True)
             )
             for kind in space.kinds
         },
@@ -158,10 +157,6 @@ def random_genotype(space: SearchSpace, seed: int) -> Genotype:
         for kind in space.kinds
     }
     return derive(space, scores)
-
-
-def _presence(space: SearchSpace, kind: str) -> tuple[Tensor, ...]:
-    return tuple(torch.tensor([[name is not None for name in edge] for edge in node]) for node in space.table(kind))
 
 
 def _whole(nodes: list[tuple[Edge, ...]], space: SearchSpace) -> CellGenotype:

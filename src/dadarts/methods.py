@@ -13,7 +13,7 @@ from dadarts import literal
 from dadarts.bilevel import Method, Objective
 from dadarts.errors import InputError, unknown
 from dadarts.genotype import RETAIN
-from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty, Penalty
+from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty, Penalty, default_target
 from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Constant, Linear
 from dadarts.spaces import SearchSpace
@@ -92,7 +92,7 @@ def _resolved_penalty(penalty: Penalty, space: SearchSpace) -> Penalty:
             f"-dal_target none needs a `none` on every edge that may not be chosen; search space {space.name} has "
             "none such, use -dal_target zero"
         )
-    return replace(penalty, target=penalty.target or ("none" if space.none_everywhere else "zero"))
+    return replace(penalty, target=penalty.target or default_target(space))
 
 
 def _check_top_k(top_k: TopK, space: SearchSpace) -> None:

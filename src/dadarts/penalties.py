@@ -11,6 +11,7 @@ from torch import Tensor
 from dadarts.alphas import Alphas, Candidates
 from dadarts.discretization import discretize
 from dadarts.schedules import Constant, Linear, Progress, Schedule
+from dadarts.spaces import SearchSpace
 
 Target = Literal["none", "zero"]
 
@@ -28,12 +29,9 @@ def discretization_target(W_NEO: Tensor, candidates: Candidates, target: Target)
     return torch.cat((D[..., :-1], (D[..., -1] + dropped).unsqueeze(-1)), dim=-1)
 
 
-def default_target(candidates: Candidates) -> Target:
+def default_target(choice: SearchSpace | Candidates) -> Target:
     """``none`` where every edge has a `none` that the rule bans, so that the target can be reached; else ``zero``."""
-    present = candidates.present
-    edges = present.any(dim=-1)
-    last_is_banned = present.shape[-1] - 1 in candidates.rule.banned
-    return "none" if candidates.has_none and last_is_banned and bool(present[..., -1][edges].all()) else "zero"
+    return "none" if choice.none_everywhere else "zero"
 
 
 def discretization_distance(

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import torch
+from torch import Tensor
+
 from dadarts.discretization import Rule
 from dadarts.errors import InputError, unknown
 from dadarts.ops import NAS_BENCH_201_OPS, NONE, OPS, Operation
@@ -78,6 +81,10 @@ class SearchSpace:
     def table(self, kind: str) -> tuple[tuple[tuple[str | None, ...], ...], ...]:
         """node -> edge -> column -> name; None is padding, which stands before a `none` and else at the end."""
         return tuple(tuple(_padded(edge, self.columns) for edge in node) for node in self.candidates[kind])
+
+    def present(self, kind: str) -> tuple[Tensor, ...]:
+        """node -> bool (E, O): which places of its table have an operation, False at padding."""
+        return tuple(torch.tensor([[name is not None for name in edge] for edge in node]) for node in self.table(kind))
 
 
 def _padded(edge: tuple[str, ...], columns: int) -> tuple[str | None, ...]:

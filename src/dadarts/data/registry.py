@@ -34,7 +34,9 @@ def _cifar_remote(file: str, md5: str) -> Remote:
     return Remote(file, f"https://www.cs.toronto.edu/~kriz/{file}", md5)
 
 
-def _idx_remotes(source: str, digests: tuple[str, str, str, str]) -> tuple[Remote, Remote, Remote, Remote]:
+def _idx_layout(
+    name: str, classes: tuple[str, ...], folder: str, source: str, digests: tuple[str, str, str, str]
+) -> idx.Layout:
     first, second, third, fourth = (
         Remote(file, source + file, digest)
         for file, digest in zip(
@@ -43,7 +45,7 @@ def _idx_remotes(source: str, digests: tuple[str, str, str, str]) -> tuple[Remot
             strict=True,
         )
     )
-    return first, second, third, fourth
+    return idx.Layout(name, classes, (f"{folder}/raw", folder.lower()), (first, second, third, fourth))
 
 
 CIFAR10 = cifar.Layout(
@@ -82,33 +84,29 @@ CIFAR100 = cifar.Layout(
     remote=_cifar_remote("cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
 )
 
-MNIST = idx.Layout(
-    name="mnist",
-    classes=names.DIGITS,
-    folders=("MNIST/raw", "mnist"),
-    remotes=_idx_remotes(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        (
-            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            "d53e105ee54ea40749a09fcbcd1e9432",
-            "9fb629c4189551a2d022fa330f9573f3",
-            "ec29112dd5afa0611ce80d1b7f02629c",
-        ),
+MNIST = _idx_layout(
+    "mnist",
+    names.DIGITS,
+    "MNIST",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    (
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "ec29112dd5afa0611ce80d1b7f02629c",
     ),
 )
 
-FASHION_MNIST = idx.Layout(
-    name="fashionmnist",
-    classes=names.FASHION,
-    folders=("FashionMNIST/raw", "fashionmnist"),
-    remotes=_idx_remotes(
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        (
-            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "25c81989df183df01b3e8a0aad5dffbe",
-            "bef4ecab320f06d8554ea6380940ec79",
-            "bb300cfdad3c16e7a12a480ee83cd310",
-        ),
+FASHION_MNIST = _idx_layout(
+    "fashionmnist",
+    names.FASHION,
+    "FashionMNIST",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    (
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "bef4ecab320f06d8554ea6380940ec79",
+        "bb300cfdad3c16e7a12a480ee83cd310",
     ),
 )
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +18,8 @@ from statistics import mean, stdev
 import torch
 
 from dadarts.demo import search_settings, train_settings
-from dadarts.events import Event, SearchDone, TrainDone
+from dadarts.events import SearchDone, TrainDone
 from dadarts.genotype import Genotype, random_genotype
-from dadarts.methods import METHODS
 from dadarts.runfolder import RunFolder
 from dadarts.search_loop import search
 from dadarts.train_loop import train
@@ -47,17 +45,20 @@ class Outcome:
 def outcome(method: str, seed: int, runs_dir: Path) -> Outcome:
     """Search (unless random) and train one genotype."""
     torch.set_num_threads(1)
-    settings = search_settings(f"{method}-{seed}", seed, runs_dir)
-    genotype, gap, seconds = random_genotype(settings.space, seed), None, None
-    if method != "random":
-        folder = RunFolder(runs_dir / "search" / settings.name)
-        settings = settings.model_copy(update={"method": METHODS[method]()})
-        done = last(search(type(settings)(**settings.to_json()), resume=folder.exists))
-        genotype = done.genotype if isinstance(done, SearchDone) else genotype
+    name = f"{method}-{seed}"
+    gap, seconds = None, None
+    if method == "random":
+        genotype = random_genotype(search_settings(name, seed, runs_dir).space, seed)
+    else:
+        config = search_settings(name, seed, runs_dir, method)
+        folder = RunFolder(runs_dir / "search" / name)
+        genotype = next(
+            event.genotype for event in search(config, resume=folder.exists) if isinstance(event, SearchDone)
+        )
         with folder.history.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         gap, seconds = float(rows[-1]["discretization_gap"]), sum(float(row["seconds"]) for row in rows)
-    metrics = trained(genotype, f"{method}-{seed}", seed, runs_dir)
+    metrics = trained(genotype, name, seed, runs_dir)
     return Outcome(
         method,
         seed,
@@ -70,22 +71,18 @@ def outcome(method: str, seed: int, runs_dir: Path) -> Outcome:
     )
 
 
-def trained(genotype: Genotype, name: str, seed: int, runs_dir: Path) -> dict[str, float]:
+def trained(genotype: Genotype, name: str, seed: int, runs_dir: Path) -> Mapping[str, float]:
     """The metrics of a genotype's training."""
-    settings = train_settings(name, genotype, seed, runs_dir)
-    done = last(train(settings, resume=RunFolder(runs_dir / "augment" / name).exists))
-    return dict(done.metrics) if isinstance(done, TrainDone) else {}
-
-
-def last(events: Iterable[Event]) -> Event:
-    """Run to the end."""
-    return deque(events, maxlen=1)[0]
+    config = train_settings(name, genotype, seed, runs_dir)
+    resume = RunFolder(runs_dir / "augment" / name).exists
+    return next(event.metrics for event in train(config, resume=resume) if isinstance(event, TrainDone))
 
 
 def table(outcomes: list[Outcome]) -> str:
     """A Markdown table of means and standard deviations over seeds."""
     lines = [
-        "| genotypes of | test accuracy (%) | worst | gap (points) | search (s) | parameter-free edges | parameters |",
+        "| genotypes of | test accuracy (%) | worst seed | gap (points) | search (s) "
+        "| parameter-free edges | parameters |",
         "|---|---|---|---|---|---|---|",
     ]
     for method in RIVALS:
@@ -94,12 +91,19 @@ def table(outcomes: list[Outcome]) -> str:
         gaps = [100 * row.discretization_gap for row in rows if row.discretization_gap is not None]
         times = [row.search_seconds for row in rows if row.search_seconds is not None]
         lines.append(
-            f"| {method} | {mean(scores):.2f} +- {stdev(scores):.2f} | {min(scores):.2f} "
-            f"| {f'{mean(gaps):+.1f} +- {stdev(gaps):.1f}' if gaps else '-'} "
+            f"| {method} | {spread(scores, '.2f')} | {min(scores):.2f} | {spread(gaps, '+.1f')} "
             f"| {f'{mean(times):.0f}' if times else '-'} "
             f"| {mean(row.parameter_free_share for row in rows):.0%} | {mean(row.parameters for row in rows):,.0f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def spread(values: list[float], form: str) -> str:
+    """``mean +- standard deviation``; the mean alone where there is one value, a dash where there is none."""
+    if not values:
+        return "-"
+    deviation = f" +- {stdev(values):{form.lstrip('+')}}" if len(values) > 1 else ""
+    return f"{mean(values):{form}}{deviation}"
 
 
 def main() -> None:

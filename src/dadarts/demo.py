@@ -11,6 +11,7 @@ from dadarts import doors
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.events import Event
 from dadarts.genotype import Genotype, random_genotype
+from dadarts.methods import METHODS
 from dadarts.runfolder import RunFolder
 from dadarts.search_loop import search
 from dadarts.train_loop import train
@@ -19,8 +20,8 @@ _DIGITS: dict[str, Any] = {"dataset": "digits", "batch_size": 64, "layers": 3, "
 """What searches and trainings have in common, so that a genotype is trained on what it was searched on."""
 
 
-def search_settings(name: str, seed: Any, runs_dir: Path) -> SearchConfig:
-    """A DADARTS search on digits that two CPU cores finish in minutes.
+def search_settings(name: str, seed: Any, runs_dir: Path, method: str = "dadarts") -> SearchConfig:
+    """A search on digits that two CPU cores finish in minutes.
 
     alpha_lr is raised so that learning rate times steps is of the order of a full search's.
     """
@@ -33,6 +34,7 @@ def search_settings(name: str, seed: Any, runs_dir: Path) -> SearchConfig:
         init_channels=4,
         w_lr=0.1,
         alpha_lr=0.02,
+        method=METHODS[method](),
         **_DIGITS,
     )
 

@@ -128,7 +128,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     [
         (["-dal_target", "none"], ["-dal_on_alphas"]),
         (["-normal_none_penalty", "1"], []),
-        (["-option", "2"], ["-topk_on_alphas"]),
+        (["-option", "2"], ["-topk_on_alphas", "-justtopk"]),
     ],
 )
 def test_a_technique_that_the_space_has_no_place_for_is_refused(option: list[str], more: list[str]) -> None:

@@ -103,6 +103,8 @@ def test_top_k_mixing_equals_a_plain_implementation(
         TopK(node=0, temperature_edge=Constant(30)),
         TopK(node=0, option=3, weighted=False, temperature_edge=Constant(30)),
         TopK(node=3, temperature_edge=Constant(5), temperature_node=Constant(7)),
+        TopK(edge=0, node=2, option=2, temperature_node=Constant(30)),
+        TopK(node=0, option=2, temperature_edge=Constant(30)),
         TopK(),
     ],
     ids=repr,
@@ -143,8 +145,8 @@ def test_soft_mixing_is_softmax_or_entmax_of_each_edge(name: str, sparsity: floa
 def test_every_relaxation_gives_finite_weights_and_gradients_and_nothing_at_padding(
     name: str, relaxation: AnyRelaxation
 ) -> None:
-    if isinstance(relaxation, TopK) and relaxation.option == 2 and TABLE[name].edges is None:
-        relaxation = replace(relaxation, node=1)
+    if relaxation == TopK(option=2, weighted=False) and TABLE[name].edges is None:
+        relaxation = replace(relaxation, node=1)  # with neither W nor a node level there is no alpha in M
     alphas = build_alphas(TABLE[name], 2)
     present = alphas.candidates.present
     for epoch in (0, 1):
@@ -238,6 +240,17 @@ def test_option_1_may_put_both_places_on_one_edge_and_option_3_may_not() -> None
     supports = {option: alphas.mix(relaxation, MIDWAY)["normal"][0] > 1e-3 for option, relaxation in sharp.items()}
     assert supports[1].int().tolist() == [[1, 0, 0], [0, 0, 0]]
     assert torch.equal(supports[3], D["normal"][0] > 0.5)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_option_2_without_its_node_level_is_w(name: str) -> None:
+    alphas = build_alphas(TABLE[name], 9)
+    W = alphas.weights()
+    hot = Constant(80.0)
+    M = TopK(node=0, option=2, temperature_edge=hot)(alphas.stacked(), alphas.candidates, MIDWAY)
+    assert torch.equal(M, W)
+    default = TopK(option=2, temperature_edge=hot)(alphas.stacked(), alphas.candidates, MIDWAY)
+    assert torch.equal(default, W) == (TABLE[name].edges is None)
 
 
 @pytest.mark.parametrize("option", [1, 3])

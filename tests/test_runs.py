@@ -305,6 +305,27 @@ def test_the_epoch_that_is_best_on_the_held_out_part_is_kept(tmp_path: Path, mon
         assert np.array_equal(tensor.numpy(), states[best][1][name].numpy())
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-search_space", "nas-bench-201", "-nodes", "3"], "leaves M = W"),
+        (["-nodes", "1", "-topk_k_node", "0"], "leaves M = W"),
+        (["-nodes", "1", "-topk_k_edge", "0"], "M = W times a constant"),
+    ],
+)
+def test_option_2_with_a_level_off_searches_and_says_once_what_is_left(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    both = ["-topk_on_alphas", "-topk_on_weights", "-option", "2"]
+    outcome = succeed(search, "-name", "it", "-dataset", "digits", *ONE_EPOCH, *words, *both)
+    assert outcome.err.count("-option 2 with") == 1
+    assert f"{said}\n" in outcome.err
+    arrays = alphas(Path("runs/search/it"))
+    assert not np.array_equal(arrays["normal_0"][-1], arrays["initial_normal_0"])
+
+
 def test_what_should_be_known_about_the_flags_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)

@@ -112,13 +112,14 @@ def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
         raise InputError(
             f"-topk_k_node {top_k.node}: the first node of {space.name} has {places} places to choose from"
         )
-    node_off = top_k.node == 0 or (top_k.node is None and space.rule.edges is None)
-    if not top_k.edge and node_off:
+    off = [level for level, k in (("edge", top_k.edge), ("node", top_k.k_at_node(space.rule))) if not k]
+    if len(off) == 2:
         raise InputError("with both levels of top-k off, nothing is left of it; leave the -topk_on_ flags out")
-    if top_k.option == 2 and (not top_k.edge or node_off):
+    if off and top_k.option == 2 and not top_k.weighted:
+        # B = 1 with the node level off, B = k / m with the edge level off.
         raise InputError(
-            f"-option 2 feeds the edge level into the node level and needs both (search space {space.name}); "
-            "use -option 1 or 3"
+            f"-option 2 with the {off[0]} level off (search space {space.name}) has no alpha left in M where -justtopk "
+            "leaves out the factor W; use -option 1 or 3"
         )
 
 

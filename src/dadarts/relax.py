@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dadarts.alphas import Candidates
-from dadarts.discretization import discretize
+from dadarts.discretization import Rule, discretize
 from dadarts.schedules import Constant, Progress, Schedule
 from dadarts.topk import soft_top_k
 
@@ -82,6 +82,10 @@ class TopK:
         membership = B if self.option == 2 else A * B
         return W * membership if self.weighted else membership * candidates.present
 
+    def k_at_node(self, rule: Rule) -> int:
+        """How many places a node is given under a space's rule; 0 where the level is off."""
+        return (rule.edges or 0) if self.node is None else self.node
+
     def _edge_level(self, W: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
         if not self.edge:
             return torch.ones_like(W)
@@ -90,7 +94,7 @@ class TopK:
         return soft_top_k(W, self.edge, temperature, mask=mask, exact_gradient=self.exact_gradient)
 
     def _node_level(self, competing: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
-        k = candidates.rule.edges if self.node is None else self.node
+        k = self.k_at_node(candidates.rule)
         if not k:
             return torch.ones_like(competing)
         mask = candidates.open if self.masked else candidates.present

@@ -181,11 +181,15 @@ def _discretization_loss(config: SearchConfig) -> DiscretizationLoss | None:
     return next((penalty for penalty in penalties if isinstance(penalty, DiscretizationLoss)), None)
 
 
-def _temperature(config: SearchConfig, progress: Progress) -> float | None:
+def _top_k(config: SearchConfig) -> list[TopK]:
     method = config.method
-    for relaxation in (method.alphas.relax, method.weights.relax, method.look_ahead):
-        if isinstance(relaxation, TopK):
-            return (relaxation.temperature_node if relaxation.edge == 0 else relaxation.temperature_edge)(progress)
+    relaxations = (method.alphas.relax, method.weights.relax, method.look_ahead)
+    return [relaxation for relaxation in relaxations if isinstance(relaxation, TopK)]
+
+
+def _temperature(config: SearchConfig, progress: Progress) -> float | None:
+    for top_k in _top_k(config):
+        return (top_k.temperature_node if top_k.edge == 0 else top_k.temperature_edge)(progress)
     return None
 
 
@@ -193,6 +197,11 @@ def _notes(config: SearchConfig) -> Iterator[str]:
     method = config.method
     if method.order != "single-level" and method.weights.penalties:
         yield "-dal_on_weights acts only where alphas are trained in the weight step, as in single-level search"
+    for top_k in dict.fromkeys(_top_k(config)):
+        if top_k.option == 2 and not top_k.k_at_node(config.space.rule):
+            yield "-option 2 with the node level of top-k off leaves M = W"
+        elif top_k.option == 2 and not top_k.edge:
+            yield "-option 2 with the edge level of top-k off ranks nothing: a node has M = W times a constant"
     if method.retain != "top2":
         yield f"-genotype_to_retain {method.retain} is for reading: it is not the network of the hard pass"
     if method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft):

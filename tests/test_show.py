@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from dadarts.genotype import random_genotype
+from dadarts.spaces import SPACES, space
 from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE, call, modern, refusal, succeed, without_pictures
 
 DARTS_V2 = (
@@ -74,6 +76,31 @@ def test_a_genotype_comes_from_text_a_file_or_a_search() -> None:
     assert call(modern, "show", *small, "--json", "@it").out == call(modern, "show", "@it", "-json", *small).out
 
 
+@pytest.mark.parametrize("name", SPACES)
+def test_a_genotype_of_any_space_is_shown_and_belongs_to_it(name: str) -> None:
+    genotype = str(random_genotype(space(name), 0))
+    small = ["--init_channels", "2", "--layers", "1"]
+    assert shown(genotype, "--space", name, *small)["space"] == name
+    everything = "darts" if name in ("S1", "S2", "S3") else name
+    assert shown(genotype, *small)["space"] == everything
+    mixed = DARTS_GENOTYPE.replace("sep_conv_3x3", "noise")
+    assert shown(mixed, *small)["space"] == "darts"
+
+
+def test_a_genotype_is_refused_by_a_space_that_has_its_operation_on_other_edges_only() -> None:
+    genotype = str(random_genotype(space("S1"), 0))
+    normal, reduce = genotype.split(", reduce=")
+    wrong = normal.replace("('dil_conv_3x3', 0)", "('dil_conv_5x5', 0)", 1)
+    assert wrong != normal
+    assert refusal(modern, "show", f"{wrong}, reduce={reduce}", "--space", "S1") == (
+        "dadarts: search space S1 has no dil_conv_5x5 from state 0 to normal node 2; the candidates there are "
+        "skip_connect, dil_conv_3x3"
+    )
+    wrong = reduce.replace("('dil_conv_5x5', 4)", "('max_pool_3x3', 4)")
+    said = refusal(modern, "show", f"{normal}, reduce={wrong}", "--space", "S1")
+    assert "has no max_pool_3x3 from state 4 to reduce node 5; the candidates there are skip_connect, dil" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -82,6 +109,7 @@ def test_a_genotype_comes_from_text_a_file_or_a_search() -> None:
         ([DARTS_GENOTYPE, "--space", "nas-bench-201"], "syntax"),
         ([BENCH_GENOTYPE, "--space", "darts"], "syntax"),
         ([DARTS_GENOTYPE, "--space", "S2"], "search space S2 has no"),
+        ([DARTS_GENOTYPE.replace("sep_", "dil_"), "--space", "S1"], "1 in the genotype, 4 in search space S1"),
         ([DARTS_GENOTYPE, "--space", "dart"], "Did you mean 'darts'"),
         ([DARTS_GENOTYPE, "--dataset", "cifar"], "Did you mean 'cifar10"),
         ([DARTS_GENOTYPE, "--layers", "0"], "-layers 0"),

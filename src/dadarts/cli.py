@@ -19,7 +19,7 @@ _SHOW = Command(
     "dadarts show",
     "Draw a genotype's cells, and count parameters (without the auxiliary head) and multiply-adds.",
     (
-        Flag(("space",), "network", "a search space (default: by the genotype's syntax)"),
+        Flag(("space",), "network", "a search space that must contain it (default: the first that does)"),
         Flag(("dataset",), "network", "a known data set, for sizes; its files are not needed", default="cifar10"),
         Flag(("init_channels",), "network", "C (default: 36 in darts, 16 in nas-bench-201)"),
         Flag(("layers", "n_layers"), "network", "L (default: 20 in darts, 5 in nas-bench-201)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -41,18 +42,17 @@ def show(
 
     Args:
         genotype: what to show.
-        space: a search space; None is the one that the genotype's syntax belongs to.
+        space: a search space that must contain the genotype; None is the first that does.
         dataset: a known data set, for the pictures' size and the number of classes.
         init_channels, layers: None is the space's size for training.
         pictures: the folder that the drawings go to.
 
     Raises:
-        InputError: the space has another syntax or lacks an operation, or the data set is not a known one.
+        InputError: the space does not contain the genotype, or the data set is not a known one.
     """
     import torch
 
-    home = spaces.for_syntax(genotype.syntax) if space is None else spaces.space(space)
-    _check_fits(genotype, home)
+    home = _first_home(genotype) if space is None else _containing(genotype, spaces.space(space))
     if dataset not in KNOWN:
         raise unknown("data set", dataset, KNOWN)
     facts = KNOWN[dataset]
@@ -74,7 +74,16 @@ def show(
     return Shown(str(genotype), home.name, dataset, macro.channels, macro.layers, parameters, cost, drawn)
 
 
-def _check_fits(genotype: Genotype, space: spaces.SearchSpace) -> None:
+def _first_home(genotype: Genotype) -> spaces.SearchSpace:
+    for name in spaces.SPACES:
+        with suppress(InputError):
+            return _containing(genotype, spaces.space(name))
+    # Operations of several spaces in one genotype: it can be trained all the same.
+    return spaces.for_syntax(genotype.syntax)
+
+
+def _containing(genotype: Genotype, space: spaces.SearchSpace) -> spaces.SearchSpace:
+    """The space with as many nodes as the genotype has, where it has every operation on its edge as a candidate."""
     if genotype.syntax != space.syntax:
         raise InputError(
             f"the genotype is written in the syntax of {genotype.syntax}, search space {space.name} is not"
@@ -83,3 +92,20 @@ def _check_fits(genotype: Genotype, space: spaces.SearchSpace) -> None:
     for name in genotype.operations():
         if name not in known:
             raise InputError(f"search space {space.name} has no {name}; it has {', '.join(sorted(known))}")
+    nodes = len(next(iter(genotype.cells.values())).nodes)
+    try:
+        space = spaces.space(space.name, nodes)
+    except InputError:
+        raise InputError(
+            f"the number of nodes in a cell is {nodes} in the genotype, {space.nodes} in search space {space.name}"
+        ) from None
+    for kind, cell in genotype.cells.items():
+        for number, node in enumerate(cell.nodes):
+            for name, state in node:
+                candidates = space.candidates[kind][number][state]
+                if name not in candidates:
+                    raise InputError(
+                        f"search space {space.name} has no {name} from state {state} to {kind} node "
+                        f"{number + space.inputs}; the candidates there are {', '.join(candidates)}"
+                    )
+    return space

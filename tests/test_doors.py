@@ -224,7 +224,7 @@ def test_a_genotype_may_be_given_as_text_as_a_file_or_as_a_search(text: str) -> 
         ("@nothing", "there is no genotype at runs/search/nothing/genotype.txt"),
         ("missing.json", "there is no file missing.json"),
         ("missing", "not a genotype"),
-        (".", "not a genotype"),
+        (".", "there is no genotype at genotype.txt"),
         ("", "genotype"),
         ("x" * 5000, "not a genotype"),
     ],
@@ -234,6 +234,28 @@ def test_a_genotype_that_is_nowhere_is_refused(word: str, said: str) -> None:
         legacy.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word])
     assert said in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("word", ["@it", "runs/search/it"])
+def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file(word: str) -> None:
+    folder = Path("runs/search/it")
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"settings": {"method": ""}, "versions": {}}')
+    training = ["-name", "a", "-dataset", "digits", "-genotype"]
+    with pytest.raises(InputError, match=f"^{word} has not ended; end it with -resume$"):
+        legacy.augment_config([*training, word])
+    (folder / "genotype.txt").write_text(DARTS_GENOTYPE)
+    with pytest.raises(InputError, match=f"^{word} has not ended; .* give runs/search/it/genotype.txt to train"):
+        legacy.augment_config([*training, word])
+    taken = legacy.augment_config([*training, "runs/search/it/genotype.txt"]).genotype
+    (folder / "result.txt").write_text(DARTS_GENOTYPE)
+    assert legacy.augment_config([*training, word]).genotype == taken == Genotype.parse(DARTS_GENOTYPE)
+    # A training has its genotype from the beginning.
+    Path("runs/augment").mkdir()
+    folder = folder.rename("runs/augment/it")
+    (folder / "result.txt").unlink()
+    (folder / "config.json").write_text('{"settings": {"genotype": ""}, "versions": {}}')
+    assert legacy.augment_config([*training, str(folder)]).genotype == taken
 
 
 def test_a_technique_does_not_go_with_an_unknown_method() -> None:

@@ -124,8 +124,9 @@ def test_a_found_genotype_is_trained_by_path_and_by_name_alike(finished: Path, m
     monkeypatch.chdir(finished)
     common = ["-dataset", "digits", "-name", "x"]
     files = [f"runs/search/found/genotype.{kind}" for kind in ("txt", "json")]
-    by_path = [augment_config([*common, "-genotype", path]).genotype for path in files]
-    assert by_path == [augment_config([*common, "-genotype", "@found"]).genotype] * 2
+    folders = ["runs/search/found", str(finished / "runs/augment/trained")]
+    by_path = [augment_config([*common, "-genotype", path]).genotype for path in (*files, *folders)]
+    assert by_path == [augment_config([*common, "-genotype", "@found"]).genotype] * 4
 
 
 def test_runs_are_listed_for_people_and_programs(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

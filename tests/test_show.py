@@ -73,6 +73,10 @@ def test_a_genotype_comes_from_text_a_file_or_a_search() -> None:
     small = ["--init_channels", "4", "--layers", "2"]
     expected = shown(DARTS_GENOTYPE, *small)
     assert shown("@it", *small) == shown("runs/search/it/genotype.txt", *small) == expected
+    for folder in ("runs/search/it", "runs/search/it/"):
+        assert shown(folder, *small) == expected
+    Path("runs/search/it/genotype.txt").rename("runs/search/it/genotype.json")
+    assert shown("runs/search/it", *small) == expected
     assert call(modern, "show", *small, "--json", "@it").out == call(modern, "show", "@it", "-json", *small).out
 
 
@@ -106,6 +110,8 @@ def test_a_genotype_is_refused_by_a_space_that_has_its_operation_on_other_edges_
     [
         ([], "genotype"),
         (["@nothing"], "there is no genotype"),
+        (["."], ".: there is no genotype at genotype.txt; see `dadarts runs`"),
+        ([""], "not a genotype"),
         ([DARTS_GENOTYPE, "--space", "nas-bench-201"], "syntax"),
         ([BENCH_GENOTYPE, "--space", "darts"], "syntax"),
         ([DARTS_GENOTYPE, "--space", "S2"], "search space S2 has no"),

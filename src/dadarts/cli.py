@@ -26,7 +26,7 @@ _SHOW = Command(
         Flag(("runs_dir",), "output", "where @search-run is looked up and pictures go", default="runs"),
         _JSON,
     ),
-    positionals=(("genotype", "a genotype, the path of a genotype.json or .txt, or @search-run"),),
+    positionals=(("genotype", "a genotype, the path of its .json or .txt file or of a run's folder, or @search-run"),),
 )
 _RUNS = Command(
     "dadarts runs", "List all runs.", (Flag(("runs_dir",), "output", "where runs are kept", default="runs"), _JSON)

@@ -258,7 +258,9 @@ class TrainConfig(RunConfig):
     epochs: int = setting(600, "run", "passes over the training set", ge=1, le=10**6)
     batch_size: int = setting(96, "run", "pictures in a batch", ge=1, le=10**6)
 
-    genotype: GenotypeField = setting(..., "network", "a genotype, the path of a genotype.json or .txt, or @search-run")
+    genotype: GenotypeField = setting(
+        ..., "network", "a genotype, the path of its .json or .txt file or of a run's folder, or @search-run"
+    )
     init_channels: int = setting(None, "network", "C, initial channels (default: the space's, 36)", ge=1, le=4096)
     layers: int = setting(None, "network", "L, cells (default: the space's, 20)", "n_layers", ge=1, le=1000)
     aux_weight: float = setting(0.4, "network", "weight of the auxiliary head's loss; 0 is no head", ge=0, le=1e3)

@@ -101,7 +101,7 @@ def test_what_must_be_given_is_asked_for(flag: str) -> None:
         (["-genotype", "x"], "unknown flag -genotype"),
         (["-hd_on_weights", "perhaps"], "unexpected 'perhaps'"),
         (["-nesterov=perhaps"], "-nesterov perhaps"),
-        (["-resume=perhaps"], "-resume perhaps: expected True or False"),
+        (["-resume=perhaps"], "-resume perhaps: give True or False"),
         (["-w_lr", "-1e-3"], "-w_lr -1e-3"),
         (["-gpus", "zero", "-device=auto"], "is given twice"),
         (["-topk_on_alphas", "-topk_k_edge", "99"], "-topk_k_edge 99"),

@@ -139,7 +139,7 @@ def _demo(words: list[str]) -> int:
 
 def _positive(name: str, word: str) -> int:
     if not word.isdecimal() or not 0 < int(word[:9]) <= 4096 or len(word) > 9:
-        raise InputError(f"-{name} {word[:40]}: expected a whole number from 1 to 4096")
+        raise InputError(f"-{name} {word[:40]}: give a whole number from 1 to 4096")
     return int(word)
 
 

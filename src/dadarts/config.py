@@ -21,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from dadarts.errors import InputError, unknown
+from dadarts.errors import InputError
+from dadarts.refusal import one_line
 
 if TYPE_CHECKING:
     from dadarts.bilevel import Method
@@ -53,22 +54,7 @@ class Settings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _one_line(error, type(self)) from None
-
-
-def _one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
-    first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, InputError) and first["loc"] in ((), ("method",)):
-        return cause
-    name = "-" + ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return InputError(f"{name} must be given")
-    if first["type"] == "extra_forbidden":
-        return unknown("setting", name[1:], model.model_fields)
-    given = " ".join(str(first.get("input")).split())
-    said = str(cause) if isinstance(cause, InputError) else first["msg"][0].lower() + first["msg"][1:]
-    return InputError(f"{name} {given[:60] + '...' if len(given) > 60 else given}: {said}")
+            raise one_line(error, type(self)) from None
 
 
 def _as_method(value: Any) -> Any:

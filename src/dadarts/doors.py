@@ -172,7 +172,7 @@ def truth(name: str, values: dict[str, str]) -> bool:
     """
     word = values.get(name, "False")
     if word.lower() not in TRUTH:
-        raise InputError(f"-{name} {word[:40]}: expected True or False")
+        raise InputError(f"-{name} {word[:40]}: give True or False")
     return word.lower() in ("true", "yes", "1")
 
 

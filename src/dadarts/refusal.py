@@ -1,0 +1,61 @@
+"""How a value that a configuration cannot take is refused: what was given, and what is accepted, in one line."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from dadarts.errors import InputError, unknown
+
+
+def one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
+    """The first complaint of pydantic in our words."""
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, InputError) and first["loc"] in ((), ("method",)):
+        return cause
+    field = str(first["loc"][0])
+    if first["type"] == "missing":
+        return InputError(f"-{field} must be given")
+    if first["type"] == "extra_forbidden":
+        return unknown("setting", field, model.model_fields)
+    given = " ".join(str(first.get("input")).split()) or "''"
+    said = str(cause) if isinstance(cause, InputError) else accepted(model.model_fields[field])
+    said = said or first["msg"][0].lower() + first["msg"][1:]
+    return InputError(f"-{field} {given[:60] + '...' if len(given) > 60 else given}: {said}")
+
+
+def accepted(field: FieldInfo) -> str:
+    """What a setting takes, as an advice; empty where its type says nothing.
+
+    >>> from dadarts.config import SearchConfig
+    >>> accepted(SearchConfig.model_fields["epochs"]), accepted(SearchConfig.model_fields["w_momentum"])
+    ('give a whole number from 1 to 1000000', 'give a number from 0 to below 1')
+    """
+    types = [field.annotation, *get_args(field.annotation)]
+    choices = [str(word) for kind in types if get_origin(kind) is Literal for word in get_args(kind)]
+    if choices:
+        return f"give {' or '.join(filter(None, (', '.join(choices[:-1]), choices[-1])))}"
+    if bool in types:
+        return "give True or False"
+    if int in types:
+        return f"give a whole number {_bounds(field, whole=True)}"
+    return f"give a number {_bounds(field, whole=False)}" if float in types else ""
+
+
+def _bounds(field: FieldInfo, whole: bool) -> str:
+    bounds = {name: getattr(bound, name) for bound in field.metadata for name in _BOUNDS if hasattr(bound, name)}
+    if whole:
+        # Among whole numbers a bound that is left out has a neighbour that is not.
+        bounds = {name[0] + "e": value + {"gt": 1, "lt": -1}.get(name, 0) for name, value in bounds.items()}
+    words = [text.format(_plain(bounds[name])) for name, text in _BOUNDS.items() if name in bounds]
+    return " ".join(words).replace("above 0 to", "above 0 and up to")
+
+
+def _plain(bound: float) -> str:
+    return str(int(bound) if bound == int(bound) else bound)
+
+
+_BOUNDS = {"ge": "from {}", "gt": "above {}", "le": "to {}", "lt": "to below {}"}

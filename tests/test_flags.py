@@ -132,6 +132,33 @@ def test_help_is_grouped_and_shows_every_flag_and_default(capsys: pytest.Capture
     assert "[42]" in said
 
 
+def test_help_says_what_must_be_given_and_where_the_run_will_be(capsys: pytest.CaptureFixture[str]) -> None:
+    said = help_of(search_command("search.py"), capsys)
+    assert said.startswith("usage: search.py --name X --dataset X [--flag X ...]\n")
+    assert "runs/search/NAME" in said
+    assert "runs/augment" not in said
+    said = help_of(train_command("dadarts train"), capsys)
+    assert said.startswith("usage: dadarts train --name X --dataset X --genotype X [--flag X ...]\n")
+    assert "runs/augment/NAME" in said
+    assert "runs/search" not in said
+    for words in (["show", "-h"], ["runs", "-h"], ["demo", "-h"]):
+        with pytest.raises(SystemExit):
+            modern(words)
+        assert "  " not in capsys.readouterr().out.splitlines()[0]
+
+
+def test_help_shows_the_technique_defaults_of_the_door_s_own_method(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = help_of(search_command("search.py"), capsys)
+    with pytest.raises(SystemExit):
+        modern(["search", "--help"])
+    dadarts = capsys.readouterr().out
+    for said, shown in ((plain, "[1.0]"), (dadarts, "[200.0]")):
+        line = next(line for line in said.splitlines() if "--linear_temperature_max X" in line)
+        assert line.endswith(shown)
+    assert "every validation [True]" in dadarts
+    assert "[True]" not in plain
+
+
 def test_help_answers_without_importing_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command in (

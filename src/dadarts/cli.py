@@ -12,21 +12,27 @@ from dadarts import doors
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag
+from dadarts.lookup import genotype_text
 
-_METHOD = Flag(("method",), "run", "dadarts darts darts-first-order; technique flags change it", default="dadarts")
+_METHOD = Flag(
+    ("method",),
+    "run",
+    "dadarts, darts or darts-first-order; sets the defaults of technique flags",
+    default="dadarts",
+)
 _JSON = Flag(("json",), "output", "print JSON", boolean=True)
 _SHOW = Command(
     "dadarts show",
     "Draw a genotype's cells, and count parameters (without the auxiliary head) and multiply-adds.",
     (
         Flag(("space",), "network", "a search space that must contain it (default: the first that does)"),
-        Flag(("dataset",), "network", "a known data set, for sizes; its files are not needed", default="cifar10"),
+        Flag(("dataset",), "network", "a known data set, for its sizes; its files are not needed", default="cifar10"),
         Flag(("init_channels",), "network", "C (default: 36 in darts, 16 in nas-bench-201)"),
         Flag(("layers", "n_layers"), "network", "L (default: 20 in darts, 5 in nas-bench-201)"),
-        Flag(("runs_dir",), "output", "where @search-run is looked up and pictures go", default="runs"),
+        Flag(("runs_dir",), "output", "where @NAME is looked up and pictures go", default="runs"),
         _JSON,
     ),
-    positionals=(("genotype", "a genotype, the path of its .json or .txt file or of a run's folder, or @search-run"),),
+    positionals=(("genotype", "a genotype, its .json or .txt file, a run's folder, or @NAME of a search"),),
 )
 _RUNS = Command(
     "dadarts runs", "List all runs.", (Flag(("runs_dir",), "output", "where runs are kept", default="runs"), _JSON)
@@ -48,9 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return doors.guarded("dadarts", lambda: _dispatch(words))
 
 
+def _search_command() -> Command:
+    return doors.search_command("dadarts search", _METHOD, method="dadarts")
+
+
 def search_config(argv: Sequence[str]) -> SearchConfig:
     """The configuration that the words of ``dadarts search`` spell."""
-    values, _, _ = doors.split_run_flags(doors.search_command("dadarts search", _METHOD).parse(argv))
+    values, _, _ = doors.split_run_flags(_search_command().parse(argv))
     return doors.search_config(values, "dadarts")[0]
 
 
@@ -77,12 +87,14 @@ def _dispatch(words: list[str]) -> int:
 def _overview() -> str:
     lines = ["usage: dadarts COMMAND ...", ""]
     lines += [f"  {name:8} {function.__doc__}" for name, function in _COMMANDS.items()]
-    return "\n".join([*lines, "", "dadarts COMMAND --help lists its flags."])
+    return "\n".join(
+        [*lines, "", "dadarts COMMAND --help lists its flags, dadarts --version says which version this is."]
+    )
 
 
 def _search(words: list[str]) -> int:
     """find a genotype"""
-    values = doors.search_command("dadarts search", _METHOD).parse(words)
+    values = _search_command().parse(words)
     return doors.search_from_values(values, "dadarts", ["dadarts", "search", *words])
 
 
@@ -95,7 +107,7 @@ def _show(words: list[str]) -> int:
     """draw a genotype and count its parameters and multiply-adds"""
     values = _SHOW.parse(words)
     runs_dir = Path(values.get("runs_dir", "runs"))
-    text = doors.genotype_text(values["genotype"], runs_dir)
+    text = genotype_text(values["genotype"], runs_dir)
     sizes = {name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values}
     from dadarts.genotype import Genotype
     from dadarts.show import show

@@ -92,16 +92,16 @@ else:
 class RunConfig(Settings):
     """What searching and training have in common."""
 
-    name: str = setting(..., "run", "name of the run; its folder is runs/search/NAME or runs/augment/NAME")
+    name: str = setting(..., "run", "name of the run")
     runs_dir: Path = setting(Path("runs"), "run", "where runs are kept")
     seed: int = setting(42, "run", "seed of every random draw", ge=0, lt=2**63)
-    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "run", "where to compute")
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "run", "where to compute: auto, cpu, cuda or mps")
     gpus: str | None = setting(None, "run", "index of the CUDA device, such as 0")
     threads: int | None = setting(None, "run", "CPU threads (default: by the size of the network)", ge=1, le=1024)
     print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1, le=10**9)
     checkpoint_minutes: float = setting(5.0, "run", "minutes between checkpoints within an epoch", ge=0, le=1e6)
 
-    dataset: str = setting(..., "data", "cifar10 cifar100 mnist fashionmnist imagenet digits, a folder, or a .npz")
+    dataset: str = setting(..., "data", "cifar10, cifar100, mnist, fashionmnist, imagenet, digits, a folder, or a .npz")
     data_path: Path = setting(Path("datasets"), "data", "where data sets lie or are downloaded to")
     dataset_portion: float = setting(1.0, "data", "part of the training set to use", gt=0, le=1)
     image_size: int | None = setting(
@@ -110,7 +110,7 @@ class RunConfig(Settings):
     cache_dir: Path | None = setting(None, "data", "where decoded pictures are kept (default: the user's cache)")
     workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256)
 
-    stem_multiplier: int = setting(3, "network", "the darts stem has this many times C channels", ge=1, le=64)
+    stem_multiplier: int = setting(3, "network", "channels of the darts stem, in multiples of C", ge=1, le=64)
 
     @field_validator("name")
     @classmethod
@@ -172,17 +172,18 @@ class SearchConfig(RunConfig):
     8
     """
 
+    name: str = setting(..., "run", "name of the run; its folder is runs/search/NAME")
     epochs: int = setting(50, "run", "passes over the training half", ge=1, le=10**6)
     batch_size: int = setting(64, "run", "pictures in a step's batch, from each half", ge=2, le=10**6)
 
-    search_space: str = setting("darts", "network", "darts nas-bench-201 connect-nas-bench S1 S2 S3 S4")
-    nodes: int = setting(
-        None, "network", "intermediate nodes of a cell (default: the space's, 4 in darts)", ge=1, le=16
+    search_space: str = setting("darts", "network", "darts, nas-bench-201, connect-nas-bench, S1, S2, S3 or S4")
+    nodes: int = setting(None, "network", "intermediate nodes of a cell (default: 4, in nas-bench-201 3)", ge=1, le=16)
+    init_channels: int = setting(None, "network", "C, initial channels (default: 16)", ge=1, le=4096)
+    layers: int = setting(
+        None, "network", "L, cells (default: 8, in nas-bench-201 5 a stage)", "n_layers", ge=1, le=1000
     )
-    init_channels: int = setting(None, "network", "C, initial channels (default: the space's, 16)", ge=1, le=4096)
-    layers: int = setting(None, "network", "L, cells (default: the space's, 8 in darts)", "n_layers", ge=1, le=1000)
 
-    w_lr: float = setting(0.025, "weights w", "xi, learning rate at the start", ge=0, le=1e3)
+    w_lr: float = setting(0.025, "weights w", "learning rate at the start (xi)", ge=0, le=1e3)
     w_lr_min: float = setting(0.001, "weights w", "learning rate that the cosine ends at", ge=0, le=1e3)
     w_momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
     w_weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
@@ -241,14 +242,19 @@ class SearchConfig(RunConfig):
 class TrainConfig(RunConfig):
     """Training a genotype's network from scratch."""
 
+    name: str = setting(..., "run", "name of the run; its folder is runs/augment/NAME")
     epochs: int = setting(600, "run", "passes over the training set", ge=1, le=10**6)
     batch_size: int = setting(96, "run", "pictures in a batch", ge=1, le=10**6)
 
     genotype: GenotypeField = setting(
-        ..., "network", "a genotype, the path of its .json or .txt file or of a run's folder, or @search-run"
+        ..., "network", "a genotype, its .json or .txt file, a run's folder, or @NAME of a search"
     )
-    init_channels: int = setting(None, "network", "C, initial channels (default: the space's, 36)", ge=1, le=4096)
-    layers: int = setting(None, "network", "L, cells (default: the space's, 20)", "n_layers", ge=1, le=1000)
+    init_channels: int = setting(
+        None, "network", "C, initial channels (default: 36, in nas-bench-201 16)", ge=1, le=4096
+    )
+    layers: int = setting(
+        None, "network", "L, cells (default: 20, in nas-bench-201 5 a stage)", "n_layers", ge=1, le=1000
+    )
     aux_weight: float = setting(0.4, "network", "weight of the auxiliary head's loss; 0 is no head", ge=0, le=1e3)
     drop_path_prob: float = setting(0.2, "network", "drop-path probability at the end of a linear rise", ge=0, lt=1)
 

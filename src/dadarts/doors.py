@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, RunError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
 from dadarts.flags import TRUTH, Command, Flag, flags_of
+from dadarts.lookup import genotype_text
 from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder
 from dadarts.techniques import FLAGS_OF_METHOD, Techniques
@@ -40,11 +42,18 @@ UNSUPPORTED = frozenset(
 )
 
 
-def search_command(prog: str, *more: Flag) -> Command:
-    """The flags of a search, in either door."""
-    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *flags_of(Techniques))
+def search_command(prog: str, *more: Flag, method: str = "darts") -> Command:
+    """The flags of a search, in either door, with the technique flags' defaults under a method."""
+    defaults = {name: str(value) for name, value in FLAGS_OF_METHOD[method].items()}
+    techniques = [replace(flag, default=defaults.get(flag.names[0], flag.default)) for flag in flags_of(Techniques)]
+    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *techniques)
     about = "Search a network architecture by gradient descent; the genotype is the last line on stdout."
-    return Command(prog, about, flags, unsupported=UNSUPPORTED)
+    notes = (
+        "A pass multiplies the operations on an edge by mixing weights M. W = softmax(alpha), and M = W unless a flag "
+        "says otherwise; D(W) is W rounded as the genotype is, A and B are top-k over an edge and over a node. w' is w "
+        "after the virtual step, e of E the epoch."
+    )
+    return Command(prog, about, flags, unsupported=UNSUPPORTED, notes=f"{notes} {Command.notes}")
 
 
 def train_command(prog: str) -> Command:
@@ -94,56 +103,6 @@ def train_config(values: dict[str, str]) -> TrainConfig:
     if "genotype" in given:
         given["genotype"] = genotype_text(given["genotype"], Path(given.get("runs_dir", "runs")))
     return TrainConfig(**given)
-
-
-def genotype_text(word: str, runs_dir: Path) -> str:
-    """The genotype that a word stands for: itself, what a file or a run's folder holds, or a search's (``@name``).
-
-    Raises:
-        InputError: no such file or run, or a search that has not ended.
-    """
-    word = word.strip()
-    if word.startswith("@"):
-        return _genotype_of_run(word, runs_dir / "search" / word[1:])
-    if word.startswith(("Genotype(", "|", "{", "[", "(")) or not word or not _is_there(Path(word)):
-        if word.endswith((".json", ".txt")) and len(word) < 4096 and "(" not in word:
-            raise InputError(
-                f"there is no file {word}; -genotype takes a genotype, a .json or .txt file, a run's folder, or "
-                "@search-run"
-            )
-        return word
-    return _genotype_of_run(word, Path(word)) if Path(word).is_dir() else _read(Path(word))
-
-
-def _genotype_of_run(word: str, folder: Path) -> str:
-    run = RunFolder(folder)
-    path = next((path for path in (folder / "genotype.txt", folder / "genotype.json") if _is_there(path)), None)
-    # A training has its genotype from the beginning, a search when it has ended.
-    if run.exists and run.result() is None and "genotype" not in run.saved_config()["settings"]:
-        raise InputError(
-            f"{word[:80]} has not ended; end it with -resume"
-            + (f", or give {path} to train what it has so far" if path else "")
-        )
-    if path is None:
-        raise InputError(
-            f"{word[:80]}: there is no genotype at {str(folder / 'genotype.txt')[:200]}; see `dadarts runs`"
-        )
-    return _read(path)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file() or path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(2 * 65_536)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as text ({type(error).__name__})") from None
 
 
 def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:

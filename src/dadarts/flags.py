@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, get_args
 
@@ -18,13 +18,17 @@ TRUTH = {"true", "false", "yes", "no", "1", "0"}
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag: its names (the first is the setting's), where ``--help`` lists it, and what it says there."""
+    """One flag: its names (the first is the setting's), where ``--help`` lists it, and what it says there.
+
+    A flag that is `needed` stands in the usage line; what must be given is checked where the values are.
+    """
 
     names: tuple[str, ...]
     group: str
     text: str
     boolean: bool = False
     default: str | None = None
+    needed: bool = False
 
 
 def flags_of(model: type[BaseModel]) -> list[Flag]:
@@ -38,7 +42,8 @@ def _flag(name: str, field: FieldInfo) -> Flag:
     extra: Mapping[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     shown = None if field.is_required() or field.default is None or field.default is False else str(field.default)
     boolean = field.annotation is bool or bool in get_args(field.annotation)
-    return Flag((name, *extra["aliases"]), extra["group"], field.description or "", boolean, shown)
+    names = (name, *extra["aliases"])
+    return Flag(names, extra["group"], field.description or "", boolean, shown, field.is_required())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,6 +61,7 @@ class Command:
         flags: all flags.
         positionals: (name, help) of arguments without a dash.
         unsupported: flags of the original that are refused as such, not as unknown.
+        notes: what ``--help`` says last.
     """
 
     prog: str
@@ -63,6 +69,7 @@ class Command:
     flags: tuple[Flag, ...]
     positionals: tuple[tuple[str, str], ...] = ()
     unsupported: frozenset[str] = frozenset()
+    notes: str = "A default stands in [brackets]. One dash before a flag does as well."
 
     def parse(self, argv: Sequence[str]) -> dict[str, str]:
         """The settings that the command line gives, as text; ``--help`` prints and exits.
@@ -78,7 +85,8 @@ class Command:
             prog=self.prog,
             description=self.about,
             allow_abbrev=False,
-            usage=f"{self.prog} {' '.join(name.upper() for name, _ in self.positionals)} [-flag value ...]",
+            usage=" ".join([self.prog, *self._needed(), "[--flag X ...]"]),
+            epilog=self.notes,
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
         )
         for name, text in self.positionals:
@@ -95,6 +103,10 @@ class Command:
             else:
                 group.add_argument(*names, dest=flag.names[0], metavar="X", help=text)
         return parser
+
+    def _needed(self) -> Iterator[str]:
+        yield from (name.upper() for name, _ in self.positionals)
+        yield from (f"--{flag.names[0]} X" for flag in self.flags if flag.needed)
 
     def _rewritten(self, argv: Sequence[str]) -> Iterable[str]:
         """Every flag as ``--name=value``, which argparse cannot take for anything else."""

@@ -47,10 +47,12 @@ class Techniques(Settings):
     first_order: bool = setting(False, _STEP, "xi = 0 in the architecture step")
     single_level_optimization: bool = setting(False, _STEP, "one loss for w and alpha, on the training batch")
     amended_hessian: bool = setting(False, _STEP, "amended gradient (arXiv 1910.11831)")
-    finite_difference_epsilon: float = setting(0.01, _STEP, "c, eps = c / ||grad_w' L_valid||", gt=0, le=1e3)
+    finite_difference_epsilon: float = setting(
+        0.01, _STEP, "c of the finite difference, eps = c / ||grad_w' L_valid||", gt=0, le=1e3
+    )
     sparsity: float = setting(1.0, _STEP, "order of the entmax that makes W of alpha; 1 is softmax", ge=1, le=4)
     genotype_to_retain: Literal["top2", "top2_with_none", "best", "all"] = setting(
-        "top2", _STEP, "top2; for reading only: top2_with_none best all"
+        "top2", _STEP, "top2; or, for reading only, top2_with_none, best or all"
     )
     bdarts: bool = setting(False, _STEP, "beta regularisation (arXiv 2203.01665)")
     normal_none_penalty: float = setting(0.0, _STEP, "penalty on `none` in normal cells", ge=-1e6, le=1e6)
@@ -61,9 +63,9 @@ class Techniques(Settings):
     hd_on_virtualstep: bool = setting(False, _HD, "M = D(W) in the step w -> w'")
     hd_start: int = setting(0, _HD, "epoch from which passes are hard", ge=0, le=10**6)
 
-    topk_on_alphas: bool = setting(False, _TOPK, "in the architecture step")
-    topk_on_weights: bool = setting(False, _TOPK, "in the weight step and every validation")
-    topk_on_virtualstep: bool = setting(False, _TOPK, "in the step w -> w'")
+    topk_on_alphas: bool = setting(False, _TOPK, "M by top-k in the architecture step")
+    topk_on_weights: bool = setting(False, _TOPK, "M by top-k in the weight step and every validation")
+    topk_on_virtualstep: bool = setting(False, _TOPK, "M by top-k in the step w -> w'")
     option: int = setting(1, _TOPK, "1: M = W A B; 2: B of A, M = W B; 3: B of W A, M = W A B", ge=1, le=3)
     topk_k_edge: int = setting(1, _TOPK, "k on each edge; 0 turns the level off", ge=0, le=10**6)
     topk_k_node: int | None = setting(
@@ -71,17 +73,19 @@ class Techniques(Settings):
     )
     topk_temperature_edge: float = setting(1.0, _TOPK, "T of the edge level; larger is harder", ge=0, le=1e6)
     topk_temperature_node: float = setting(1.0, _TOPK, "T of the node level", ge=0, le=1e6)
-    linear_temperature_increase: bool = setting(False, _TOPK, "T(e) = max * e / E for both levels")
-    linear_temperature_max: float = setting(1.0, _TOPK, "the max of that", ge=0, le=1e6)
-    justtopk: bool = setting(False, _TOPK, "leave out the factor W")
+    linear_temperature_increase: bool = setting(False, _TOPK, "T(e) = linear_temperature_max * e / E on both levels")
+    linear_temperature_max: float = setting(1.0, _TOPK, "T at the end of that rise", ge=0, le=1e6)
+    justtopk: bool = setting(False, _TOPK, "leave the factor W out of M")
 
     dal_on_alphas: bool = setting(False, _DAL, "added to the architecture step's loss")
     dal_on_weights: bool = setting(False, _DAL, "added to the weight step's loss")
-    dal_target: Literal["none", "zero"] | None = setting(None, _DAL, "none or zero (default: none where it can be)")
-    dal_factor: float = setting(1.0, _DAL, "lambda", ge=0, le=1e9)
+    dal_target: Literal["none", "zero"] | None = setting(
+        None, _DAL, "where dropped edges go: none or zero (default: none where there is one)"
+    )
+    dal_factor: float = setting(1.0, _DAL, "lambda, its factor", ge=0, le=1e9)
     dal_starting_epoch: int = setting(0, _DAL, "epoch from which it acts", ge=0, le=10**6)
     linear_dal_factor_increase: bool = setting(False, _DAL, "lambda(e) = dal_factor_max * e / E")
-    dal_factor_max: float = setting(1.0, _DAL, "the max of that", ge=0, le=1e9)
+    dal_factor_max: float = setting(1.0, _DAL, "lambda at the end of that rise", ge=0, le=1e9)
 
     @model_validator(mode="after")
     def _flags_agree(self) -> Techniques:

@@ -1,0 +1,58 @@
+"""Which genotype a word stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dadarts.errors import InputError
+from dadarts.runfolder import RunFolder
+
+
+def genotype_text(word: str, runs_dir: Path) -> str:
+    """The genotype that a word stands for: itself, what a file or a run's folder holds, or a search's (``@name``).
+
+    Raises:
+        InputError: no such file or run, or a search that has not ended.
+    """
+    word = word.strip()
+    if word.startswith("@"):
+        return _genotype_of_run(word, runs_dir / "search" / word[1:])
+    if word.startswith(("Genotype(", "|", "{", "[", "(")) or not word or not _is_there(Path(word)):
+        if word.endswith((".json", ".txt")) and len(word) < 4096 and "(" not in word:
+            raise InputError(
+                f"there is no file {word}; -genotype takes a genotype, a .json or .txt file, a run's folder, or "
+                "@search-run"
+            )
+        return word
+    return _genotype_of_run(word, Path(word)) if Path(word).is_dir() else _read(Path(word))
+
+
+def _genotype_of_run(word: str, folder: Path) -> str:
+    run = RunFolder(folder)
+    path = next((path for path in (folder / "genotype.txt", folder / "genotype.json") if _is_there(path)), None)
+    # A training has its genotype from the beginning, a search when it has ended.
+    if run.exists and run.result() is None and "genotype" not in run.saved_config()["settings"]:
+        raise InputError(
+            f"{word[:80]} has not ended; end it with -resume"
+            + (f", or give {path} to train what it has so far" if path else "")
+        )
+    if path is None:
+        raise InputError(
+            f"{word[:80]}: there is no genotype at {str(folder / 'genotype.txt')[:200]}; see `dadarts runs`"
+        )
+    return _read(path)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file() or path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(2 * 65_536)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as text ({type(error).__name__})") from None

@@ -94,6 +94,18 @@ def test_what_must_be_given_is_asked_for(flag: str) -> None:
     assert refusal(augment, *TRAINING[:place]) == "augment.py: -genotype must be given"
 
 
+@pytest.mark.parametrize("more", [[], ["-w_lr", "nan"], ["-dataset", "nowhere"], ["-genotype", "no such"]])
+def test_resume_and_overwrite_exclude_each_other_before_anything_else_is_looked_at(more: list[str]) -> None:
+    said = "-resume continues a run and -overwrite replaces it; give one of them"
+    both = ["-name", "it", "-resume", "-overwrite"]
+    if "-genotype" not in more:
+        assert refusal(search, *both, *more) == f"search.py: {said}"
+        assert refusal(modern, "search", *both, *more) == f"dadarts: {said}"
+    if "-w_lr" not in more:
+        assert refusal(augment, *both, *more) == f"augment.py: {said}"
+        assert refusal(modern, "train", *both, *more) == f"dadarts: {said}"
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -20,7 +20,7 @@ from dadarts.events import Event, RunStarted, SearchDone, TrainDone
 from dadarts.flags import TRUTH, Command, Flag, flags_of
 from dadarts.lookup import genotype_text
 from dadarts.progress import Progress
-from dadarts.runfolder import RunFolder
+from dadarts.runfolder import RunFolder, refuse_both
 from dadarts.techniques import FLAGS_OF_METHOD, Techniques
 
 RUN_FLAGS = (
@@ -118,9 +118,14 @@ def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
 
 
 def split_run_flags(values: dict[str, str]) -> tuple[dict[str, str], bool, bool]:
-    """Separate -resume and -overwrite, which steer a run, from the settings, which decide it."""
-    rest = {name: value for name, value in values.items() if name not in ("resume", "overwrite")}
-    return rest, truth("resume", values), truth("overwrite", values)
+    """Separate -resume and -overwrite, which steer a run, from the settings, which decide it.
+
+    Raises:
+        InputError: both are given, whatever the settings are.
+    """
+    resume, overwrite = truth("resume", values), truth("overwrite", values)
+    refuse_both(resume, overwrite)
+    return {name: value for name, value in values.items() if name not in ("resume", "overwrite")}, resume, overwrite
 
 
 def truth(name: str, values: dict[str, str]) -> bool:
@@ -233,8 +238,8 @@ def _finish(event: SearchDone | TrainDone) -> None:
 
 def search_from_values(values: dict[str, str], default_method: str, argv: Sequence[str]) -> int:
     """Search with settings as text, after either door has read its own words. Returns the exit code."""
-    saved = saved_values(values, "search")
     settings, resume, overwrite = split_run_flags(values)
+    saved = saved_values(values, "search")
     config, notes = (SearchConfig(**saved), []) if saved else search_config(settings, default_method)
     from dadarts.search_loop import search
 
@@ -244,8 +249,8 @@ def search_from_values(values: dict[str, str], default_method: str, argv: Sequen
 def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> int:
     """Train with the words of either door. Returns the exit code."""
     values = train_command(prog).parse(argv)
-    saved = saved_values(values, "augment")
     settings, resume, overwrite = split_run_flags(values)
+    saved = saved_values(values, "augment")
     config = TrainConfig(**saved) if saved else train_config(settings)
     from dadarts.train_loop import train
 

@@ -59,8 +59,7 @@ class RunFolder:
             raise InputError(f"{str(self.path)[:200]} cannot be used: {error.strerror}") from None
 
     def _check(self, resume: bool, overwrite: bool) -> None:
-        if resume and overwrite:
-            raise InputError("-resume continues a run and -overwrite replaces it; give one of them")
+        refuse_both(resume, overwrite)
         for place in (self.path, *self.path.parents):
             if place.exists() and not place.is_dir():
                 raise InputError(f"{place} is a file; runs need a folder there: move it, or give another -runs_dir")
@@ -210,6 +209,16 @@ class RunFolder:
                 file.write(f"{stamp} {line}\n")
         except OSError as error:
             raise RunError(f"cannot write {self.path / 'log.txt'}: {error.strerror}") from error
+
+
+def refuse_both(resume: bool, overwrite: bool) -> None:
+    """Refuse to continue a run and to replace it.
+
+    Raises:
+        InputError: both are asked for.
+    """
+    if resume and overwrite:
+        raise InputError("-resume continues a run and -overwrite replaces it; give one of them")
 
 
 def _left_by_a_beginning(name: str) -> bool:

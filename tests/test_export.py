@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -55,12 +56,21 @@ def test_the_file_holds_the_last_weights_and_all_that_their_use_needs() -> None:
     with safe_open(RUN / "model.safetensors", framework="pt") as file:
         metadata = file.metadata()
         names = set(file.keys())
-    assert metadata["genotype"] == DARTS_GENOTYPE
-    assert json.loads(metadata["classes"]) == list("0123456789")
+    assert list(metadata) == ["dadarts"]
+    facts = json.loads(metadata["dadarts"])
+    assert facts["genotype"] == DARTS_GENOTYPE
+    assert facts["classes"] == list("0123456789")
     assert not [name for name in names if name.startswith("auxiliary")]
     trained = checkpoint.load(RUN / "checkpoints/last.pt", "augment")[1]["network"]
     for name, tensor in export.load(RUN).network.state_dict().items():
         assert torch.equal(tensor, trained[name]), name
+
+
+def test_two_trainings_of_one_seed_are_the_same_bytes() -> None:
+    for name in ("one", "two"):
+        succeed(augment, "-name", name, *TINY_TRAINING)
+    files = [Path("runs/augment", name, "model.safetensors").read_bytes() for name in ("one", "two")]
+    assert files[0] == files[1]
 
 
 def test_a_network_of_ones_own_is_saved_and_loaded() -> None:
@@ -77,26 +87,35 @@ def test_a_network_of_ones_own_is_saved_and_loaded() -> None:
         torch.testing.assert_close(loaded(pictures), network((pictures - mean) / std))
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "noise", "cut", "foreign", "no genotype", "hostile", "sizes"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("missing", "empty", "noise", "cut", "foreign"),
+        *("no genotype", "a number for a genotype", "hostile", "sizes", "a list", "no means"),
+    ],
+)
 def test_a_file_that_is_no_network_is_refused(damage: str) -> None:
     path = Path("model.safetensors")
-    macro = {"channels": 2, "layers": 1, "image_shape": [1, 8, 8], "classes": 2, "stem_multiplier": 3}
     network = Network(dadarts.Genotype.parse(DARTS_GENOTYPE), dadarts.Macro(2, 1, (1, 8, 8), 2))
     export.save(path, network, ["a", "b"], [0.0], [1.0])
     content = path.read_bytes()
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        metadata = file.metadata()
+        facts = json.loads(file.metadata()["dadarts"])
+    changes: dict[str, Any] = {
+        "no genotype": {**facts, "genotype": "None"},
+        "a number for a genotype": {**facts, "genotype": 3},
+        "hostile": {**facts, "genotype": "__import__('os').system('touch pwned')"},
+        "sizes": {**facts, "macro": {**facts["macro"], "channels": 4}},
+        "a list": [],
+        "no means": {**facts, "mean": None},
+    }
     if damage == "missing":
         path.unlink()
     elif damage == "foreign":
         save_file({"x": torch.zeros(2)}, path)
-    elif damage == "no genotype":
-        save_file(tensors, path, {**metadata, "genotype": "None"})
-    elif damage == "hostile":
-        save_file(tensors, path, {**metadata, "genotype": "__import__('os').system('touch pwned')"})
-    elif damage == "sizes":
-        save_file(tensors, path, {**metadata, "macro": json.dumps({**macro, "channels": 4})})
+    elif damage in changes:
+        save_file(tensors, path, {"dadarts": json.dumps(changes[damage])})
     else:
         path.write_bytes({"empty": b"", "noise": bytes(range(256)) * 9, "cut": content[: len(content) // 2]}[damage])
     with pytest.raises(dadarts.InputError) as caught:

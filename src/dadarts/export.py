@@ -19,6 +19,8 @@ from dadarts.genotype import Genotype
 from dadarts.network import Network
 
 FILE = "model.safetensors"
+KEY = "dadarts"
+"""Where the file's metadata has all facts, as one JSON document."""
 
 
 class TrainedNetwork(nn.Module):
@@ -64,28 +66,27 @@ def save(path: Path, network: Network, classes: Sequence[str], mean: Sequence[fl
         RunError: the disk is full.
     """
     macro = network.macro
-    metadata = {
+    facts = {
         "format": "dadarts-network/1",
         "genotype": str(network.genotype),
-        "macro": json.dumps(
-            {
-                "channels": macro.channels,
-                "layers": macro.layers,
-                "image_shape": macro.image_shape,
-                "classes": macro.classes,
-                "stem_multiplier": macro.stem_multiplier,
-            }
-        ),
-        "classes": json.dumps(list(classes)),
-        "mean": json.dumps(list(mean)),
-        "std": json.dumps(list(std)),
+        "macro": {
+            "channels": macro.channels,
+            "layers": macro.layers,
+            "image_shape": macro.image_shape,
+            "classes": macro.classes,
+            "stem_multiplier": macro.stem_multiplier,
+        },
+        "classes": list(classes),
+        "mean": list(mean),
+        "std": list(std),
     }
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
         if not name.startswith("auxiliary.")
     }
-    atomic.write(path, lambda temporary: save_file(tensors, temporary, metadata))
+    # One key: safetensors writes several in random order, and equal networks shall be equal bytes.
+    atomic.write(path, lambda temporary: save_file(tensors, temporary, {KEY: json.dumps(facts)}))
 
 
 def load(path: str | Path) -> TrainedNetwork:
@@ -100,19 +101,19 @@ def load(path: str | Path) -> TrainedNetwork:
         raise InputError(f"there is no trained network at {file}; train one with augment.py or `dadarts train`")
     try:
         with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
+            facts: dict[str, Any] = json.loads((opened.metadata() or {})[KEY])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 -- not a dict
-        return _built(metadata, tensors)
+        return _built(facts, tensors)
     except InputError:
         raise
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (SafetensorError, OSError, AttributeError, LookupError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(
             f"{file} is not a network that dadarts wrote, or is damaged ({type(error).__name__})"
         ) from None
 
 
-def _built(metadata: dict[str, str], tensors: dict[str, Tensor]) -> TrainedNetwork:
-    sizes: dict[str, Any] = json.loads(metadata["macro"])
+def _built(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedNetwork:
+    sizes = facts["macro"]
     macro = Macro(
         int(sizes["channels"]),
         int(sizes["layers"]),
@@ -120,7 +121,6 @@ def _built(metadata: dict[str, str], tensors: dict[str, Tensor]) -> TrainedNetwo
         int(sizes["classes"]),
         int(sizes["stem_multiplier"]),
     )
-    network = Network(Genotype.parse(metadata["genotype"]), macro)
+    network = Network(Genotype.parse(facts["genotype"]), macro)
     network.load_state_dict(tensors)
-    values = [json.loads(metadata[name]) for name in ("classes", "mean", "std")]
-    return TrainedNetwork(network, *values).eval()
+    return TrainedNetwork(network, facts["classes"], facts["mean"], facts["std"]).eval()

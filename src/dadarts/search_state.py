@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from dadarts import compute, diagnostics, foundation
+from dadarts import compute, diagnostics, foundation, memory
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel
 from dadarts.checkpoint import State
@@ -106,6 +107,15 @@ def build(config: SearchConfig) -> SearchState:
     """
     base = foundation.lay(config)
     loaders = _loaders(config, base)
+    memory.refuse_too_large(
+        partial(Supernet, config.space),
+        base.macro,
+        config.nodes,
+        # w, its gradient and momentum; w', the copy that the finite difference restores, and its direction.
+        copies=6,
+        flags="-init_channels, -layers or -nodes",
+        device=base.device,
+    )
     with seeded(config.seed, "weights"):
         supernet = compute.placed(Supernet(config.space, base.macro), base.device)
     alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(base.device)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from dadarts import compute, foundation
+from dadarts import compute, foundation, memory
 from dadarts.checkpoint import State
 from dadarts.config import TrainConfig
 from dadarts.data import Augmentation, Loader, hold_out, stratified_part
@@ -92,6 +93,11 @@ def build(config: TrainConfig) -> TrainState:
     """
     base = foundation.lay(config)
     train, selection = _loaders(config, base)
+    nodes = len(config.genotype.cells["normal"].nodes)
+    small = "-init_channels or -layers"
+    memory.refuse_too_large(
+        partial(Network, config.genotype), base.macro, nodes, copies=3, flags=small, device=base.device
+    )
     with seeded(config.seed, "weights"):
         network = compute.placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)
     sgd = torch.optim.SGD(

@@ -220,7 +220,7 @@ def test_every_space_is_searched_and_what_is_found_is_trained(
     assert set(genotype.operations()) <= known
     row = history(Path("runs/search/it"))[0]
     for column_name, value in row.items():
-        assert column_name == "temperature" or math.isfinite(float(value))
+        assert column_name.startswith("temperature") or math.isfinite(float(value))
     trained = succeed(augment, "-name", "it", "-dataset", "digits", *ONE_EPOCH, "-genotype", "@it")
     assert 0 <= float(trained.last_line) <= 1
     assert math.isfinite(column(Path("runs/augment/it"), "train_loss")[0])
@@ -238,6 +238,29 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("words", "edge", "node"),
+    [
+        ("-topk_on_alphas -topk_temperature_edge 5 -topk_temperature_node 9", "5.0", "9.0"),
+        ("-topk_on_weights -linear_temperature_increase -linear_temperature_max 8", "0.0", "0.0"),
+        ("-topk_on_alphas -topk_temperature_edge 5 -topk_k_node 0", "5.0", ""),
+        ("-topk_on_alphas -topk_temperature_node 9 -topk_k_edge 0", "9.0", "9.0"),
+        ("-hd_on_weights", "", ""),
+    ],
+)
+def test_history_has_the_temperatures_of_both_levels(
+    words: str, edge: str, node: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    small = [*TINIEST[: TINIEST.index("-nodes")], "-nodes", "1", "-search_space", "connect-nas-bench", "-first_order"]
+    small[small.index("-epochs") + 1] = "1"
+    succeed(search, "-name", "it", *small, *words.split())
+    row = history(Path("runs/search/it"))[0]
+    assert (row["temperature"], row["temperature_node"]) == (edge, node)
+    assert list(row)[-2:] == ["architecture_top1", "temperature_node"]
+
+
 @pytest.mark.parametrize("options", OPTIONS)
 def test_every_option_searches_with_finite_numbers(
     options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -250,7 +273,7 @@ def test_every_option_searches_with_finite_numbers(
     succeed(search, "-name", "it", "-dataset", "digits", *common, *options.split())
     for row in history(Path("runs/search/it")):
         for name, value in row.items():
-            assert name == "temperature" or math.isfinite(float(value)), name
+            assert name.startswith("temperature") or math.isfinite(float(value)), name
     arrays = alphas(Path("runs/search/it"))
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert not np.array_equal(arrays["normal_0"][-1], arrays["initial_normal_0"])

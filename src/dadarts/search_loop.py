@@ -96,6 +96,7 @@ class _Search:
             "seconds": self.state.position.seconds,
             "images_per_second": self.state.images_per_second,
             "architecture_top1": scores[architecture].top1,
+            "temperature_node": _node_temperature(self.config, progress),
             **self._eigenvalue_column(progress),
         }
         self.state.snapshots.append(self.state.alphas_now())
@@ -190,6 +191,13 @@ def _top_k(config: SearchConfig) -> list[TopK]:
 def _temperature(config: SearchConfig, progress: Progress) -> float | None:
     for top_k in _top_k(config):
         return (top_k.temperature_node if top_k.edge == 0 else top_k.temperature_edge)(progress)
+    return None
+
+
+def _node_temperature(config: SearchConfig, progress: Progress) -> float | None:
+    for top_k in _top_k(config):
+        if top_k.k_at_node(config.space.rule):
+            return top_k.temperature_node(progress)
     return None
 
 

@@ -109,16 +109,20 @@ def test_a_signal_finishes_the_batch_saves_and_says_how_to_go_on(
     assert result_of_search(SEARCH_RUN) == whole_search
 
 
-def test_a_signal_to_the_process_of_a_real_command_saves_and_its_advice_works(whole_search: tuple[Any, ...]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_process_of_a_real_command_saves_and_its_advice_works(
+    number: signal.Signals, whole_search: tuple[Any, ...]
+) -> None:
     command = [*script("search.py"), "-name", "it", *SEARCH]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "step 2/" in line:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
         out, err = process.communicate(timeout=120)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (128 + number, "")
+    assert position(SEARCH_RUN) < (2, 0)
     assert err.splitlines()[-1].startswith("stopped and saved; go on with: python search.py -name it ")
     assert err.splitlines()[-1].endswith(" -resume")
     succeed(search, "-name", "it", "-resume")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dadarts.config import ENVIRONMENT, RunConfig, SearchConfig, TrainConfig
+from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import InputError
 from dadarts.genotype import random_genotype
 from dadarts.methods import METHODS, dadarts, darts
@@ -191,7 +191,7 @@ def test_differences_name_what_decides_numbers_and_nothing_else() -> None:
     assert weights == "-hd_on_weights / -topk_on_weights: Soft() in the run and Hard(start=0) here"
     assert relaxation.startswith("-hd_on_alphas / -topk_on_alphas: Soft() in the run and TopK(")
     assert penalties.startswith("-dal_on_alphas / -bdarts / a none penalty: () in the run and (DiscretizationLoss(")
-    assert set(RunConfig.model_fields) > ENVIRONMENT
+    assert set(SearchConfig.model_fields) > ENVIRONMENT
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -116,6 +116,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-epochs 3", "epochs", 3),
     ("-batch_size 8", "batch_size", 8),
     ("-init_channels 4", "init_channels", 4),
+    ("-engine reference", "engine", "reference"),
     ("-n_layers 5", "layers", 5),
     ("-layers 5", "layers", 5),
     ("-nodes 2", "nodes", 2),

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Alphas, Mixing
+from dadarts.engines import Forward
 from dadarts.penalties import Penalty
 from dadarts.relax import AnyRelaxation, Soft
 from dadarts.schedules import Progress
@@ -89,10 +90,12 @@ class Bilevel:
         supernet: holds w.
         alphas: holds alpha.
         method: which losses.
+        forward: how the supernet is computed; its own readable form where none is given.
     """
 
-    def __init__(self, supernet: Supernet, alphas: Alphas, method: Method) -> None:
+    def __init__(self, supernet: Supernet, alphas: Alphas, method: Method, forward: Forward | None = None) -> None:
         self.supernet = supernet
+        self.forward = supernet if forward is None else forward
         self.alphas = alphas
         self.method = method
         self.w: list[Tensor] = list(supernet.parameters())
@@ -100,7 +103,7 @@ class Bilevel:
 
     def loss(self, batch: Batch, mixing: Mixing) -> tuple[Tensor, Tensor]:
         """Mean cross entropy and logits of a batch."""
-        logits = self.supernet(batch.images, mixing, batch.key)
+        logits = self.forward(batch.images, mixing, batch.key)
         return F.cross_entropy(logits, batch.labels), logits
 
     def fixed_mixing(self, relaxation: AnyRelaxation, progress: Progress) -> Mixing:

@@ -82,8 +82,8 @@ def placed(network: Placed, device: torch.device) -> Placed:
     return network
 
 
-def versions(device: torch.device, threads: int) -> dict[str, str | int]:
-    """What the numbers of a run may depend on besides its settings."""
+def versions(device: torch.device) -> dict[str, str | int]:
+    """The machine and the software that a run's numbers may depend on."""
     from importlib.metadata import version
 
     return {
@@ -91,7 +91,5 @@ def versions(device: torch.device, threads: int) -> dict[str, str | int]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
-        "threads": threads,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from dadarts.spaces import SearchSpace
 
 ENVIRONMENT = frozenset(
-    {"workers", "print_freq", "checkpoint_minutes", "cache_dir", "data_path", "runs_dir", "gpus", "device", "threads"}
+    {
+        *("workers", "print_freq", "checkpoint_minutes", "cache_dir", "data_path", "runs_dir"),
+        *("gpus", "device", "threads", "engine"),
+    }
 )
-"""Settings that say where and how a run works but decide none of its numbers; a resumed run may change them."""
+"""Settings that say where and how a run works; a resumed run may change them as long as it computes alike."""
 
 
 def setting(default: Any, group: str, text: str, *aliases: str, **constraints: Any) -> Any:
@@ -87,6 +90,10 @@ if TYPE_CHECKING:
 else:
     MethodField = Annotated[Any, BeforeValidator(_as_method), PlainSerializer(repr)]
     GenotypeField = Annotated[Any, BeforeValidator(_as_genotype), PlainSerializer(str)]
+
+
+Computed: TypeAlias = dict[str, str | int]
+"""How a run computes, as far as its sums depend on it: device, threads, engine."""
 
 
 class RunConfig(Settings):
@@ -191,6 +198,9 @@ class SearchConfig(RunConfig):
     nesterov: bool = setting(False, "weights w", "Nesterov momentum")
     alpha_lr: float = setting(3e-4, "alphas", "learning rate of Adam", ge=0, le=1e3)
     alpha_weight_decay: float = setting(1e-3, "alphas", "weight decay", ge=0, le=1e3)
+    engine: Literal["auto", "reference", "native"] = setting(
+        "auto", "run", "form of the supernet: native has C++ kernels for the CPU, auto takes them where it can"
+    )
     hessian_eigenvalue: bool = setting(
         False, "alphas", "report the dominant eigenvalue of the validation loss' Hessian in alpha"
     )

@@ -47,7 +47,7 @@ def evaluate(
         seen += len(batch.labels)
         for relaxation, mixing in mixings.items():
             with torch.no_grad():
-                logits = bilevel.supernet(batch.images, mixing, batch.key)
+                logits = bilevel.forward(batch.images, mixing, batch.key)
             loss, correct = totals[relaxation]
             loss += F.cross_entropy(logits, batch.labels, reduction="sum").item()
             totals[relaxation] = loss, correct + int((logits.argmax(dim=1) == batch.labels).sum())
@@ -73,7 +73,8 @@ def hessian_eigenvalue(bilevel: Bilevel, valid: Batch, progress: Progress, itera
     Hessian-vector products are exact. Under a `Hard` relaxation the straight-through gradient is differentiated.
     """
     mixing = bilevel.alphas.mix(bilevel.method.alphas.relax, progress)
-    loss, _ = bilevel.loss(valid, mixing)
+    # Only the readable form can be differentiated twice.
+    loss = F.cross_entropy(bilevel.supernet(valid.images, mixing, valid.key), valid.labels)
     gradient = torch.autograd.grad(loss, bilevel.alpha, create_graph=True)
     flat = torch.cat([g.flatten() for g in gradient])
     # Not a vector of ones: shifting a row of alpha changes no softmax, so that lies in the null space.

@@ -130,11 +130,14 @@ class FactorizedReduce(nn.Module):
         self.odd = nn.Conv2d(c_in, c_out - c_out // 2, 1, bias=False)
         self.norm = batch_norm(c_out, affine)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def halves(self, x: Tensor) -> Tensor:
+        """The output before its batch norm."""
         x = self.relu(x)
         shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        halves = self.even(x[:, :, ::2, ::2]), self.odd(shifted[:, :, ::2, ::2])
-        out: Tensor = self.norm(torch.cat(halves, dim=1))
+        return torch.cat((self.even(x[:, :, ::2, ::2]), self.odd(shifted[:, :, ::2, ::2])), dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(self.halves(x))
         return out
 
 

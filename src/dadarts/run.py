@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 
 from dadarts import atomic, checkpoint, compute, report
-from dadarts.config import SearchConfig, TrainConfig
+from dadarts.config import Computed, SearchConfig, TrainConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import EpochDone, Event, Row, StepDone
 from dadarts.genotype import Genotype
@@ -63,7 +63,9 @@ class State(Protocol):
     def device(self) -> torch.device: ...
 
     @property
-    def threads(self) -> int: ...
+    def computed(self) -> Computed:
+        """What its sums depend on besides settings."""
+        ...
 
     @property
     def steps(self) -> int:
@@ -116,7 +118,7 @@ class Run(Generic[AnyConfig]):
         return self.folder.result()
 
     def config_as_computed(self) -> AnyConfig:
-        """The configuration, with the number of threads that a run to resume has computed with."""
+        """The configuration, with the threads and the engine that a run to resume has computed with."""
         return self.folder.as_computed(self.config) if self.resume else self.config
 
     @contextmanager
@@ -138,13 +140,13 @@ class Run(Generic[AnyConfig]):
         for name, text in files.items():
             atomic.write_text(self.folder.path / name, text)
         # Last: the configuration makes the folder a run.
-        self.folder.write_config(self.config.to_json(), compute.versions(state.device, state.threads))
+        self.folder.write_config(self.config.to_json(), compute.versions(state.device) | state.computed)
 
     def _restore(self, state: State) -> None:
         path = self.folder.checkpoint
         settings, saved = checkpoint.load(path, self.kind.name)
         self.folder.refuse_differences(self.config.differences(settings))
-        self.folder.refuse_other_compute(str(state.device), state.threads)
+        self.folder.refuse_other_compute(state.computed)
         try:
             state.restore(saved)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from dadarts import atomic
-from dadarts.config import RunConfig
+from dadarts.config import Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
 
@@ -161,28 +161,27 @@ class RunFolder:
         """
         self.refuse_differences(config.differences(self.saved_config()["settings"]))
 
-    def refuse_other_compute(self, device: str, threads: int) -> None:
-        """Refuse to resume on another kind of device or with another number of threads: sums would differ.
+    def refuse_other_compute(self, computed: Computed) -> None:
+        """Refuse to resume on another kind of device, engine or number of threads: sums would differ.
 
         Raises:
             InputError: it says what differs.
         """
         versions = self.saved_config()["versions"]
-        differences = []
-        saved_device = str(versions.get("device"))
-        if saved_device.split(":")[0] != device.split(":")[0]:
-            differences.append(f"-device is {saved_device!r} in the run and {device!r} here")
-        if versions.get("threads") != threads:
-            differences.append(f"-threads is {versions.get('threads')} in the run and {threads} here")
-        self.refuse_differences(differences)
+        # One CUDA device computes as another: their numbers are left out.
+        self.refuse_differences(
+            [
+                f"-{name} is {versions.get(name)!r} in the run and {here!r} here"
+                for name, here in computed.items()
+                if str(versions.get(name)).split(":")[0] != str(here).split(":")[0]
+            ]
+        )
 
     def as_computed(self, config: AnyRun) -> AnyRun:
-        """The configuration with the number of threads that the run has computed with, unless it names another."""
-        return (
-            config
-            if config.threads
-            else config.model_copy(update={"threads": self.saved_config()["versions"]["threads"]})
-        )
+        """The configuration with the threads and engine that the run has computed with, unless it names others."""
+        saved = self.saved_config()["versions"]
+        open_settings = [name for name in ("threads", "engine") if getattr(config, name, "") in (None, "auto")]
+        return config.model_copy(update={name: saved[name] for name in open_settings if name in saved})
 
     def refuse_differences(self, differences: list[str]) -> None:
         """Raise an InputError that lists what differs, where anything does."""

@@ -60,9 +60,11 @@ class _Search:
             self.folder,
             f"{config.search_space} search on {config.dataset}: supernet of {config.layers} layers, "
             f"{config.init_channels} channels, {parameters:,} weights; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {state.threads} threads",
+            f"{config.epochs} epochs on {state.device} with {state.threads} threads, {state.engine.name} engine",
         )
         yield from (Note(text) for text in _notes(config))
+        if state.engine.note:
+            yield Note(state.engine.note)
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
         genotype = self._retained()

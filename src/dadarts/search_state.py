@@ -12,8 +12,9 @@ from dadarts import compute, diagnostics, foundation, memory
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel
 from dadarts.checkpoint import State
-from dadarts.config import SearchConfig
+from dadarts.config import Computed, SearchConfig
 from dadarts.data import Augmentation, Loader, stratified_halves
+from dadarts.engines import Engine, pick_engine
 from dadarts.events import Row
 from dadarts.foundation import Foundation
 from dadarts.optimizers import Optimizers
@@ -46,10 +47,15 @@ class SearchState:
     loaders: Loaders
     device: torch.device
     threads: int
+    engine: Engine
     initial: list[Tensor]
     position: Position = field(default_factory=Position)
     snapshots: list[list[Tensor]] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
+
+    @property
+    def computed(self) -> Computed:
+        return {"device": str(self.device), "threads": self.threads, "engine": self.engine.name}
 
     @property
     def steps(self) -> int:
@@ -119,7 +125,8 @@ def build(config: SearchConfig) -> SearchState:
     with seeded(config.seed, "weights"):
         supernet = compute.placed(Supernet(config.space, base.macro), base.device)
     alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(base.device)
-    bilevel = Bilevel(supernet, alphas, config.method)
+    engine = pick_engine(config.engine, supernet, base.device)
+    bilevel = Bilevel(supernet, alphas, config.method, engine.forward)
     optimizers = Optimizers(
         bilevel,
         momentum=config.w_momentum,
@@ -129,7 +136,7 @@ def build(config: SearchConfig) -> SearchState:
         alpha_lr=config.alpha_lr,
         alpha_weight_decay=config.alpha_weight_decay,
     )
-    state = SearchState(bilevel, optimizers, loaders, base.device, base.threads, initial=[])
+    state = SearchState(bilevel, optimizers, loaders, base.device, base.threads, engine, initial=[])
     state.initial = state.alphas_now()
     return state
 

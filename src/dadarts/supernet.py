@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from dadarts.alphas import Mixing
-from dadarts.cells import Cell, Macro, Site, build_backbone, noises
+from dadarts.cells import Cell, Macro, RunCell, Site, build_backbone, noises
 from dadarts.ops import Zero
 from dadarts.spaces import SearchSpace
 
@@ -71,12 +73,16 @@ class Supernet(nn.Module):
             mixing: kind -> node -> (E, O).
             noise_key: names the batch; only the operation `noise` (space S4) draws from it.
         """
-        for noise in self._noises:
-            noise.key = noise_key
 
-        def run(cell: Cell, inputs: object) -> Tensor:
+        def run(cell: Cell, inputs: Sequence[Tensor]) -> Tensor:
             weights = mixing[cell.site.kind]
             out: Tensor = cell(inputs, lambda number, node, states: node(states, weights[number]))
             return out
 
+        return self.logits(x_BCHW, run, noise_key)
+
+    def logits(self, x_BCHW: Tensor, run: RunCell, noise_key: int) -> Tensor:
+        """Logits of a forward pass whose cells are computed by `run`."""
+        for noise in self._noises:
+            noise.key = noise_key
         return self.backbone.classify(self.backbone.features(x_BCHW, run)[-1])

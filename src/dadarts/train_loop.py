@@ -55,7 +55,7 @@ class _Training:
             self.folder,
             f"training on {config.dataset}: {config.layers} layers, {config.init_channels} channels, "
             f"{count_parameters(state.network):,} parameters; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {state.threads} threads",
+            f"{config.epochs} epochs on {state.device} with {state.foundation.threads} threads",
         )
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note("the nas-bench-201 skeleton has no auxiliary head: -aux_weight has no effect")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dadarts import compute, foundation, memory
 from dadarts.checkpoint import State
-from dadarts.config import TrainConfig
+from dadarts.config import Computed, TrainConfig
 from dadarts.data import Augmentation, Loader, hold_out, stratified_part
 from dadarts.events import Row
 from dadarts.foundation import Foundation
@@ -43,8 +43,8 @@ class TrainState:
         return self.foundation.device
 
     @property
-    def threads(self) -> int:
-        return self.foundation.threads
+    def computed(self) -> Computed:
+        return {"device": str(self.device), "threads": self.foundation.threads}
 
     @property
     def steps(self) -> int:

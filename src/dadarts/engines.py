@@ -1,0 +1,54 @@
+"""Which form of the supernet computes its passes: the readable one, or the one with native kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from dadarts.alphas import Mixing
+from dadarts.errors import InputError
+from dadarts.fused import FusedSupernet
+from dadarts.native import Kernels, NoCompilerError, library
+from dadarts.supernet import Supernet
+
+Forward: TypeAlias = Callable[[Tensor, Mixing, int], Tensor]
+"""(pictures, mixing weights, key of the batch) -> logits"""
+
+EngineName = Literal["auto", "reference", "native"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A form of a supernet's forward pass.
+
+    Args:
+        name: reference or native.
+        forward: the pass.
+        note: why a slower form than asked for was taken; None where it was not.
+    """
+
+    name: str
+    forward: Forward
+    note: str | None = None
+
+
+def pick_engine(name: EngineName, supernet: Supernet, device: torch.device) -> Engine:
+    """The engine that `-engine` names; ``auto`` takes native kernels on a CPU with a C++ compiler.
+
+    Raises:
+        InputError: native kernels are asked for by name and cannot be had.
+    """
+    if name == "native" and device.type != "cpu":
+        raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine reference or -device cpu")
+    if name == "reference" or device.type != "cpu":
+        return Engine("reference", supernet)
+    try:
+        return Engine("native", FusedSupernet(supernet, Kernels(library())))
+    except NoCompilerError as error:
+        if name == "native":
+            raise InputError(f"-engine native: {error}; use -engine reference") from None
+        return Engine("reference", supernet, f"{error}: the readable engine computes instead, at half the speed")

@@ -1,0 +1,370 @@
+"""The same sums as `supernet.py`, faster: what nodes share is computed once, and a node is one pass over its terms.
+
+A batch norm without parameters is a scale and a shift per channel, so a node is one weighted sum of *raw* outputs:
+
+    node = sum_j M_j (y_j - mean_j) / deviation_j = bias + sum_j scale_j * y_j
+
+and its backward pass needs, of every y_j, only the per-channel sums of gradient and gradient * y_j. The gradient of y_j
+is then ``a * gradient + b * y_j + d`` per channel, which the kernels form on the fly. A depthwise separable unit
+(norm, ReLU, depthwise and pointwise convolution) saves its input and output and recomputes what is between.
+
+The fast form wraps a reference supernet, whose parameters and skeleton it uses: it cannot describe a network of its
+own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from dadarts.alphas import Mixing
+from dadarts.cells import Cell
+from dadarts.native import Kernels, Window
+from dadarts.ops import BatchNorm, DilatedDepthwise, DilConv, FactorizedReduce, ReLUConvBN, SepConv
+from dadarts.supernet import MixedNode, Supernet
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Norm of the input, ReLU, depthwise and pointwise convolution; the norm of the output is left to its reader."""
+
+    window: Window
+    depthwise: Tensor
+    pointwise: Tensor
+    eps: float
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A separable (two units) or dilated (one unit) convolution."""
+
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A 3x3 pool; eps is that of the batch norm behind it, None where there is none."""
+
+    maximum: bool
+    window: Window
+    eps: float | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The skip connection of stride 1."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Any other operation, computed by torch; eps is that of the batch norm left out of `body`, None without one."""
+
+    body: Callable[[Tensor], Tensor]
+    eps: float | None
+
+
+Term: TypeAlias = Chain | Pool | Identity | Other
+Raw: TypeAlias = tuple[Tensor, Tensor | None]
+"""An operation's output before its batch norm, and the norm (2, C) to apply, None where there is none."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A term and where its weight stands in the node's mixing weights."""
+
+    edge: int
+    column: int
+    term: Term
+
+
+class FusedSupernet:
+    """A supernet's forward pass by native kernels; the same function of the same parameters.
+
+    Args:
+        supernet: the readable definition.
+        kernels: the compiled kernels.
+    """
+
+    def __init__(self, supernet: Supernet, kernels: Kernels) -> None:
+        self.supernet = supernet
+        self._kernels = kernels
+        self._places = {node: _places(node) for node in supernet.modules() if isinstance(node, MixedNode)}
+
+    def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0) -> Tensor:
+        """Logits (B, classes); see `Supernet.forward`."""
+
+        def run(cell: Cell, inputs: Sequence[Tensor]) -> Tensor:
+            pools: dict[tuple[int, Pool], Raw] = {}
+
+            def run_node(number: int, node: nn.Module, states: list[Tensor]) -> Tensor:
+                assert isinstance(node, MixedNode)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
+                states[:] = [state.contiguous(memory_format=torch.channels_last) for state in states]
+                return self._node(node, states, mixing[cell.site.kind][number], pools)
+
+            out: Tensor = cell(inputs, run_node)
+            return out
+
+        return self.supernet.logits(x_BCHW, run, noise_key)
+
+    def _node(
+        self, node: MixedNode, states: list[Tensor], mixing_EO: Tensor, pools: dict[tuple[int, Pool], Raw]
+    ) -> Tensor:
+        places = self._places[node]
+        if not mixing_EO.requires_grad:
+            values = mixing_EO.tolist()
+            places = tuple(place for place in places if values[place.edge][place.column] != 0)
+        if not places:
+            nothing: Tensor = node.zero(states[0])
+            return nothing
+        given = [self._given(place, states, pools) for place in places]
+        call = _Call(self._kernels, places, tuple(norm for _, norm in given), len(states))
+        parameters = [
+            parameter
+            for place in places
+            if isinstance(place.term, Chain)
+            for unit in place.term.units
+            for parameter in (unit.depthwise, unit.pointwise)
+        ]
+        out: Tensor = _MixedSum.apply(  # type: ignore[no-untyped-call]
+            call, mixing_EO, *states, *(raw for raw, _ in given if raw is not None), *parameters
+        )
+        return out
+
+    def _given(
+        self, place: Place, states: list[Tensor], pools: dict[tuple[int, Pool], Raw]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """What of a place is computed outside of the node's one pass."""
+        term, state = place.term, states[place.edge]
+        if isinstance(term, Pool):
+            if (place.edge, term) not in pools:
+                pools[place.edge, term] = _Pooled.apply(self._kernels, term, state)  # type: ignore[no-untyped-call]
+            return pools[place.edge, term]
+        if isinstance(term, Other):
+            raw = term.body(state).contiguous(memory_format=torch.channels_last)
+            return raw, None if term.eps is None else self._kernels.norm_of(raw.detach(), term.eps)
+        return None, None
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What a node's pass needs beside tensors that have gradients.
+
+    Args:
+        kernels: the compiled kernels.
+        places: the terms of the sum.
+        norms: of every term that comes from outside, its norm.
+        states: how many states there are.
+    """
+
+    kernels: Kernels
+    places: tuple[Place, ...]
+    norms: tuple[Tensor | None, ...]
+    states: int
+
+    @property
+    def where(self) -> tuple[Tensor, Tensor]:
+        """Rows and columns of the places in mixing weights."""
+        index = torch.tensor([(place.edge, place.column) for place in self.places]).T
+        return index[0], index[1]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A unit as it was computed: positions in the list of saved tensors."""
+
+    unit: Unit
+    x: int
+    norm: int | None
+    depthwise: int
+    pointwise: int
+
+
+class _MixedSum(torch.autograd.Function):
+    """A node: every convolution of depthwise units, and the weighted sum of them and of what was computed before.
+
+    Its tensors are the states, the outputs given from outside in the order of their places, and the kernels of every
+    unit in order.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, mixing_EO: Tensor, *tensors: Tensor) -> Tensor:
+        saved, norms, values = list(tensors), [], []
+        steps: list[tuple[_Step, ...]] = []
+        outside = iter(range(call.states, len(tensors)))
+        given = {j: next(outside) for j, place in enumerate(call.places) if isinstance(place.term, Pool | Other)}
+        for j, place in enumerate(call.places):
+            at, norm, done = given.get(j, place.edge), call.norms[j], []
+            for unit in place.term.units if isinstance(place.term, Chain) else ():
+                step = _Step(unit, at, None if norm is None else len(saved), next(outside), next(outside))
+                if norm is not None:
+                    saved.append(norm)
+                kernels = saved[step.depthwise], saved[step.pointwise]
+                value, norm = call.kernels.unit_forward(unit.window, saved[at], norm, *kernels, unit.eps)
+                at = len(saved)
+                saved.append(value)
+                done.append(step)
+            steps.append(tuple(done))
+            values.append(at)
+            norms.append(norm)
+        plain = saved[0].new_tensor([[0.0], [1.0]]).expand(2, saved[0].shape[1])
+        norm_J2C = torch.stack([plain if norm is None else norm for norm in norms])
+        scales = mixing_EO.detach()[call.where].unsqueeze(1) * norm_J2C[:, 1]
+        bias = -(scales * norm_J2C[:, 0]).sum(dim=0)
+        ctx.call, ctx.steps, ctx.values = call, steps, values
+        ctx.normed = torch.tensor([norm is not None for norm in norms])
+        ctx.save_for_backward(mixing_EO, norm_J2C, *saved)
+        return call.kernels.mix([saved[at] for at in values], scales, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        call: _Call = ctx.call
+        mixing_EO, norm_J2C, *saved = ctx.saved_tensors
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        values = [saved[at] for at in ctx.values]
+        weights = mixing_EO[call.where]
+        products, coefficients = _through_norms(
+            call.kernels.products(values, gradient), gradient, weights, norm_J2C, ctx.normed
+        )
+        mixing_grad = None
+        if ctx.needs_input_grad[1]:
+            mixing_grad = torch.zeros_like(mixing_EO).index_put_(call.where, products.to(mixing_EO.dtype))
+        # Two more inputs, the call and the mixing weights, stand before the tensors.
+        needed = ctx.needs_input_grad[2:]
+        grads: list[Tensor | None] = [None] * len(needed)
+        used = weights.tolist()
+        for j, (steps, at) in enumerate(zip(ctx.steps, ctx.values, strict=True)):
+            if used[j] == 0:
+                continue
+            source = gradient, saved[at], coefficients[j]
+            for step in reversed(steps):
+                source = _unit_backward(call.kernels, step, saved, source, grads, needed)
+            if not steps and needed[at]:
+                value = saved[at] if ctx.normed[j] else None
+                call.kernels.add_affine(gradient, value, coefficients[j], _total(grads, saved, at))
+        return None, mixing_grad, *grads
+
+
+Source: TypeAlias = tuple[Tensor, Tensor, Tensor]
+"""(gradient, value, coefficients) of which the gradient of a raw output is made"""
+
+
+def _through_norms(
+    sums: Tensor, gradient: Tensor, weights: Tensor, norm_J2C: Tensor, normed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the mixing weights (J,), and the coefficients (J, 3, C) of every term's raw output."""
+    count = gradient.numel() / gradient.shape[1]
+    mean, inverse = norm_J2C.double().unbind(dim=1)
+    products = (sums[1:] - mean * sums[0]) * inverse
+    a = weights.double().unsqueeze(1) * inverse
+    b = torch.where(normed.unsqueeze(1), -a * inverse * products / count, 0.0)
+    d = torch.where(normed.unsqueeze(1), -a * sums[0] / count - b * mean, 0.0)
+    return products.sum(dim=1), torch.stack((a, b, d), dim=1).to(gradient.dtype)
+
+
+def _unit_backward(
+    kernels: Kernels,
+    step: _Step,
+    saved: Sequence[Tensor],
+    source: Source,
+    grads: list[Tensor | None],
+    needed: Sequence[bool],
+) -> Source:
+    """Add a unit's gradients to `grads`; returns what the gradient of its input is made of."""
+    x, norm = saved[step.x], None if step.norm is None else saved[step.norm]
+    x_grad = _total(grads, saved, step.x) if norm is None else torch.empty_like(x)
+    grads[step.depthwise], grads[step.pointwise], coefficients = kernels.unit_backward(
+        step.unit.window, x, norm, (saved[step.depthwise], saved[step.pointwise]), source, x_grad,
+        weights=needed[step.depthwise] or needed[step.pointwise],
+    )  # fmt: skip
+    return (x_grad, x, coefficients) if coefficients is not None else source
+
+
+def _total(grads: list[Tensor | None], saved: Sequence[Tensor], at: int) -> Tensor:
+    """The gradient of a tensor as far as it has been added up."""
+    so_far = grads[at]
+    if so_far is None:
+        so_far = grads[at] = torch.zeros_like(saved[at], memory_format=torch.channels_last)
+    return so_far
+
+
+class _Pooled(torch.autograd.Function):
+    """A pool's output before its norm, and the norm, a constant here: `_MixedSum` differentiates through it."""
+
+    @staticmethod
+    def forward(ctx: Any, kernels: Kernels, pool: Pool, x: Tensor) -> Raw:
+        ctx.kernels, ctx.pool = kernels, pool
+        if pool.maximum:
+            y, winners, norm = kernels.maximum_forward(pool.window, x, pool.eps)
+            ctx.save_for_backward(winners)
+        else:
+            y, norm = kernels.average_forward(pool.window, x, pool.eps)
+        ctx.shape = x.shape
+        if norm is not None:
+            ctx.mark_non_differentiable(norm)
+        return y, norm
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[None, None, Tensor]:
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        x_grad = torch.empty(ctx.shape, dtype=gradient.dtype, memory_format=torch.channels_last)
+        if ctx.pool.maximum:
+            ctx.kernels.maximum_backward(ctx.pool.window, gradient, *ctx.saved_tensors, x_grad)
+        else:
+            ctx.kernels.average_backward(ctx.pool.window, gradient, x_grad)
+        return None, None, x_grad
+
+
+def _places(node: MixedNode) -> tuple[Place, ...]:
+    return tuple(Place(edge, column, _term(node.get_submodule(name))) for edge, column, name in node.places)
+
+
+def _term(operation: nn.Module) -> Term:
+    match operation:
+        case SepConv() | DilConv():
+            return Chain(tuple(_units(operation)))
+        case nn.Identity():
+            return Identity()
+        case nn.AvgPool2d() | nn.MaxPool2d():
+            return _pool(operation, None)
+        case nn.Sequential() if isinstance(operation[0], nn.AvgPool2d | nn.MaxPool2d):
+            return _pool(operation[0], _eps(operation[1]))
+        case ReLUConvBN():
+            return Other(nn.Sequential(operation[0], operation[1]), _eps(operation[2]))
+        case FactorizedReduce():
+            return Other(operation.halves, _eps(operation.norm))
+    return Other(operation, None)
+
+
+def _pool(window: nn.AvgPool2d | nn.MaxPool2d, eps: float | None) -> Pool:
+    stride = window.stride if isinstance(window.stride, int) else window.stride[0]
+    return Pool(isinstance(window, nn.MaxPool2d), Window(3, stride=stride), eps)
+
+
+def _units(operation: nn.Sequential) -> Sequence[Unit]:
+    layers = list(operation)
+    return [
+        Unit(*_depthwise(depthwise), pointwise.weight, _eps(norm))
+        for _, depthwise, pointwise, norm in zip(*[iter(layers)] * 4, strict=True)
+    ]
+
+
+# nn.Sequential forgets the types of what it holds.
+
+
+def _eps(norm: nn.Module) -> float:
+    assert isinstance(norm, BatchNorm)  # noqa: S101
+    return norm.eps
+
+
+def _depthwise(convolution: nn.Module) -> tuple[Window, Tensor]:
+    if isinstance(convolution, DilatedDepthwise):
+        return Window(convolution.conv.kernel_size[0], 2, convolution.stride), convolution.conv.weight
+    assert isinstance(convolution, nn.Conv2d)  # noqa: S101
+    return Window(convolution.kernel_size[0], 1, convolution.stride[0]), convolution.weight

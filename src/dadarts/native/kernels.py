@@ -1,0 +1,181 @@
+"""The compiled kernels as functions of tensors.
+
+Pictures are channels_last tensors (B, C, H, W) of float32 or float64. A *norm* is (2, C): the mean and 1 / deviation
+of a batch norm over the batch. *Coefficients* are (3, C): the rows a, b, d of ``a * gradient + b * value + d``, which
+is what the gradient of a batch norm's input looks like.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_SUFFIX = {torch.float32: "f32", torch.float64: "f64"}
+
+
+class _Window(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_long) for name in ("pictures", "channels", "height", "width", "kernel", "dilation", "stride")
+    ]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel x kernel window that slides over a picture, padded so that sizes become ceil(size / stride)."""
+
+    kernel: int
+    dilation: int = 1
+    stride: int = 1
+
+    def over(self, x: Tensor) -> Any:
+        """What a kernel must know of the window and the pictures."""
+        return ctypes.byref(_Window(*x.shape, self.kernel, self.dilation, self.stride))
+
+    def output(self, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """An empty tensor of the result's shape."""
+        batch, channels, height, width = x.shape
+        size = (batch, channels, -(-height // self.stride), -(-width // self.stride))
+        return torch.empty(size, dtype=dtype or x.dtype, memory_format=torch.channels_last)
+
+
+class Kernels:
+    """Functions of the compiled library.
+
+    Args:
+        library: the compiled kernels.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+
+    def unit_forward(
+        self, window: Window, x: Tensor, norm: Tensor | None, depthwise: Tensor, pointwise: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor]:
+        """``y = pointwise(depthwise(relu(norm(x))))`` and the norm of y."""
+        y, out_norm = window.output(x), _rows(2, x)
+        call = self._function("unit_forward", x)
+        call(
+            window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), ctypes.c_double(eps),
+            _at(y), _at(out_norm), torch.get_num_threads(),
+        )  # fmt: skip
+        return y, out_norm
+
+    def unit_backward(
+        self,
+        window: Window,
+        x: Tensor,
+        norm: Tensor | None,
+        kernels: tuple[Tensor, Tensor],
+        gradient: tuple[Tensor, Tensor, Tensor],
+        x_grad: Tensor,
+        weights: bool,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The transpose of `unit_forward`.
+
+        Args:
+            window, x, norm: as given to `unit_forward`.
+            kernels: depthwise and pointwise.
+            gradient: (gradient, y, coefficients), from which the gradient of y follows.
+            x_grad: where `norm` is None the gradient of x is added to it; else that of norm(x) is written to it.
+            weights: whether gradients of the kernels are asked for.
+
+        Returns:
+            Gradients of depthwise and pointwise, and the coefficients that make the gradient of x of `x_grad` and x.
+        """
+        depthwise_grad = torch.empty_like(kernels[0]) if weights else None
+        pointwise_grad = torch.empty_like(kernels[1]) if weights else None
+        coefficients = None if norm is None else _rows(3, x)
+        call = self._function("unit_backward", x)
+        call(
+            window.over(x), _at(x), _at(norm), *map(_at, kernels), *map(_at, gradient), _at(x_grad),
+            _at(depthwise_grad), _at(pointwise_grad), _at(coefficients), torch.get_num_threads(),
+        )  # fmt: skip
+        return depthwise_grad, pointwise_grad, coefficients
+
+    def norm_of(self, x: Tensor, eps: float) -> Tensor:
+        """The norm (2, C) of pictures."""
+        norm = _rows(2, x)
+        batch, channels, height, width = x.shape
+        self._function("norm_of", x)(
+            *map(ctypes.c_long, (batch, height * width, channels)), _at(x), ctypes.c_double(eps), _at(norm),
+            torch.get_num_threads(),
+        )  # fmt: skip
+        return norm
+
+    def mix(self, terms: Sequence[Tensor], scales: Tensor, bias: Tensor) -> Tensor:
+        """``bias + sum_j scales[j] * terms[j]``, with scales (J, C) and bias (C,)."""
+        out = torch.empty_like(terms[0], memory_format=torch.channels_last)
+        self._function("mix", out)(
+            *_extent(out), ctypes.c_long(len(terms)), _pointers(terms), _at(scales), _at(bias), _at(out),
+            torch.get_num_threads(),
+        )  # fmt: skip
+        return out
+
+    def products(self, terms: Sequence[Tensor], gradient: Tensor) -> Tensor:
+        """(1 + J, C) in float64: sums of the gradient, then of its products with every term."""
+        sums = torch.empty((1 + len(terms), gradient.shape[1]), dtype=torch.float64)
+        self._function("products", gradient)(
+            *_extent(gradient), ctypes.c_long(len(terms)), _pointers(terms), _at(gradient), _at(sums),
+            torch.get_num_threads(),
+        )  # fmt: skip
+        return sums
+
+    def add_affine(self, gradient: Tensor, value: Tensor | None, coefficients: Tensor, to: Tensor) -> None:
+        """``to += a * gradient + b * value + d`` with coefficients (a, b, d); without a value ``a * gradient``."""
+        self._function("add_affine", gradient)(
+            *_extent(gradient), _at(gradient), _at(value), _at(coefficients), _at(to), torch.get_num_threads()
+        )
+
+    def average_forward(self, window: Window, x: Tensor, eps: float | None) -> tuple[Tensor, Tensor | None]:
+        """Average pool and, where eps is given, the norm of its output."""
+        y, norm = window.output(x), None if eps is None else _rows(2, x)
+        self._function("average_forward", x)(
+            window.over(x), _at(x), ctypes.c_double(eps or 0.0), _at(y), _at(norm), torch.get_num_threads()
+        )
+        return y, norm
+
+    def average_backward(self, window: Window, gradient: Tensor, x_grad: Tensor) -> None:
+        """Write the gradient of the input."""
+        self._function("average_backward", gradient)(
+            window.over(x_grad), _at(gradient), _at(x_grad), torch.get_num_threads()
+        )
+
+    def maximum_forward(self, window: Window, x: Tensor, eps: float | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Max pool, the tap (uint8) of each maximum and, where eps is given, the norm of the output."""
+        y, winners, norm = window.output(x), window.output(x, torch.uint8), None if eps is None else _rows(2, x)
+        self._function("maximum_forward", x)(
+            window.over(x), _at(x), ctypes.c_double(eps or 0.0), _at(y), _at(winners), _at(norm),
+            torch.get_num_threads(),
+        )  # fmt: skip
+        return y, winners, norm
+
+    def maximum_backward(self, window: Window, gradient: Tensor, winners: Tensor, x_grad: Tensor) -> None:
+        """Write the gradient of the input."""
+        self._function("maximum_backward", gradient)(
+            window.over(x_grad), _at(gradient), _at(winners), _at(x_grad), torch.get_num_threads()
+        )
+
+    def _function(self, name: str, x: Tensor) -> Any:
+        return getattr(self._library, f"{name}_{_SUFFIX[x.dtype]}")
+
+
+def _rows(n: int, x: Tensor) -> Tensor:
+    return torch.empty((n, x.shape[1]), dtype=x.dtype)
+
+
+def _at(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def _extent(x: Tensor) -> tuple[ctypes.c_long, ctypes.c_long]:
+    batch, channels, height, width = x.shape
+    return ctypes.c_long(batch * height * width), ctypes.c_long(channels)
+
+
+def _pointers(tensors: Sequence[Tensor]) -> Any:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))

@@ -1,0 +1,219 @@
+"""The fast form against the readable supernet: the same function, the same gradients, whatever is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dadarts.alphas import Alphas, Mixing
+from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.engines import Forward
+from dadarts.fused import FusedSupernet
+from dadarts.native import Kernels, library
+from dadarts.optimizers import Optimizers
+from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.schedules import Constant, Progress
+from dadarts.spaces import SearchSpace
+from dadarts.supernet import Supernet
+from tests.nets import (
+    MIDWAY,
+    RELAXATIONS,
+    TinyBatch,
+    build_alphas,
+    build_supernet,
+    every_space,
+    macro_of,
+    ragged_space,
+    tiny_space,
+)
+
+SHAPES = [(3, 8, 8), (1, 9, 13)]
+"""Even and odd, colour and grey."""
+
+
+def batch_of(shape: tuple[int, int, int], seed: int = 0) -> tuple[Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(seed)
+    images = torch.randn((4, *shape), generator=draw, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    return images, torch.tensor([0, 1, 2, 0])
+
+
+def both(search_space: SearchSpace, shape: tuple[int, int, int], layers: int = 3) -> tuple[Supernet, FusedSupernet]:
+    supernet = build_supernet(search_space, macro_of(channels=4, layers=layers, image_shape=shape))
+    supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return supernet, FusedSupernet(supernet, Kernels(library()))
+
+
+def gradients(
+    forward: Forward, mixing: Mixing, inputs: Sequence[Tensor], shape: tuple[int, int, int]
+) -> tuple[Tensor, list[Tensor]]:
+    images, labels = batch_of(shape)
+    logits = forward(images, mixing, 3)
+    loss = F.cross_entropy(logits, labels)
+    return logits.detach(), list(torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True))
+
+
+def assert_close(ours: Tensor, theirs: Tensor, scale: float) -> None:
+    """Within 1e-12 of the tensor, or, where it is all but zero, of the whole gradient."""
+    assert (ours - theirs).norm() <= 1e-12 * max(theirs.norm().item(), 1e-3 * scale)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", [*every_space(), "ragged"])
+@pytest.mark.parametrize("relaxation", RELAXATIONS, ids=repr)
+def test_logits_and_gradients_equal_the_reference_s(
+    name: str, relaxation: AnyRelaxation, shape: tuple[int, int, int]
+) -> None:
+    search_space = ragged_space() if name == "ragged" else tiny_space(name)
+    supernet, fused = both(search_space, shape)
+    alphas = build_alphas(search_space)
+    inputs = [*alphas.parameters(), *supernet.parameters()]
+    expected, theirs = gradients(supernet, alphas.mix(relaxation, MIDWAY), inputs, shape)
+    logits, ours = gradients(fused, alphas.mix(relaxation, MIDWAY), inputs, shape)
+    torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12)
+    scale = torch.nn.utils.get_total_norm(theirs).item()
+    for one, other in zip(ours, theirs, strict=True):
+        assert_close(one, other, scale)
+
+
+@pytest.mark.parametrize("name", every_space())
+def test_a_hard_pass_without_alphas_equals_the_reference_s_and_leaves_zeros(name: str) -> None:
+    search_space = tiny_space(name)
+    supernet, fused = both(search_space, SHAPES[0])
+    alphas = build_alphas(search_space)
+    with torch.no_grad():
+        mixing = alphas.mix(Hard(), MIDWAY)
+    inputs = list(supernet.parameters())
+    expected, theirs = gradients(supernet, mixing, inputs, SHAPES[0])
+    logits, ours = gradients(fused, mixing, inputs, SHAPES[0])
+    torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12)
+    scale = torch.nn.utils.get_total_norm(theirs).item()
+    for one, other in zip(ours, theirs, strict=True):
+        assert_close(one, other, scale)
+        assert bool((one == 0).all()) == bool((other == 0).all())
+
+
+@contextmanager
+def frozen(parameters: list[torch.nn.Parameter]) -> Iterator[None]:
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    yield
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+
+
+@pytest.mark.parametrize("name", every_space())
+def test_gradients_of_alpha_alone_equal_the_reference_s(name: str) -> None:
+    search_space = tiny_space(name)
+    supernet, fused = both(search_space, SHAPES[0])
+    alphas = build_alphas(search_space)
+    inputs = list(alphas.parameters())
+    with frozen(list(supernet.parameters())):
+        _, theirs = gradients(supernet, alphas.mix(Soft(), MIDWAY), inputs, SHAPES[0])
+        _, ours = gradients(fused, alphas.mix(Soft(), MIDWAY), inputs, SHAPES[0])
+    scale = torch.nn.utils.get_total_norm(theirs).item()
+    for one, other in zip(ours, theirs, strict=True):
+        assert_close(one, other, scale)
+
+
+def test_single_precision_is_as_exact_as_the_reference_s() -> None:
+    search_space, shape = tiny_space("darts"), (3, 16, 16)
+    errors = []
+    exact: list[Tensor] = []
+    for dtype in (torch.float64, torch.float32):
+        supernet, fused = both(search_space, shape)
+        supernet.to(dtype)
+        alphas = build_alphas(search_space).to(dtype)
+        inputs = [*alphas.parameters(), *supernet.parameters()]
+        for forward in (supernet, fused):
+
+            def cast(
+                x: Tensor, mixing: Mixing, key: int, forward: Forward = forward, dtype: torch.dtype = dtype
+            ) -> Tensor:
+                return forward(x.to(dtype), mixing, key).double()
+
+            _, found = gradients(cast, alphas.mix(Soft(), MIDWAY), inputs, shape)
+            flat = torch.cat([gradient.double().flatten() for gradient in found])
+            exact.append(flat)
+            errors.append((flat - exact[0]).norm().item())
+    reference, ours = errors[2:]
+    assert 0 < ours <= 3 * reference
+
+
+def search(forward: Forward | None, supernet: Supernet, alphas: Alphas, method: Method, steps: int) -> Optimizers:
+    bilevel = Bilevel(supernet, alphas, method, forward)
+    optimizers = Optimizers(
+        bilevel,
+        momentum=0.9,
+        weight_decay=3e-4,
+        nesterov=False,
+        grad_clip=5.0,
+        alpha_lr=3e-2,
+        alpha_weight_decay=1e-3,
+    )
+    for step in range(steps):
+        train, valid = (TinyBatch(*batch_of(SHAPES[0], 2 * step + half), 7 * step) for half in (0, 1))
+        optimizers.step(train, valid, Progress(step * 4 // steps, 4), 0.025)
+    return optimizers
+
+
+DADARTS = Method(
+    weights=Objective(Hard()),
+    alphas=Objective(TopK(temperature_edge=Constant(20), temperature_node=Constant(20))),
+)
+
+
+@pytest.mark.parametrize("method", [Method(), DADARTS], ids=["darts", "dadarts"])
+def test_fifty_steps_of_search_side_by_side_give_the_same_alphas(method: Method) -> None:
+    search_space = tiny_space("darts")
+    found = []
+    for fast in (False, True):
+        supernet, fused = both(search_space, SHAPES[0], layers=2)
+        alphas = build_alphas(search_space, scale=1e-3)
+        search(fused if fast else None, supernet, alphas, method, steps=50)
+        found.append(torch.cat([alpha.detach().flatten() for alpha in alphas.parameters()]))
+    assert (found[0] - found[1]).abs().max() < 1e-9
+    assert (found[0] - found[0].mean()).abs().max() > 1e-2
+
+
+def test_two_searches_are_equal_bit_for_bit() -> None:
+    found = []
+    for _ in range(2):
+        supernet, fused = both(tiny_space("darts"), SHAPES[0])
+        supernet.float()
+        alphas = build_alphas(tiny_space("darts"), scale=1e-3).float()
+
+        def cast(x: Tensor, mixing: Mixing, key: int, fused: FusedSupernet = fused) -> Tensor:
+            return fused(x.float(), mixing, key)
+
+        search(cast, supernet, alphas, DADARTS, steps=4)
+        found.append([*alphas.parameters(), *supernet.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_a_hard_pass_saves_a_fraction_of_the_activations() -> None:
+    def saved_bytes(forward: Forward, supernet: Supernet, relaxation: AnyRelaxation, every: bool) -> int:
+        alphas = build_alphas(tiny_space("darts"))
+        mixing = alphas.mix(relaxation, MIDWAY)
+        if not every:
+            mixing = {kind: tuple(node.detach() for node in nodes) for kind, nodes in mixing.items()}
+        kept: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            if not isinstance(tensor, torch.nn.Parameter):
+                kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        images, labels = batch_of((3, 16, 16))
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            F.cross_entropy(forward(images, mixing, 0), labels)
+        return sum(kept.values())
+
+    supernet, fused = both(tiny_space("darts"), (3, 16, 16))
+    reference = saved_bytes(supernet, supernet, Soft(), every=True)
+    assert saved_bytes(fused, supernet, Soft(), every=True) <= reference / 2
+    assert saved_bytes(fused, supernet, Hard(), every=False) <= reference / 6

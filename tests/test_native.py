@@ -1,0 +1,208 @@
+"""Native kernels against torch's own operations, and what happens without a compiler."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dadarts.engines import pick_engine
+from dadarts.errors import InputError
+from dadarts.native import Kernels, NoCompilerError, Window, build, library
+from tests.nets import build_supernet, macro_of, tiny_space
+
+EPS = 1e-5
+SIZES = [(2, 1, 5, 7), (3, 2, 6, 6), (2, 3, 9, 13), (2, 4, 8, 8), (1, 8, 4, 5), (2, 12, 5, 3), (2, 20, 2, 1)]
+
+
+@pytest.fixture(scope="module")
+def kernels() -> Kernels:
+    return Kernels(library())
+
+
+def pictures(size: tuple[int, ...], seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(size, generator=draw, dtype=dtype).contiguous(memory_format=torch.channels_last)
+
+
+def normed(x: Tensor, norm: Tensor) -> Tensor:
+    return (x - norm[0].view(1, -1, 1, 1)) * norm[1].view(1, -1, 1, 1)
+
+
+def norm_by_torch(x: Tensor) -> Tensor:
+    return torch.stack((x.mean(dim=(0, 2, 3)), (x.var(dim=(0, 2, 3), correction=0) + EPS).rsqrt()))
+
+
+def unit_by_torch(window: Window, x: Tensor, depthwise: Tensor, pointwise: Tensor) -> Tensor:
+    padding = window.dilation * (window.kernel - 1) // 2
+    wide = F.conv2d(x.relu(), depthwise, None, window.stride, padding, window.dilation, groups=x.shape[1])
+    return F.conv2d(wide, pointwise)
+
+
+WINDOWS = [Window(k, d, s) for k in (3, 5) for d in (1, 2) for s in (1, 2)]
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_unit_equals_torch_forward_and_backward(
+    kernels: Kernels, window: Window, size: tuple[int, ...], threads: int
+) -> None:
+    channels = size[1]
+    x, draw = pictures(size), torch.Generator().manual_seed(1)
+    depthwise = torch.randn((channels, 1, window.kernel, window.kernel), generator=draw, dtype=x.dtype)
+    pointwise = torch.randn((channels, channels, 1, 1), generator=draw, dtype=x.dtype)
+    norm = norm_by_torch(x)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for given in (None, norm):
+            leaves = [
+                t.clone().requires_grad_() for t in (x if given is None else normed(x, norm), depthwise, pointwise)
+            ]
+            expected = unit_by_torch(window, *leaves)
+            y, y_norm = kernels.unit_forward(window, x, given, depthwise, pointwise, EPS)
+            torch.testing.assert_close(y, expected.detach(), rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(y_norm, norm_by_torch(y), rtol=1e-11, atol=1e-11)
+            gradient, coefficients = pictures(tuple(y.shape), 2), torch.randn((3, channels), generator=draw).double()
+            a, b, d = coefficients.view(3, 1, channels, 1, 1)
+            whole = a * gradient + b * y + d
+            grads = torch.autograd.grad(expected, leaves, whole)
+            x_grad = torch.zeros_like(x)
+            depthwise_grad, pointwise_grad, _ = kernels.unit_backward(
+                window, x, given, (depthwise, pointwise), (gradient, y, coefficients), x_grad, weights=True
+            )
+            for ours, theirs in zip((x_grad, depthwise_grad, pointwise_grad), grads, strict=True):
+                assert ours is not None
+                torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_unit_s_coefficients_are_those_of_the_batch_norm_before_it(kernels: Kernels) -> None:
+    x = pictures((3, 4, 6, 5))
+    norm, window = norm_by_torch(x), Window(3)
+    depthwise, pointwise = pictures((4, 1, 3, 3), 1).contiguous(), pictures((4, 4, 1, 1), 2).contiguous()
+    leaf = x.clone().requires_grad_()
+    expected = unit_by_torch(window, F.batch_norm(leaf, None, None, training=True, eps=EPS), depthwise, pointwise)
+    gradient = pictures(tuple(expected.shape), 3)
+    plain = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64).unsqueeze(1).expand(3, 4).contiguous()
+    inner = torch.empty_like(x)
+    y, _ = kernels.unit_forward(window, x, norm, depthwise, pointwise, EPS)
+    *_, coefficients = kernels.unit_backward(
+        window, x, norm, (depthwise, pointwise), (gradient, y, plain), inner, weights=False
+    )
+    assert coefficients is not None
+    total = torch.zeros_like(x)
+    kernels.add_affine(inner, x, coefficients, total)
+    torch.testing.assert_close(total, torch.autograd.grad(expected, leaf, gradient)[0], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_pools_equal_torch_forward_and_backward(kernels: Kernels, stride: int, size: tuple[int, ...]) -> None:
+    x, window = pictures(size).requires_grad_(), Window(3, stride=stride)
+    average = F.avg_pool2d(x, 3, stride, 1, count_include_pad=False)
+    y, norm = kernels.average_forward(window, x.detach(), EPS)
+    gradient, x_grad = pictures(tuple(y.shape), 1), torch.empty_like(x)
+    kernels.average_backward(window, gradient, x_grad)
+    assert norm is not None
+    torch.testing.assert_close(y, average.detach(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(norm, norm_by_torch(y), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(x_grad, torch.autograd.grad(average, x, gradient)[0], rtol=1e-12, atol=1e-12)
+
+    # Rectified, so that many numbers of a window are equal and the first of them must win.
+    flat = x.detach().relu().requires_grad_()
+    maximum = F.max_pool2d(flat, 3, stride, 1)
+    y, winners, _ = kernels.maximum_forward(window, flat.detach(), None)
+    kernels.maximum_backward(window, gradient, winners, x_grad)
+    assert torch.equal(y, maximum)
+    torch.testing.assert_close(x_grad, torch.autograd.grad(maximum, flat, gradient)[0], rtol=1e-12, atol=1e-12)
+
+
+def test_nan_is_never_rectified_or_pooled_away(kernels: Kernels) -> None:
+    x = pictures((1, 8, 6, 6))
+    x[0, 3, 2, 2] = float("nan")
+    assert kernels.maximum_forward(Window(3), x, None)[0].isnan().sum() == 9
+    depthwise, pointwise = pictures((8, 1, 3, 3), 1).contiguous(), pictures((8, 8, 1, 1), 2).contiguous()
+    assert kernels.unit_forward(Window(3), x, None, depthwise, pointwise, EPS)[0].isnan().sum() == 9 * 8
+
+
+def test_a_norm_keeps_its_digits_far_from_zero(kernels: Kernels) -> None:
+    x = pictures((4, 4, 16, 16), dtype=torch.float32)
+    mean, inverse = kernels.norm_of(x + 1000, EPS)
+    exact = norm_by_torch((x + 1000).double())
+    torch.testing.assert_close(mean.double(), exact[0], rtol=1e-6, atol=0)
+    torch.testing.assert_close(inverse.double(), exact[1], rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_threads_give_the_same_bits(kernels: Kernels, threads: int) -> None:
+    x = pictures((5, 12, 16, 16), dtype=torch.float32)
+    depthwise, pointwise = (
+        pictures((12, 1, 5, 5), 1).float().contiguous(),
+        pictures((12, 12, 1, 1), 2).float().contiguous(),
+    )
+    plain = torch.ones((3, 12))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        runs = []
+        for _ in range(5):
+            y, norm = kernels.unit_forward(Window(5), x, None, depthwise, pointwise, EPS)
+            x_grad = torch.zeros_like(x)
+            grads = kernels.unit_backward(
+                Window(5), x, None, (depthwise, pointwise), (x, y, plain), x_grad, weights=True
+            )
+            runs.append((y, norm, x_grad, *grads[:2], kernels.products([x, y], x)))
+        for run in runs[1:]:
+            assert all(torch.equal(one, other) for one, other in zip(run, runs[0], strict=True))  # type: ignore[arg-type]
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_library_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    build.library.cache_clear()
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
+    return monkeypatch
+
+
+def test_without_a_compiler_the_readable_engine_computes_and_says_so(no_library_yet: pytest.MonkeyPatch) -> None:
+    no_library_yet.setenv("PATH", "")
+    no_library_yet.delenv("CXX", raising=False)
+    supernet = build_supernet(tiny_space("darts"), macro_of())
+    engine = pick_engine("auto", supernet, torch.device("cpu"))
+    assert engine.name == "reference"
+    assert engine.note is not None
+    assert "no C++ compiler" in engine.note
+    with pytest.raises(InputError, match="-engine native: no C"):
+        pick_engine("native", supernet, torch.device("cpu"))
+
+
+def test_a_compiler_that_fails_is_named(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho 'error: no such flag' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    no_library_yet.setenv("CXX", str(broken))
+    with pytest.raises(NoCompilerError, match="broken cannot build the kernels: error: no such flag"):
+        library()
+    assert not list((tmp_path / "dadarts" / "native").iterdir())
+
+
+def test_a_compiled_library_is_used_again(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    compiler = tmp_path / "compiler"
+    count = tmp_path / "count"
+    real = build._compiler()
+    compiler.write_text(f'#!/bin/sh\necho run >> {count}\nexec {real} -O0 "$@"\n')
+    compiler.chmod(0o755)
+    no_library_yet.setenv("CXX", str(compiler))
+    for _ in range(2):
+        build.library.cache_clear()
+        assert isinstance(library(), ctypes.CDLL)
+    # Its version is asked for each time; it compiles once.
+    assert count.read_text().split() == ["run"] * 3

@@ -12,7 +12,7 @@ from torch import nn
 from dadarts.config import RunConfig
 from dadarts.errors import InputError
 
-_ELEMENTS_FOR_MANY_THREADS = 2**19
+_ELEMENTS_FOR_MANY_THREADS = 2**18
 
 
 def pick_device(config: RunConfig) -> torch.device:
@@ -51,7 +51,7 @@ def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int) -> i
     """How many CPU threads to use: `-threads`, or a rule.
 
     The rule looks at sizes only and never at a clock, because sums depend on the number of threads and a seed must
-    give the same genotype twice: one thread where a state of the network has fewer than 2^19 numbers (small
+    give the same genotype twice: one thread where a state of the network has fewer than 2^18 numbers (small
     operations run slower on two threads than on one), else one a core.
     """
     if config.threads is not None:

@@ -8,6 +8,7 @@
 // number of threads gives the same bits.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -117,21 +118,46 @@ long tile_of(long channels) {
     return std::lcm(channels, Simd<T>::width);
 }
 
-// Sizes of the buffers that a window slides over. Pixels of fewer channels than a vector are packed, so that the
+// Sizes of the buffers that a window slides over. With stride 2 a padded row holds its even pixels, then its odd ones, so
+// that what a tap reads of a row lies side by side whatever the stride. Pixels of fewer channels than a vector are packed, so that the
 // pointwise convolution of `pack` pixels is one product with a block diagonal matrix.
 template <class T>
 struct Plan : Window {
-    long tile, row, padded, out_row, pack, columns;
+    long tile, plane, row, padded, out_row, pack, columns;
+    // What to add to a window's first number for each tap: divided out once, not for every vector.
+    std::array<long, 25> taps;
     explicit Plan(const Window& window) : Window(window) {
         tile = tile_of<T>(channels);
         pack = std::max(1L, std::lcm(channels, Simd<T>::width) / channels * (channels < Simd<T>::width));
         columns = round_up(pack * channels, Simd<T>::width);
         out_row = round_up(out_width() * channels, tile) + tile + columns;
-        row = (width + 2 * pad()) * channels;
+        plane = (width + 2 * pad() + stride - 1) / stride * channels;
+        row = stride * plane;
         // The last block of a row reads up to a tile past it.
         padded = (height + 2 * pad()) * row + out_row + tile;
+        for (long at = 0; at < kernel * kernel; ++at)
+            taps[at] = at / kernel * dilation * row + column(at % kernel * dilation);
     }
-    long interior(long y) const { return (y + pad()) * row + pad() * channels; }
+    // Where the pixel of a column of the padded picture lies in its row.
+    long column(long x) const { return x % stride * plane + x / stride * channels; }
+
+    // Copies a row of the picture into its padded row, or out of it.
+    void enter(const T* from, T* padded_row) const {
+        if (stride == 1)
+            std::memcpy(padded_row + pad() * channels, from, width * channels * sizeof(T));
+        else
+            for (long x = 0; x < width; ++x)
+                std::memcpy(padded_row + column(x + pad()), from + x * channels, channels * sizeof(T));
+    }
+    void leave(const T* padded_row, T* to) const {
+        if (stride == 1)
+            std::memcpy(to, padded_row + pad() * channels, width * channels * sizeof(T));
+        else
+            for (long x = 0; x < width; ++x)
+                std::memcpy(to + x * channels, padded_row + column(x + pad()), channels * sizeof(T));
+    }
+
+    long interior(long y) const { return (y + pad()) * row; }
     long packs() const { return (out_width() + pack - 1) / pack; }
     long packed() const { return pack * channels; }
 };
@@ -156,134 +182,91 @@ Buffer<T> tiled_taps(const T* weight, const Plan<T>& plan, bool rotated) {
 
 // relu(x * scale + shift), or relu(x), into the interior of a padded picture. NaN stays NaN.
 template <class T>
-void rectified(const T* x, const T* scale, const T* shift, const Plan<T>& plan, T* padded) {
+void rectified(const T* x, const T* scale, const T* shift, const Plan<T>& plan, T* scratch, T* padded) {
     const long n = plan.width * plan.channels;
     for (long y = 0; y < plan.height; ++y) {
         const T* from = x + y * n;
-        T* to = padded + plan.interior(y);
+        T* row = padded + plan.interior(y);
+        T* to = plan.stride == 1 ? row + plan.pad() * plan.channels : scratch;
         each<T>(n, plan.tile, [&](auto lane, long i, long at) {
             auto value = lane.load(from + i);
             if (scale != nullptr) value = value * lane.load(scale + at) + lane.load(shift + at);
             lane.store(to + i, value <= 0 ? decltype(value){} : value);
         });
+        if (plan.stride != 1) plan.enter(scratch, row);
     }
 }
 
-// A row of a depthwise convolution with stride 1: `rows` is the padded picture at the row's first tap.
+// A part of a row of a depthwise convolution: `rows` is the padded picture at the part's first tap.
 template <class T, int K, int Tiles>
 inline void convolved_tiles(const T* rows, const T* taps, const Plan<T>& plan, T* out) {
     constexpr long width = Simd<T>::width;
-    const long step = plan.dilation * plan.channels, down = plan.dilation * plan.row, tile = plan.tile;
+    const long tile = plan.tile;
     for (long i = 0; i < tile; i += width) {
         typename Simd<T>::vector total[Tiles] = {};
         const T* kernel = taps + i;
-        for (int dy = 0; dy < K; ++dy) {
-            const T* from = rows + dy * down + i;
-            for (int dx = 0; dx < K; ++dx, from += step, kernel += tile) {
-                const auto tap = load(kernel);
-                for (int u = 0; u < Tiles; ++u) total[u] += load(from + u * tile) * tap;
-            }
+        for (int tap = 0; tap < K * K; ++tap, kernel += tile) {
+            const T* from = rows + plan.taps[tap] + i;
+            const auto by = load(kernel);
+            for (int u = 0; u < Tiles; ++u) total[u] += load(from + u * tile) * by;
         }
         for (int u = 0; u < Tiles; ++u) store(out + i + u * tile, total[u]);
     }
 }
 
-template <class T, int K>
-void convolved_row(const T* rows, const T* taps, const Plan<T>& plan, long length, T* out) {
-    long i = 0;
-    for (; i + 3 * plan.tile < length; i += 4 * plan.tile) convolved_tiles<T, K, 4>(rows + i, taps, plan, out + i);
-    for (; i < length; i += plan.tile) convolved_tiles<T, K, 1>(rows + i, taps, plan, out + i);
-}
-
-// The same with any stride, pixel by pixel.
-template <class T, int K>
-void strided_row(const T* rows, const T* taps, const Plan<T>& plan, T* out) {
-    constexpr long width = Simd<T>::width;
-    const long step = plan.dilation * plan.channels, down = plan.dilation * plan.row;
-    for (long x = 0; x < plan.out_width(); ++x) {
-        const T* at = rows + x * plan.stride * plan.channels;
-        T* to = out + x * plan.channels;
-        // Vectors run past the pixel's channels into the next one's, which is written afterwards.
-        for (long c = 0; c < plan.channels; c += width) {
-            typename Simd<T>::vector total = {};
-            for (int dy = 0; dy < K; ++dy)
-                for (int dx = 0; dx < K; ++dx)
-                    total += load(at + dy * down + dx * step + c) * load(taps + (dy * K + dx) * plan.tile + c);
-            store(to + c, total);
-        }
-    }
-}
-
+// A row of a depthwise convolution, in whole tiles.
 template <class T, int K>
 void depthwise_row(const T* padded, long y, const T* taps, const Plan<T>& plan, T* out) {
     const T* rows = padded + y * plan.stride * plan.row;
-    if (plan.stride == 1)
-        convolved_row<T, K>(rows, taps, plan, plan.out_width() * plan.channels, out);
-    else
-        strided_row<T, K>(rows, taps, plan, out);
+    const long length = plan.out_width() * plan.channels;
+    long i = 0;
+    for (; i + 3 * plan.tile < length; i += 4 * plan.tile) convolved_tiles<T, K, 4>(rows + i, taps, plan, out + i);
+    for (; i < length; i += plan.tile) convolved_tiles<T, K, 1>(rows + i, taps, plan, out + i);
 }
 
 // taps_grad[tap] += sum over pixels of padded input at the tap times gradient; each a tile.
 template <class T, int K>
 void depthwise_weight_row(const T* padded, long y, const T* gradient, const Plan<T>& plan, T* taps_grad) {
     constexpr long width = Simd<T>::width;
-    const long step = plan.dilation * plan.channels, down = plan.dilation * plan.row, tile = plan.tile;
-    const long length = plan.out_width() * plan.channels;
+    const long tile = plan.tile, length = plan.out_width() * plan.channels;
     const T* rows = padded + y * plan.stride * plan.row;
-    if (plan.stride != 1) {
-        for (int dy = 0; dy < K; ++dy)
-            for (int dx = 0; dx < K; ++dx) {
-                T* sums = taps_grad + (dy * K + dx) * tile;
-                for (long x = 0; x < plan.out_width(); ++x) {
-                    const T* from = rows + dy * down + dx * step + x * plan.stride * plan.channels;
-                    const T* by = gradient + x * plan.channels;
-                    each<T>(plan.channels, plan.tile, [&](auto lane, long c, long) {
-                        lane.store(sums + c, lane.load(sums + c) + lane.load(from + c) * lane.load(by + c));
-                    });
-                }
-            }
-        return;
-    }
     // The gradient's row ends in zeros, so that whole tiles may be taken.
-    for (int dy = 0; dy < K; ++dy)
+    for (int dy = 0; dy < K; ++dy) {
+        const long* offset = plan.taps.data() + dy * K;
         for (long i = 0; i < tile; i += width) {
             typename Simd<T>::vector even[K] = {}, odd[K] = {};
-            const T* from = rows + dy * down + i;
+            const T* from = rows + i;
             long base = 0;
             for (; base + tile < length; base += 2 * tile) {
                 const auto g = load(gradient + base + i), h = load(gradient + base + tile + i);
                 for (int dx = 0; dx < K; ++dx) {
-                    even[dx] += load(from + base + dx * step) * g;
-                    odd[dx] += load(from + base + tile + dx * step) * h;
+                    even[dx] += load(from + base + offset[dx]) * g;
+                    odd[dx] += load(from + base + tile + offset[dx]) * h;
                 }
             }
             if (base < length) {
                 const auto g = load(gradient + base + i);
-                for (int dx = 0; dx < K; ++dx) even[dx] += load(from + base + dx * step) * g;
+                for (int dx = 0; dx < K; ++dx) even[dx] += load(from + base + offset[dx]) * g;
             }
             for (int dx = 0; dx < K; ++dx) {
                 T* sums = taps_grad + (dy * K + dx) * tile + i;
                 store(sums, load(sums) + even[dx] + odd[dx]);
             }
         }
+    }
 }
 
 // Scatters a gradient row of a strided convolution back onto the padded picture.
 template <class T, int K>
 void scattered_row(const T* gradient, long y, const T* taps, const Plan<T>& plan, T* padded) {
     T* rows = padded + y * plan.stride * plan.row;
-    for (int dy = 0; dy < K; ++dy)
-        for (int dx = 0; dx < K; ++dx) {
-            T* to = rows + dy * plan.dilation * plan.row + dx * plan.dilation * plan.channels;
-            const T* tap = taps + (dy * K + dx) * plan.tile;
-            for (long x = 0; x < plan.out_width(); ++x) {
-                T* pixel = to + x * plan.stride * plan.channels;
-                const T* by = gradient + x * plan.channels;
-                each<T>(plan.channels, plan.tile, [&](auto lane, long c, long) {
-                    lane.store(pixel + c, lane.load(pixel + c) + lane.load(by + c) * lane.load(tap + c));
-                });
-            }
-        }
+    for (int tap = 0; tap < K * K; ++tap) {
+        T* to = rows + plan.taps[tap];
+        const T* by = taps + tap * plan.tile;
+        each<T>(plan.out_width() * plan.channels, plan.tile, [&](auto lane, long i, long at) {
+            lane.store(to + i, lane.load(to + i) + lane.load(gradient + i) * lane.load(by + at));
+        });
+    }
 }
 
 // out (pixels, n) = in (pixels, k) times matrix (k, columns), of whose columns the first n count.
@@ -372,10 +355,19 @@ void outer(const T* in, long pixels, long k, const T* gradient, long n, long col
 // sums[c] += sum of value(lane, i, i % tile) over the numbers i of channel c.
 template <class T, class Value>
 void channel_sums(long length, long channels, long tile, T* scratch, T* sums, Value value) {
-    std::fill(scratch, scratch + tile, T(0));
-    each<T>(length, tile, [&](auto lane, long i, long at) {
-        lane.store(scratch + at, lane.load(scratch + at) + value(lane, i, at));
-    });
+    constexpr long width = Simd<T>::width;
+    const long whole = length / tile * tile;
+    for (long at = 0; at < tile; at += width) {
+        typename Simd<T>::vector even = {}, odd = {};
+        long i = at;
+        for (; i + tile < whole; i += 2 * tile) {
+            even += value(VectorLane<T>(), i, at);
+            odd += value(VectorLane<T>(), i + tile, at);
+        }
+        if (i < whole) even += value(VectorLane<T>(), i, at);
+        store(scratch + at, even + odd);
+    }
+    for (long i = whole; i < length; ++i) scratch[i - whole] += value(ScalarLane<T>(), i, i - whole);
     for (long base = 0; base < tile; base += channels)
         for (long c = 0; c < channels; ++c) sums[c] += scratch[base + c];
 }
@@ -387,22 +379,23 @@ class Moments {
     double count = 0;
     std::vector<double> mean, squares;
     Moments(long channels, long tile)
-        : mean(channels), squares(channels), channels_(channels), tile_(tile), scratch_(tile), sums_(channels), centre_(tile) {}
+        : mean(channels), squares(channels), channels_(channels), tile_(tile), scratch_(tile), sums_(2 * channels), centre_(tile) {}
 
+    // Distances are first taken from the first pixel, which keeps the digits of channels far from zero.
     void add(const T* pixels, long n) {
-        std::fill(sums_.begin(), sums_.end(), T(0));
-        channel_sums(n * channels_, channels_, tile_, scratch_.data(), sums_.data(),
-                     [&](auto lane, long i, long) { return lane.load(pixels + i); });
-        for (long c = 0; c < channels_; ++c) sums_[c] /= T(n);
-        merge(n, [&](long c) { return double(sums_[c]); }, [](long) { return 0.0; });
-        repeat(sums_.data(), channels_, tile_, centre_.data());
+        repeat(pixels, channels_, tile_, centre_.data());
         std::fill(sums_.begin(), sums_.end(), T(0));
         const T* centre = centre_.data();
-        channel_sums(n * channels_, channels_, tile_, scratch_.data(), sums_.data(), [&](auto lane, long i, long at) {
-            const auto distance = lane.load(pixels + i) - lane.load(centre + at);
-            return distance * distance;
-        });
-        for (long c = 0; c < channels_; ++c) squares[c] += sums_[c];
+        const auto distance = [&](auto lane, long i, long at) { return lane.load(pixels + i) - lane.load(centre + at); };
+        channel_sums(n * channels_, channels_, tile_, scratch_.data(), sums_.data(), distance);
+        channel_sums(n * channels_, channels_, tile_, scratch_.data(), sums_.data() + channels_,
+                     [&](auto lane, long i, long at) {
+                         const auto from_centre = distance(lane, i, at);
+                         return from_centre * from_centre;
+                     });
+        merge(
+            n, [&](long c) { return double(centre_[c]) + double(sums_[c]) / n; },
+            [&](long c) { return std::max(0.0, sums_[channels_ + c] - double(sums_[c]) * sums_[c] / n); });
     }
 
     void add(const Moments& other) {
@@ -481,9 +474,9 @@ void unit_forward(const Window& window, const T* x, const T* norm, const T* dept
     const long out_size = plan.out_height() * out_width * channels;
     std::vector<Moments<T>> moments(threads, Moments<T>(channels, plan.tile));
     shares(plan.pictures, threads, [&](int share, long first, long last) {
-        Buffer<T> padded(plan.padded), row(plan.out_row), result(plan.out_row);
+        Buffer<T> padded(plan.padded), row(plan.out_row), result(plan.out_row), scratch(plan.width * channels);
         for (long b = first; b < last; ++b) {
-            rectified(x + b * in_size, affine.scales(), affine.shifts(), plan, padded.data());
+            rectified(x + b * in_size, affine.scales(), affine.shifts(), plan, scratch.data(), padded.data());
             for (long r = 0; r < plan.out_height(); ++r) {
                 T* out = y + b * out_size + r * out_width * channels;
                 depthwise_row<T, K>(padded.data(), r, taps.data(), plan, row.data());
@@ -517,11 +510,12 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
     std::vector<std::vector<double>> sums(threads, std::vector<double>(2 * channels));
     shares(plan.pictures, threads, [&](int share, long first, long last) {
         Buffer<T> padded(plan.padded), spread(plan.padded), row(plan.out_row), out_grad(plan.out_row);
-        Buffer<T> inner(plan.out_row), in_grad(plan.out_row + in_row), row_sums(2 * channels), scratch(plan.tile);
+        Buffer<T> inner(plan.out_row), in_grad(plan.out_row + in_row), activations(in_row);
+        Buffer<T> row_sums(2 * channels), scratch(std::max(plan.tile, in_row));
         taps_grad[share].assign(taps_n * plan.tile, 0);
         matrix_grad[share].assign(packed * columns, 0);
         for (long picture = first; picture < last; ++picture) {
-            rectified(x + picture * in_size, affine.scales(), affine.shifts(), plan, padded.data());
+            rectified(x + picture * in_size, affine.scales(), affine.shifts(), plan, scratch.data(), padded.data());
             if (plan.stride != 1) std::fill(spread.begin(), spread.end(), T(0));
             for (long r = 0; r < plan.out_height(); ++r) {
                 const T* g = gradient + picture * out_size + r * out_row;
@@ -537,17 +531,20 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
                     depthwise_weight_row<T, K>(padded.data(), r, inner.data(), plan, taps_grad[share].data());
                 }
                 if (plan.stride == 1)
-                    std::memcpy(spread.data() + plan.interior(r), inner.data(), out_row * sizeof(T));
+                    plan.enter(inner.data(), spread.data() + plan.interior(r));
                 else
                     scattered_row<T, K>(inner.data(), r, taps.data(), plan, spread.data());
             }
             for (long r = 0; r < plan.height; ++r) {
-                const T* from = spread.data() + plan.interior(r);
-                if (plan.stride == 1) {
-                    convolved_row<T, K>(spread.data() + r * plan.row, rotated.data(), plan, in_row, in_grad.data());
-                    from = in_grad.data();
+                if (plan.stride == 1)
+                    depthwise_row<T, K>(spread.data(), r, rotated.data(), plan, in_grad.data());
+                else
+                    plan.leave(spread.data() + plan.interior(r), in_grad.data());
+                const T *from = in_grad.data(), *active = padded.data() + plan.interior(r) + plan.pad() * channels;
+                if (plan.stride != 1) {
+                    plan.leave(padded.data() + plan.interior(r), activations.data());
+                    active = activations.data();
                 }
-                const T* active = padded.data() + plan.interior(r);
                 T* to = x_grad + picture * in_size + r * in_row;
                 each<T>(in_row, plan.tile, [&](auto lane, long i, long) {
                     const auto value = lane.load(from + i);

@@ -3,13 +3,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup demo test lint types layers tests clean
+.PHONY: setup demo test lint types layers tests bench clean
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m dadarts.native
 	touch $@
 
 demo: setup
@@ -29,6 +30,9 @@ layers: setup
 
 tests: setup
 	$(BIN)/pytest -n 2 --dist worksteal
+
+bench: setup
+	$(BIN)/python benchmarks/engine.py
 
 clean:
 	rm -rf $(VENV)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from dadarts.alphas import Alphas, Mixing
 from dadarts.cells import Macro
 from dadarts.errors import InputError
 from dadarts.genotype import Genotype, read_off
+from dadarts.native import Kernels, NoCompilerError, library
 from dadarts.network import Network
 from dadarts.ops import OPS
 from dadarts.relax import AnyRelaxation, Hard, TopK
@@ -34,6 +36,14 @@ RELAXATIONS: tuple[AnyRelaxation, ...] = (
     Hard(start=1),
 )
 """Every relaxation with its defaults, so that a new one is tested by existing, and some settings of ours."""
+
+
+def native_kernels() -> Kernels:
+    """The compiled kernels; a test that needs them is skipped where there is no C++ compiler."""
+    try:
+        return Kernels(library())
+    except NoCompilerError as error:
+        pytest.skip(str(error))
 
 
 def tiny_space(name: str) -> SearchSpace:

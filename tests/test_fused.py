@@ -14,7 +14,6 @@ from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.engines import Forward
 from dadarts.fused import FusedSupernet
-from dadarts.native import Kernels, library
 from dadarts.optimizers import Optimizers
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress
@@ -28,6 +27,7 @@ from tests.nets import (
     build_supernet,
     every_space,
     macro_of,
+    native_kernels,
     ragged_space,
     tiny_space,
 )
@@ -45,7 +45,7 @@ def batch_of(shape: tuple[int, int, int], seed: int = 0) -> tuple[Tensor, Tensor
 def both(search_space: SearchSpace, shape: tuple[int, int, int], layers: int = 3) -> tuple[Supernet, FusedSupernet]:
     supernet = build_supernet(search_space, macro_of(channels=4, layers=layers, image_shape=shape))
     supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return supernet, FusedSupernet(supernet, Kernels(library()))
+    return supernet, FusedSupernet(supernet, native_kernels())
 
 
 def gradients(

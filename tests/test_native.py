@@ -13,7 +13,7 @@ from torch import Tensor
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError
 from dadarts.native import Kernels, NoCompilerError, Window, build, library
-from tests.nets import build_supernet, macro_of, tiny_space
+from tests.nets import build_supernet, macro_of, native_kernels, tiny_space
 
 EPS = 1e-5
 SIZES = [(2, 1, 5, 7), (3, 2, 6, 6), (2, 3, 9, 13), (2, 4, 8, 8), (1, 8, 4, 5), (2, 12, 5, 3), (2, 20, 2, 1)]
@@ -21,7 +21,7 @@ SIZES = [(2, 1, 5, 7), (3, 2, 6, 6), (2, 3, 9, 13), (2, 4, 8, 8), (1, 8, 4, 5), 
 
 @pytest.fixture(scope="module")
 def kernels() -> Kernels:
-    return Kernels(library())
+    return native_kernels()
 
 
 def pictures(size: tuple[int, ...], seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -194,6 +194,15 @@ def test_a_compiler_that_fails_is_named(no_library_yet: pytest.MonkeyPatch, tmp_
     assert not list((tmp_path / "dadarts" / "native").iterdir())
 
 
+def test_a_cache_that_cannot_be_written_leaves_the_readable_engine(
+    no_library_yet: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "dadarts").write_text("a file where the folder should be")
+    with pytest.raises(NoCompilerError, match=f"cannot be kept in {tmp_path / 'dadarts'}"):
+        library()
+
+
+@pytest.mark.usefixtures("kernels")
 def test_a_compiled_library_is_used_again(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
     compiler = tmp_path / "compiler"
     count = tmp_path / "count"

@@ -296,6 +296,15 @@ def test_a_run_goes_on_with_no_other_number_of_threads(monkeypatch: pytest.Monke
     )
 
 
+def test_a_run_goes_on_with_the_engine_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    succeed(search, "-name", "whole", *SEARCH, "-engine", "reference")
+    with stop_after(3, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH, "-engine", "reference")
+    assert "-engine" in refusal(search, "-name", "it", *SEARCH, "-engine", "native", "-resume")
+    succeed(search, "-name", "it", *SEARCH, "-resume")
+    assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
+
+
 def test_where_and_how_a_run_works_may_change_when_it_goes_on(
     whole_search: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

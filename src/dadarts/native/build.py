@@ -37,10 +37,14 @@ def library() -> ctypes.CDLL:
     """
     compiler = _compiler()
     path = _folder() / f"kernels-{_fingerprint(compiler)}.so"
-    if not path.exists():
-        _compile(compiler, path)
-    # In the same process as torch there must be one OpenMP: the name is resolved by what torch has loaded.
-    return ctypes.CDLL(str(path))
+    try:
+        if not path.exists():
+            _compile(compiler, path)
+        # In the same process as torch there must be one OpenMP: the name is resolved by what torch has loaded.
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        # The cache cannot be written, or nothing may be run from there.
+        raise NoCompilerError(f"native kernels cannot be kept in {path.parent} ({error.strerror or error})") from None
 
 
 def _compiler() -> str:

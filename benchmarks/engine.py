@@ -1,8 +1,8 @@
 """Time and memory of the engines: ``python benchmarks/engine.py`` (or ``make bench``).
 
 Every pass is timed in one interleaved process on the native engine, on the readable supernet in NCHW, as other
-projects ship it, and on the readable supernet in channels_last; the readable ones compute every operation of a hard
-pass, too. Ratios of medians, with the lowest and highest of the rounds. Figures go to benchmarks/results/engine.json,
+projects ship it, and on the readable supernet in channels_last; in `hard` the readable ones compute every operation, as
+others do. Ratios of medians, with the lowest and highest of the rounds. Figures go to benchmarks/results/engine.json,
 the table to engine.md beside it.
 """
 

@@ -48,7 +48,7 @@ WINDOWS = [Window(k, d, s) for k in (3, 5) for d in (1, 2) for s in (1, 2)]
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, 5])
 def test_a_unit_equals_torch_forward_and_backward(
     kernels: Kernels, window: Window, size: tuple[int, ...], threads: int
 ) -> None:
@@ -206,7 +206,7 @@ def test_a_cache_that_cannot_be_written_leaves_the_readable_engine(
 def test_a_compiled_library_is_used_again(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
     compiler = tmp_path / "compiler"
     count = tmp_path / "count"
-    real = build._compiler()
+    (real,) = build._compiler()
     compiler.write_text(f'#!/bin/sh\necho run >> {count}\nexec {real} -O0 "$@"\n')
     compiler.chmod(0o755)
     no_library_yet.setenv("CXX", str(compiler))
@@ -215,3 +215,38 @@ def test_a_compiled_library_is_used_again(no_library_yet: pytest.MonkeyPatch, tm
         assert isinstance(library(), ctypes.CDLL)
     # Its version is asked for each time; it compiles once.
     assert count.read_text().split() == ["run"] * 3
+
+
+@pytest.mark.usefixtures("kernels")
+def test_a_damaged_library_is_compiled_again(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "dadarts" / "native"
+    folder.mkdir(parents=True)
+    damaged = folder / f"kernels-{build._fingerprint(build._compiler())}.so"
+    damaged.write_bytes(b"")
+    assert isinstance(library(), ctypes.CDLL)
+    assert damaged.stat().st_size > 0
+
+
+@pytest.mark.parametrize("content", ["", "not a program"])
+def test_a_compiler_that_is_none_leaves_the_readable_engine(
+    no_library_yet: pytest.MonkeyPatch, tmp_path: Path, content: str
+) -> None:
+    named = tmp_path / "compiler"
+    if content:
+        named.write_text(content)
+        named.chmod(0o755)
+    no_library_yet.setenv("CXX", str(named))
+    with pytest.raises(NoCompilerError, match=str(named)):
+        library()
+
+
+def test_what_kernels_cannot_compute_is_refused(kernels: Kernels) -> None:
+    x, window = pictures((2, 8, 4, 4)), Window(3)
+    with pytest.raises(ValueError, match="3 or 5 wide"):
+        Window(7)
+    with pytest.raises(ValueError, match="channels_last"):
+        kernels.average_forward(window, x.contiguous(), EPS)
+    with pytest.raises(TypeError, match=r"not torch\.bfloat16 on cpu"):
+        kernels.average_forward(window, x.bfloat16(), EPS)
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        kernels.norm_of(x[:1, :, :1, :1].contiguous(memory_format=torch.channels_last), EPS)

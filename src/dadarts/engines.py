@@ -51,4 +51,6 @@ def pick_engine(name: EngineName, supernet: Supernet, device: torch.device) -> E
     except NoCompilerError as error:
         if name == "native":
             raise InputError(f"-engine native: {error}; use -engine reference") from None
-        return Engine("reference", supernet, f"{error}: the readable engine computes instead, at half the speed")
+        return Engine(
+            "reference", supernet, f"{error}: the readable engine computes instead, two to three times as slowly"
+        )

@@ -14,7 +14,7 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -24,62 +24,12 @@ from torch.autograd.function import once_differentiable
 
 from dadarts.alphas import Mixing
 from dadarts.cells import Cell
-from dadarts.native import Kernels, Window
-from dadarts.ops import BatchNorm, DilatedDepthwise, DilConv, FactorizedReduce, ReLUConvBN, SepConv
+from dadarts.native import Kernels
 from dadarts.supernet import MixedNode, Supernet
+from dadarts.terms import Chain, Other, Place, Pool, Unit, places_of
 
-
-@dataclass(frozen=True)
-class Unit:
-    """Norm of the input, ReLU, depthwise and pointwise convolution; the norm of the output is left to its reader."""
-
-    window: Window
-    depthwise: Tensor
-    pointwise: Tensor
-    eps: float
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A separable (two units) or dilated (one unit) convolution."""
-
-    units: tuple[Unit, ...]
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A 3x3 pool; eps is that of the batch norm behind it, None where there is none."""
-
-    maximum: bool
-    window: Window
-    eps: float | None
-
-
-@dataclass(frozen=True)
-class Identity:
-    """The skip connection of stride 1."""
-
-
-@dataclass(frozen=True)
-class Other:
-    """Any other operation, computed by torch; eps is that of the batch norm left out of `body`, None without one."""
-
-    body: Callable[[Tensor], Tensor]
-    eps: float | None
-
-
-Term: TypeAlias = Chain | Pool | Identity | Other
 Raw: TypeAlias = tuple[Tensor, Tensor | None]
 """An operation's output before its batch norm, and the norm (2, C) to apply, None where there is none."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A term and where its weight stands in the node's mixing weights."""
-
-    edge: int
-    column: int
-    term: Term
 
 
 class FusedSupernet:
@@ -93,7 +43,7 @@ class FusedSupernet:
     def __init__(self, supernet: Supernet, kernels: Kernels) -> None:
         self.supernet = supernet
         self._kernels = kernels
-        self._places = {node: _places(node) for node in supernet.modules() if isinstance(node, MixedNode)}
+        self._places = {node: places_of(node) for node in supernet.modules() if isinstance(node, MixedNode)}
 
     def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0) -> Tensor:
         """Logits (B, classes); see `Supernet.forward`."""
@@ -213,7 +163,8 @@ class _MixedSum(torch.autograd.Function):
             norms.append(norm)
         plain = saved[0].new_tensor([[0.0], [1.0]]).expand(2, saved[0].shape[1])
         norm_J2C = torch.stack([plain if norm is None else norm for norm in norms])
-        scales = mixing_EO.detach()[call.where].unsqueeze(1) * norm_J2C[:, 1]
+        weights = mixing_EO.detach()[call.where].unsqueeze(1).to(norm_J2C.dtype)
+        scales = weights * norm_J2C[:, 1]
         bias = -(scales * norm_J2C[:, 0]).sum(dim=0)
         ctx.call, ctx.steps, ctx.values = call, steps, values
         ctx.normed = torch.tensor([norm is not None for norm in norms])
@@ -239,12 +190,22 @@ class _MixedSum(torch.autograd.Function):
         grads: list[Tensor | None] = [None] * len(needed)
         used = weights.tolist()
         for j, (steps, at) in enumerate(zip(ctx.steps, ctx.values, strict=True)):
-            if used[j] == 0:
+            wanted = (
+                needed[at]
+                if not steps
+                else any(
+                    needed[index]
+                    for step in steps
+                    for index in (step.x, step.depthwise, step.pointwise)
+                    if index < len(needed)
+                )
+            )
+            if used[j] == 0 or not wanted:
                 continue
             source = gradient, saved[at], coefficients[j]
             for step in reversed(steps):
                 source = _unit_backward(call.kernels, step, saved, source, grads, needed)
-            if not steps and needed[at]:
+            if not steps:
                 value = saved[at] if ctx.normed[j] else None
                 call.kernels.add_affine(gradient, value, coefficients[j], _total(grads, saved, at))
         return None, mixing_grad, *grads
@@ -319,52 +280,3 @@ class _Pooled(torch.autograd.Function):
         else:
             ctx.kernels.average_backward(ctx.pool.window, gradient, x_grad)
         return None, None, x_grad
-
-
-def _places(node: MixedNode) -> tuple[Place, ...]:
-    return tuple(Place(edge, column, _term(node.get_submodule(name))) for edge, column, name in node.places)
-
-
-def _term(operation: nn.Module) -> Term:
-    match operation:
-        case SepConv() | DilConv():
-            return Chain(tuple(_units(operation)))
-        case nn.Identity():
-            return Identity()
-        case nn.AvgPool2d() | nn.MaxPool2d():
-            return _pool(operation, None)
-        case nn.Sequential() if isinstance(operation[0], nn.AvgPool2d | nn.MaxPool2d):
-            return _pool(operation[0], _eps(operation[1]))
-        case ReLUConvBN():
-            return Other(nn.Sequential(operation[0], operation[1]), _eps(operation[2]))
-        case FactorizedReduce():
-            return Other(operation.halves, _eps(operation.norm))
-    return Other(operation, None)
-
-
-def _pool(window: nn.AvgPool2d | nn.MaxPool2d, eps: float | None) -> Pool:
-    stride = window.stride if isinstance(window.stride, int) else window.stride[0]
-    return Pool(isinstance(window, nn.MaxPool2d), Window(3, stride=stride), eps)
-
-
-def _units(operation: nn.Sequential) -> Sequence[Unit]:
-    layers = list(operation)
-    return [
-        Unit(*_depthwise(depthwise), pointwise.weight, _eps(norm))
-        for _, depthwise, pointwise, norm in zip(*[iter(layers)] * 4, strict=True)
-    ]
-
-
-# nn.Sequential forgets the types of what it holds.
-
-
-def _eps(norm: nn.Module) -> float:
-    assert isinstance(norm, BatchNorm)  # noqa: S101
-    return norm.eps
-
-
-def _depthwise(convolution: nn.Module) -> tuple[Window, Tensor]:
-    if isinstance(convolution, DilatedDepthwise):
-        return Window(convolution.conv.kernel_size[0], 2, convolution.stride), convolution.conv.weight
-    assert isinstance(convolution, nn.Conv2d)  # noqa: S101
-    return Window(convolution.kernel_size[0], 1, convolution.stride[0]), convolution.weight

@@ -10,8 +10,10 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,10 +38,15 @@ def library() -> ctypes.CDLL:
         NoCompilerError: they cannot be built here.
     """
     compiler = _compiler()
-    path = _folder() / f"kernels-{_fingerprint(compiler)}.so"
     try:
-        if not path.exists():
-            _compile(compiler, path)
+        path = _folder() / f"kernels-{_fingerprint(compiler)}.so"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoCompilerError(f"{' '.join(compiler)} cannot be run ({error})") from None
+    try:
+        if path.exists():
+            with suppress(OSError):  # cut short by a full disk or a power failure: compiled once more
+                return ctypes.CDLL(str(path))
+        _compile(compiler, path)
         # In the same process as torch there must be one OpenMP: the name is resolved by what torch has loaded.
         return ctypes.CDLL(str(path))
     except OSError as error:
@@ -47,10 +54,15 @@ def library() -> ctypes.CDLL:
         raise NoCompilerError(f"native kernels cannot be kept in {path.parent} ({error.strerror or error})") from None
 
 
-def _compiler() -> str:
-    for name in (os.environ.get("CXX"), "c++", "g++", "clang++"):
-        if name and (found := shutil.which(name)):
-            return found
+def _compiler() -> list[str]:
+    named = shlex.split(os.environ.get("CXX", ""))
+    if named:
+        if shutil.which(named[0]):
+            return named
+        raise NoCompilerError(f"no C++ compiler {named[0]}, which CXX names")
+    for name in ("c++", "g++", "clang++"):
+        if found := shutil.which(name):
+            return [found]
     raise NoCompilerError("no C++ compiler (c++, g++ or clang++; CXX names another)")
 
 
@@ -58,10 +70,12 @@ def _folder() -> Path:
     return Path(platformdirs.user_cache_dir("dadarts")) / "native"
 
 
-def _fingerprint(compiler: str) -> str:
-    answer = subprocess.run([compiler, "--version"], capture_output=True, check=False)  # noqa: S603
-    digest = hashlib.sha256(SOURCE.read_bytes())
-    digest.update(" ".join((compiler, *_FLAGS, platform.machine(), _processor(), str(_openmp()))).encode())
+def _fingerprint(compiler: list[str]) -> str:
+    answer = subprocess.run([*compiler, "--version"], capture_output=True, check=False, timeout=30)  # noqa: S603
+    digest = hashlib.sha256()
+    for source in sorted(SOURCE.parent.glob("*.[ch]pp")):
+        digest.update(source.read_bytes())
+    digest.update(" ".join((*compiler, *_FLAGS, platform.machine(), _processor(), str(_openmp()))).encode())
     digest.update(answer.stdout)
     return digest.hexdigest()[:16]
 
@@ -71,7 +85,7 @@ def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor()
+        return platform.processor() + platform.node()
     return "\n".join(dict.fromkeys(line for line in lines if line.startswith(("model name", "flags", "Features"))))
 
 
@@ -80,21 +94,21 @@ def _openmp() -> Path | None:
     return next(iter(sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))), None)
 
 
-def _compile(compiler: str, path: Path) -> None:
+def _compile(compiler: list[str], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     runtime = _openmp()
     with TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / "kernels.so"
-        plain = [compiler, *_FLAGS, str(SOURCE), "-o", str(made)]
+        plain = [*compiler, *_FLAGS, str(SOURCE), "-o", str(made)]
         threaded = [*plain, "-fopenmp"] if runtime is None else [*plain, "-fopenmp", str(runtime)]
         # A compiler without OpenMP gives kernels of one thread.
         for command in (threaded, plain):
             try:
                 answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)  # noqa: S603
             except (OSError, subprocess.TimeoutExpired) as error:
-                raise NoCompilerError(f"{compiler}: {error}") from None
+                raise NoCompilerError(f"{' '.join(compiler)}: {error}") from None
             if answer.returncode == 0:
                 made.replace(path)
                 return
     first = next((line for line in answer.stderr.splitlines() if "error" in line), answer.stderr[:200])
-    raise NoCompilerError(f"{compiler} cannot build the kernels: {first.strip()}")
+    raise NoCompilerError(f"{' '.join(compiler)} cannot build the kernels: {first.strip()}")

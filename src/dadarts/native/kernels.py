@@ -32,8 +32,13 @@ class Window:
     dilation: int = 1
     stride: int = 1
 
+    def __post_init__(self) -> None:
+        if self.kernel not in (3, 5) or self.dilation not in (1, 2) or self.stride not in (1, 2):
+            raise ValueError(f"{self}: kernels are 3 or 5 wide, dilation and stride 1 or 2")
+
     def over(self, x: Tensor) -> Any:
         """What a kernel must know of the window and the pictures."""
+        _check(x)
         return ctypes.byref(_Window(*x.shape, self.kernel, self.dilation, self.stride))
 
     def output(self, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -57,7 +62,9 @@ class Kernels:
         self, window: Window, x: Tensor, norm: Tensor | None, depthwise: Tensor, pointwise: Tensor, eps: float
     ) -> tuple[Tensor, Tensor]:
         """``y = pointwise(depthwise(relu(norm(x))))`` and the norm of y."""
-        y, out_norm = window.output(x), _rows(2, x)
+        y = window.output(x)
+        out_norm = _norm(y)
+        depthwise, pointwise = depthwise.contiguous(), pointwise.contiguous()
         call = self._function("unit_forward", x)
         call(
             window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), ctypes.c_double(eps),
@@ -87,19 +94,20 @@ class Kernels:
         Returns:
             Gradients of depthwise and pointwise, and the coefficients that make the gradient of x of `x_grad` and x.
         """
-        depthwise_grad = torch.empty_like(kernels[0]) if weights else None
-        pointwise_grad = torch.empty_like(kernels[1]) if weights else None
+        depthwise, pointwise = (kernel.contiguous() for kernel in kernels)
+        depthwise_grad = torch.empty_like(depthwise) if weights else None
+        pointwise_grad = torch.empty_like(pointwise) if weights else None
         coefficients = None if norm is None else _rows(3, x)
         call = self._function("unit_backward", x)
         call(
-            window.over(x), _at(x), _at(norm), *map(_at, kernels), *map(_at, gradient), _at(x_grad),
+            window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), *map(_at, gradient), _at(x_grad),
             _at(depthwise_grad), _at(pointwise_grad), _at(coefficients), torch.get_num_threads(),
         )  # fmt: skip
         return depthwise_grad, pointwise_grad, coefficients
 
     def norm_of(self, x: Tensor, eps: float) -> Tensor:
         """The norm (2, C) of pictures."""
-        norm = _rows(2, x)
+        norm = _norm(x)
         batch, channels, height, width = x.shape
         self._function("norm_of", x)(
             *map(ctypes.c_long, (batch, height * width, channels)), _at(x), ctypes.c_double(eps), _at(norm),
@@ -133,7 +141,8 @@ class Kernels:
 
     def average_forward(self, window: Window, x: Tensor, eps: float | None) -> tuple[Tensor, Tensor | None]:
         """Average pool and, where eps is given, the norm of its output."""
-        y, norm = window.output(x), None if eps is None else _rows(2, x)
+        y = window.output(x)
+        norm = None if eps is None else _norm(y)
         self._function("average_forward", x)(
             window.over(x), _at(x), ctypes.c_double(eps or 0.0), _at(y), _at(norm), torch.get_num_threads()
         )
@@ -147,7 +156,8 @@ class Kernels:
 
     def maximum_forward(self, window: Window, x: Tensor, eps: float | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Max pool, the tap (uint8) of each maximum and, where eps is given, the norm of the output."""
-        y, winners, norm = window.output(x), window.output(x, torch.uint8), None if eps is None else _rows(2, x)
+        y, winners = window.output(x), window.output(x, torch.uint8)
+        norm = None if eps is None else _norm(y)
         self._function("maximum_forward", x)(
             window.over(x), _at(x), ctypes.c_double(eps or 0.0), _at(y), _at(winners), _at(norm),
             torch.get_num_threads(),
@@ -161,7 +171,14 @@ class Kernels:
         )
 
     def _function(self, name: str, x: Tensor) -> Any:
+        _check(x)
         return getattr(self._library, f"{name}_{_SUFFIX[x.dtype]}")
+
+
+def _norm(y: Tensor) -> Tensor:
+    if y.numel() == y.shape[1]:
+        raise ValueError("a batch norm needs more than 1 value per channel")
+    return _rows(2, y)
 
 
 def _rows(n: int, x: Tensor) -> Tensor:
@@ -172,7 +189,15 @@ def _at(tensor: Tensor | None) -> ctypes.c_void_p:
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
+def _check(x: Tensor) -> None:
+    if x.device.type != "cpu" or x.dtype not in _SUFFIX:
+        raise TypeError(f"native kernels compute float32 and float64 on a CPU, not {x.dtype} on {x.device}")
+    if not x.is_contiguous(memory_format=torch.channels_last):
+        raise ValueError("native kernels read channels_last pictures")
+
+
 def _extent(x: Tensor) -> tuple[ctypes.c_long, ctypes.c_long]:
+    _check(x)
     batch, channels, height, width = x.shape
     return ctypes.c_long(batch * height * width), ctypes.c_long(channels)
 

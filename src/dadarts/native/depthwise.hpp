@@ -1,0 +1,97 @@
+// Depthwise convolutions, row by row.
+#pragma once
+
+#include "window.hpp"
+
+namespace {
+
+// relu(x * scale + shift), or relu(x), into the interior of a padded picture. NaN stays NaN.
+template <class T>
+void rectified(const T* x, const T* scale, const T* shift, const Plan<T>& plan, T* scratch, T* padded) {
+    const long n = plan.width * plan.channels;
+    for (long y = 0; y < plan.height; ++y) {
+        const T* from = x + y * n;
+        T* row = padded + plan.interior(y);
+        T* to = plan.stride == 1 ? row + plan.pad() * plan.channels : scratch;
+        each<T>(n, plan.tile, [&](auto lane, long i, long at) {
+            auto value = lane.load(from + i);
+            if (scale != nullptr) value = value * lane.load(scale + at) + lane.load(shift + at);
+            lane.store(to + i, value <= 0 ? decltype(value){} : value);
+        });
+        if (plan.stride != 1) plan.enter(scratch, row);
+    }
+}
+
+// A part of a row of a depthwise convolution: `rows` is the padded picture at the part's first tap.
+template <class T, int K, int Tiles>
+inline void convolved_tiles(const T* rows, const T* taps, const Plan<T>& plan, T* out) {
+    constexpr long width = Simd<T>::width;
+    const long tile = plan.tile;
+    for (long i = 0; i < tile; i += width) {
+        typename Simd<T>::vector total[Tiles] = {};
+        const T* kernel = taps + i;
+        for (int tap = 0; tap < K * K; ++tap, kernel += tile) {
+            const T* from = rows + plan.taps[tap] + i;
+            const auto by = load(kernel);
+            for (int u = 0; u < Tiles; ++u) total[u] += load(from + u * tile) * by;
+        }
+        for (int u = 0; u < Tiles; ++u) store(out + i + u * tile, total[u]);
+    }
+}
+
+// A row of a depthwise convolution, in whole tiles.
+template <class T, int K>
+void depthwise_row(const T* padded, long y, const T* taps, const Plan<T>& plan, T* out) {
+    const T* rows = padded + y * plan.stride * plan.row;
+    const long length = plan.out_width() * plan.channels;
+    long i = 0;
+    for (; i + 3 * plan.tile < length; i += 4 * plan.tile) convolved_tiles<T, K, 4>(rows + i, taps, plan, out + i);
+    for (; i < length; i += plan.tile) convolved_tiles<T, K, 1>(rows + i, taps, plan, out + i);
+}
+
+// taps_grad[tap] += sum over pixels of padded input at the tap times gradient; each a tile.
+template <class T, int K>
+void depthwise_weight_row(const T* padded, long y, const T* gradient, const Plan<T>& plan, T* taps_grad) {
+    constexpr long width = Simd<T>::width;
+    const long tile = plan.tile, length = plan.out_width() * plan.channels;
+    const T* rows = padded + y * plan.stride * plan.row;
+    // The gradient's row ends in zeros, so that whole tiles may be taken.
+    for (int dy = 0; dy < K; ++dy) {
+        const long* offset = plan.taps.data() + dy * K;
+        for (long i = 0; i < tile; i += width) {
+            typename Simd<T>::vector even[K] = {}, odd[K] = {};
+            const T* from = rows + i;
+            long base = 0;
+            for (; base + tile < length; base += 2 * tile) {
+                const auto g = load(gradient + base + i), h = load(gradient + base + tile + i);
+                for (int dx = 0; dx < K; ++dx) {
+                    even[dx] += load(from + base + offset[dx]) * g;
+                    odd[dx] += load(from + base + tile + offset[dx]) * h;
+                }
+            }
+            if (base < length) {
+                const auto g = load(gradient + base + i);
+                for (int dx = 0; dx < K; ++dx) even[dx] += load(from + base + offset[dx]) * g;
+            }
+            for (int dx = 0; dx < K; ++dx) {
+                T* sums = taps_grad + (dy * K + dx) * tile + i;
+                store(sums, load(sums) + even[dx] + odd[dx]);
+            }
+        }
+    }
+}
+
+// Scatters a gradient row of a strided convolution back onto the padded picture.
+template <class T, int K>
+void scattered_row(const T* gradient, long y, const T* taps, const Plan<T>& plan, T* padded) {
+    T* rows = padded + y * plan.stride * plan.row;
+    for (int tap = 0; tap < K * K; ++tap) {
+        T* to = rows + plan.taps[tap];
+        const T* by = taps + tap * plan.tile;
+        each<T>(plan.out_width() * plan.channels, plan.tile, [&](auto lane, long i, long at) {
+            lane.store(to + i, lane.load(to + i) + lane.load(gradient + i) * lane.load(by + at));
+        });
+    }
+}
+
+}  // namespace

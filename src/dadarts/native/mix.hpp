@@ -1,0 +1,89 @@
+// Weighted sums of many pictures, and the sums that their gradients need.
+#pragma once
+
+#include "norm.hpp"
+
+namespace {
+
+// out = bias + sum over terms of scale[term] * x[term]; scales and bias are one per channel.
+template <class T>
+void mix(long pixels, long channels, long terms, const T* const* x, const T* scales, const T* bias, T* out,
+         int threads) {
+    const long tile = tile_of<T>(channels);
+    const long block = tile * std::max(1L, 2048 / tile), length = pixels * channels;
+    Buffer<T> scale((terms + 1) * tile), base(tile);
+    repeat(bias, channels, tile, base.data());
+    for (long j = 0; j < terms; ++j) repeat(scales + j * channels, channels, tile, scale.data() + j * tile);
+    shares((length + block - 1) / block, threads, [&](int, long first, long last) {
+        for (long n = first; n < last; ++n) {
+            const long begin = n * block, end = std::min(length, begin + block);
+            each<T>(end - begin, tile,
+                    [&](auto lane, long i, long at) { lane.store(out + begin + i, lane.load(&base[at])); });
+            for (long j = 0; j < terms; j += 4) {
+                // Fewer than four are left at the end: the others are given no weight.
+                const T* from[4];
+                const T* by[4];
+                for (long u = 0; u < 4; ++u) {
+                    from[u] = x[std::min(j + u, terms - 1)] + begin;
+                    by[u] = scale.data() + (j + u < terms ? j + u : terms) * tile;
+                }
+                each<T>(end - begin, tile, [&](auto lane, long i, long at) {
+                    auto total = lane.load(out + begin + i);
+                    for (int u = 0; u < 4; ++u) total += lane.load(by[u] + at) * lane.load(from[u] + i);
+                    lane.store(out + begin + i, total);
+                });
+            }
+        }
+    });
+}
+
+// sums[0] = sum of gradient, sums[1 + term] = sum of gradient * x[term], per channel.
+template <class T>
+void products(long pixels, long channels, long terms, const T* const* x, const T* gradient, double* sums, int threads) {
+    const long tile = tile_of<T>(channels);
+    const long block = tile * std::max(1L, 2048 / tile), length = pixels * channels;
+    std::vector<std::vector<double>> parts(threads, std::vector<double>((1 + terms) * channels));
+    shares((length + block - 1) / block, threads, [&](int share, long first, long last) {
+        Buffer<T> total(channels), scratch(tile);
+        for (long n = first; n < last; ++n) {
+            const long begin = n * block, end = std::min(length, begin + block);
+            for (long j = 0; j <= terms; ++j) {
+                const T *by = gradient + begin, *from = j == 0 ? nullptr : x[j - 1] + begin;
+                std::fill(total.begin(), total.end(), T(0));
+                if (j == 0)
+                    channel_sums(end - begin, channels, tile, scratch.data(), total.data(),
+                                 [&](auto lane, long i, long) { return lane.load(by + i); });
+                else
+                    channel_sums(end - begin, channels, tile, scratch.data(), total.data(),
+                                 [&](auto lane, long i, long) { return lane.load(by + i) * lane.load(from + i); });
+                double* to = parts[share].data() + j * channels;
+                for (long c = 0; c < channels; ++c) to[c] += total[c];
+            }
+        }
+    });
+    for (long i = 0; i < (1 + terms) * channels; ++i) {
+        sums[i] = 0;
+        for (int s = 0; s < threads; ++s) sums[i] += parts[s][i];
+    }
+}
+
+// to += a * gradient + b * x + d, per channel; x may be null, and with it b and d.
+template <class T>
+void add_affine(long pixels, long channels, const T* gradient, const T* x, const T* coefficients, T* to, int threads) {
+    const long tile = tile_of<T>(channels);
+    const long block = tile * std::max(1L, 2048 / tile), length = pixels * channels;
+    Buffer<T> a(tile), b(tile), d(tile);
+    repeat(coefficients, channels, tile, a.data());
+    repeat(coefficients + channels, channels, tile, b.data());
+    repeat(coefficients + 2 * channels, channels, tile, d.data());
+    shares((length + block - 1) / block, threads, [&](int, long first, long last) {
+        const long begin = first * block, end = std::min(length, last * block);
+        each<T>(end - begin, tile, [&](auto lane, long i, long at) {
+            auto total = lane.load(to + begin + i) + lane.load(&a[at]) * lane.load(gradient + begin + i);
+            if (x != nullptr) total += lane.load(&b[at]) * lane.load(x + begin + i) + lane.load(&d[at]);
+            lane.store(to + begin + i, total);
+        });
+    });
+}
+
+}  // namespace

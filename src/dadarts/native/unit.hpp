@@ -1,0 +1,174 @@
+// A unit: norm of the input, ReLU, depthwise and pointwise convolution, and the norm of the output.
+#pragma once
+
+#include "depthwise.hpp"
+#include "norm.hpp"
+#include "pointwise.hpp"
+
+namespace {
+
+// weight (out, in) as a block diagonal matrix: (in, out) for the forward product, (out, in) for the backward one.
+template <class T>
+Buffer<T> packed_matrix(const T* weight, const Plan<T>& plan, bool transposed) {
+    const long channels = plan.channels;
+    Buffer<T> matrix(plan.packed() * plan.columns);
+    for (long block = 0; block < plan.packed(); block += channels)
+        for (long a = 0; a < channels; ++a)
+            for (long b = 0; b < channels; ++b)
+                matrix[(block + a) * plan.columns + block + b] =
+                    transposed ? weight[b * channels + a] : weight[a * channels + b];
+    return matrix;
+}
+
+template <class T, int K>
+void unit_forward(const Window& window, const T* x, const T* norm, const T* depthwise, const T* pointwise, double eps,
+                  T* y, T* out_norm, int threads) {
+    const Plan<T> plan(window);
+    const long channels = plan.channels;
+    const auto taps = tiled_taps(depthwise, plan, false);
+    const auto matrix = packed_matrix(pointwise, plan, true);
+    const Affine<T> affine(norm, channels, plan.tile);
+    const long in_size = plan.height * plan.width * channels, out_width = plan.out_width();
+    const long out_size = plan.out_height() * out_width * channels;
+    std::vector<Moments<T>> moments(threads, Moments<T>(channels, plan.tile));
+    shares(plan.pictures, threads, [&](int share, long first, long last) {
+        Buffer<T> padded(plan.padded), row(plan.out_row), result(plan.out_row), scratch(plan.width * channels);
+        for (long b = first; b < last; ++b) {
+            rectified(x + b * in_size, affine.scales(), affine.shifts(), plan, scratch.data(), padded.data());
+            for (long r = 0; r < plan.out_height(); ++r) {
+                T* out = y + b * out_size + r * out_width * channels;
+                depthwise_row<T, K>(padded.data(), r, taps.data(), plan, row.data());
+                product(row.data(), plan.packs(), plan.packed(), matrix.data(), plan.columns, plan.packed(),
+                        result.data());
+                moments[share].add(result.data(), out_width);
+                std::memcpy(out, result.data(), out_width * channels * sizeof(T));
+            }
+        }
+    });
+    finish(moments, eps, out_norm);
+}
+
+// Totals over threads, in their order, of tiles of every tap: (C, K, K).
+template <class T>
+void depthwise_sums(const Plan<T>& plan, const std::vector<Buffer<T>>& parts, T* total_of) {
+    const long taps = plan.kernel * plan.kernel;
+    for (long c = 0; c < plan.channels; ++c)
+        for (long tap = 0; tap < taps; ++tap) {
+            double total = 0;
+            for (const auto& part : parts)
+                for (long i = c; i < plan.tile; i += plan.channels) total += part[tap * plan.tile + i];
+            total_of[c * taps + tap] = T(total);
+        }
+}
+
+// The same of block diagonal matrices (in, out): (out, in).
+template <class T>
+void pointwise_sums(const Plan<T>& plan, const std::vector<Buffer<T>>& parts, T* total_of) {
+    const long channels = plan.channels;
+    for (long in = 0; in < channels; ++in)
+        for (long out = 0; out < channels; ++out) {
+            double total = 0;
+            for (const auto& part : parts)
+                for (long block = 0; block < plan.packed(); block += channels)
+                    total += part[(block + in) * plan.columns + block + out];
+            total_of[out * channels + in] = T(total);
+        }
+}
+
+// The gradient of a batch norm's input is a linear map of (gradient, input) per channel. `sums` holds per thread the
+// sums of the gradient and of its products with the norm's output.
+template <class T>
+void input_coefficients(const Plan<T>& plan, const std::vector<Buffer<double>>& sums, const T* norm, T* coefficients) {
+    const long channels = plan.channels;
+    const double count = double(plan.pictures) * plan.height * plan.width;
+    for (long c = 0; c < channels; ++c) {
+        double plain = 0, scaled = 0;
+        for (const auto& part : sums) plain += part[c], scaled += part[channels + c];
+        const double mean = norm[c], inverse = norm[channels + c], slope = -inverse * inverse * scaled / count;
+        coefficients[c] = T(inverse);
+        coefficients[channels + c] = T(slope);
+        coefficients[2 * channels + c] = T(-inverse * plain / count - slope * mean);
+    }
+}
+
+template <class T, int K>
+void unit_backward(const Window& window, const T* x, const T* norm, const T* depthwise, const T* pointwise,
+                   const T* gradient, const T* y, const T* coefficients, T* x_grad, T* depthwise_grad,
+                   T* pointwise_grad, T* x_coefficients, int threads) {
+    const Plan<T> plan(window);
+    const long channels = plan.channels, packed = plan.packed(), columns = plan.columns, taps_n = K * K;
+    const auto taps = tiled_taps(depthwise, plan, false);
+    const auto rotated = tiled_taps(depthwise, plan, true);
+    const auto matrix = packed_matrix(pointwise, plan, false);
+    const Affine<T> affine(norm, channels, plan.tile);
+    Buffer<T> a(plan.tile), b(plan.tile), d(plan.tile);
+    repeat(coefficients, channels, plan.tile, a.data());
+    repeat(coefficients + channels, channels, plan.tile, b.data());
+    repeat(coefficients + 2 * channels, channels, plan.tile, d.data());
+    const long in_row = plan.width * channels, in_size = plan.height * in_row;
+    const long out_row = plan.out_width() * channels, out_size = plan.out_height() * out_row;
+    const bool weights = depthwise_grad != nullptr, accumulate = norm == nullptr;
+    std::vector<Buffer<T>> taps_grad(threads), matrix_grad(threads);
+    std::vector<Buffer<double>> sums(threads, Buffer<double>(2 * channels));
+    shares(plan.pictures, threads, [&](int share, long first, long last) {
+        Buffer<T> padded(plan.padded), spread(plan.padded), row(plan.out_row), out_grad(plan.out_row);
+        Buffer<T> inner(plan.out_row), in_grad(plan.out_row + in_row), activations(in_row);
+        Buffer<T> row_sums(2 * channels), scratch(std::max(plan.tile, in_row));
+        taps_grad[share].assign(taps_n * plan.tile, 0);
+        matrix_grad[share].assign(packed * columns, 0);
+        for (long picture = first; picture < last; ++picture) {
+            rectified(x + picture * in_size, affine.scales(), affine.shifts(), plan, scratch.data(), padded.data());
+            if (plan.stride != 1) std::fill(spread.begin(), spread.end(), T(0));
+            for (long r = 0; r < plan.out_height(); ++r) {
+                const T* g = gradient + picture * out_size + r * out_row;
+                const T* value = y + picture * out_size + r * out_row;
+                each<T>(out_row, plan.tile, [&](auto lane, long i, long at) {
+                    lane.store(&out_grad[i], lane.load(&a[at]) * lane.load(g + i) +
+                                                 lane.load(&b[at]) * lane.load(value + i) + lane.load(&d[at]));
+                });
+                product(out_grad.data(), plan.packs(), packed, matrix.data(), columns, packed, inner.data());
+                if (weights) {
+                    depthwise_row<T, K>(padded.data(), r, taps.data(), plan, row.data());
+                    outer(row.data(), plan.packs(), packed, out_grad.data(), packed, columns,
+                          matrix_grad[share].data());
+                    depthwise_weight_row<T, K>(padded.data(), r, inner.data(), plan, taps_grad[share].data());
+                }
+                if (plan.stride == 1)
+                    plan.enter(inner.data(), spread.data() + plan.interior(r));
+                else
+                    scattered_row<T, K>(inner.data(), r, taps.data(), plan, spread.data());
+            }
+            for (long r = 0; r < plan.height; ++r) {
+                if (plan.stride == 1)
+                    depthwise_row<T, K>(spread.data(), r, rotated.data(), plan, in_grad.data());
+                else
+                    plan.leave(spread.data() + plan.interior(r), in_grad.data());
+                const T *from = in_grad.data(), *active = padded.data() + plan.interior(r) + plan.pad() * channels;
+                if (plan.stride != 1) {
+                    plan.leave(padded.data() + plan.interior(r), activations.data());
+                    active = activations.data();
+                }
+                T* to = x_grad + picture * in_size + r * in_row;
+                each<T>(in_row, plan.tile, [&](auto lane, long i, long) {
+                    const auto value = lane.load(from + i);
+                    const auto passed = lane.load(active + i) > 0 ? value : decltype(value + value){};
+                    lane.store(to + i, accumulate ? lane.load(to + i) + passed : passed);
+                });
+                if (accumulate) continue;
+                std::fill(row_sums.begin(), row_sums.end(), T(0));
+                channel_sums(in_row, channels, plan.tile, scratch.data(), row_sums.data(),
+                             [&](auto lane, long i, long) { return lane.load(to + i); });
+                channel_sums(in_row, channels, plan.tile, scratch.data(), row_sums.data() + channels,
+                             [&](auto lane, long i, long) { return lane.load(to + i) * lane.load(active + i); });
+                for (long i = 0; i < 2 * channels; ++i) sums[share][i] += row_sums[i];
+            }
+        }
+    });
+    if (weights) {
+        depthwise_sums(plan, taps_grad, depthwise_grad);
+        pointwise_sums(plan, matrix_grad, pointwise_grad);
+    }
+    if (!accumulate) input_coefficients(plan, sums, norm, x_coefficients);
+}
+
+}  // namespace

@@ -127,3 +127,13 @@ def test_a_file_that_is_no_network_is_refused(damage: str) -> None:
 def test_a_folder_without_a_trained_network_says_what_to_do() -> None:
     with pytest.raises(dadarts.InputError, match=r"train one with augment\.py"):
         dadarts.load("runs/augment/nothing")
+
+
+def test_pictures_of_another_shape_are_refused_and_arrays_taken() -> None:
+    succeed(augment, "-name", "it", *TINY_TRAINING)
+    network = dadarts.load("runs/augment/it")
+    pictures = load(DataRequest("digits")).test.take(torch.arange(3))
+    assert network.predict(pictures.numpy()) == network.predict(pictures)
+    for other in (pictures[0], pictures[:, :, 1:], pictures.expand(3, 3, 8, 8)):
+        with pytest.raises(ValueError, match=r"expected pictures of shape \(B, 1, 8, 8\)"):
+            network.predict(other)

@@ -362,3 +362,9 @@ def test_what_should_be_known_about_the_flags_is_said_once(tmp_path: Path, monke
     assert steps == [(epoch, step) for epoch in "12" for step in "34"], "every third step and the last"
     assert "plain DARTS" not in outcome.err
     assert "plain DARTS" in succeed(search, "-name", "plain", *TINIEST, "-first_order").err
+
+
+def test_a_search_that_has_chosen_nothing_says_so() -> None:
+    said = "every choice is still that of the first random draw"
+    assert said in succeed(search, "-name", "still", *TINIEST, "-alpha_lr", "0").err
+    assert said not in succeed(search, "-name", "moved", *TINIEST, "-alpha_lr", "1", "-alpha_weight_decay", "0").err

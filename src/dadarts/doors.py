@@ -148,7 +148,7 @@ def guarded(prog: str, main: Callable[[], int]) -> int:
         print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except _StoppedEarlyError as stop:
-        print(f"{prog}: stopped at once", file=sys.stderr)
+        print(f"{prog}: stopped at once, before a first checkpoint: nothing was saved", file=sys.stderr)
         return 128 + stop.number
     except KeyboardInterrupt:
         print(f"{prog}: stopped before anything was begun", file=sys.stderr)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -48,15 +49,26 @@ class TrainedNetwork(nn.Module):
         return self.network.genotype
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of uint8 pictures (B, C, H, W), or of float ones in [0, 1]."""
+        """Logits (B, classes) of uint8 pictures (B, C, H, W), or of float ones in [0, 1].
+
+        Raises:
+            ValueError: the pictures have other channels or another size than those of the training.
+        """
+        shape = self.network.macro.image_shape
+        if images.ndim != 4 or tuple(images.shape[1:]) != tuple(shape):
+            raise ValueError(f"expected pictures of shape (B, {', '.join(map(str, shape))}), got {tuple(images.shape)}")
         scaled = images.float() / 255 if images.dtype == torch.uint8 else images
         logits: Tensor = self.network((scaled - self.mean) / self.std)
         return logits
 
     @torch.no_grad()
-    def predict(self, images: Tensor) -> list[str]:
-        """The class names of uint8 pictures (B, C, H, W), or of float ones in [0, 1]."""
-        return [self.classes[index] for index in self(images).argmax(dim=1).tolist()]
+    def predict(self, images: Tensor | NDArray[Any]) -> list[str]:
+        """The class names of uint8 pictures (B, C, H, W), or of float ones in [0, 1].
+
+        Raises:
+            ValueError: the pictures have other channels or another size than those of the training.
+        """
+        return [self.classes[index] for index in self(torch.as_tensor(images)).argmax(dim=1).tolist()]
 
 
 def save(path: Path, network: Network, classes: Sequence[str], mean: Sequence[float], std: Sequence[float]) -> None:

@@ -23,6 +23,8 @@ def genotype_text(word: str, runs_dir: Path) -> str:
                 f"there is no file {word}; -genotype takes a genotype, a .json or .txt file, a run's folder, or "
                 "@search-run"
             )
+        if word and _is_there(runs_dir / "search" / word):
+            raise InputError(f"{word}: for the run of that name write @{word}")
         return word
     return _genotype_of_run(word, Path(word)) if Path(word).is_dir() else _read(Path(word))
 

@@ -67,6 +67,11 @@ class _Search:
             yield Note(state.engine.note)
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
+        if not state.has_chosen:
+            yield Note(
+                "every choice is still that of the first random draw: train longer, or raise -alpha_lr, "
+                "before taking this genotype for a finding"
+            )
         genotype = self._retained()
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         self.run.folder.write_result(str(genotype))

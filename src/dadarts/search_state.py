@@ -74,9 +74,17 @@ class SearchState:
 
     def choices_at_last_epoch(self) -> Tensor:
         """D(W) as the epoch before this one left it; bool (N, E, O)."""
+        return self._choices_of((self.snapshots or [self.initial])[-1])
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether any choice is another than that of the first draw."""
+        return not torch.equal(diagnostics.choices(self.bilevel.alphas).cpu(), self._choices_of(self.initial))
+
+    def _choices_of(self, values: list[Tensor]) -> Tensor:
         then = Alphas(self.bilevel.supernet.space, generator(0), self.bilevel.method.sparsity)
         with torch.no_grad():
-            for alpha, value in zip(then.parameters(), (self.snapshots or [self.initial])[-1], strict=True):
+            for alpha, value in zip(then.parameters(), values, strict=True):
                 alpha.copy_(value)
         return diagnostics.choices(then)
 

@@ -67,7 +67,7 @@ class Loader:
         if self.augment is not None and len(self.index) < self.batch_size:
             raise InputError(
                 f"a batch of {self.batch_size} is more than the {len(self.index)} pictures of the "
-                f"{self.stream} part; give a smaller batch size"
+                f"{self.stream} part; give -batch_size {len(self.index)} or less"
             )
 
     def steps(self) -> int:

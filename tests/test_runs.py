@@ -364,7 +364,8 @@ def test_what_should_be_known_about_the_flags_is_said_once(tmp_path: Path, monke
     assert "plain DARTS" in succeed(search, "-name", "plain", *TINIEST, "-first_order").err
 
 
-def test_a_search_that_has_chosen_nothing_says_so() -> None:
+def test_a_search_that_has_chosen_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     said = "every choice is still that of the first random draw"
     assert said in succeed(search, "-name", "still", *TINIEST, "-alpha_lr", "0").err
     assert said not in succeed(search, "-name", "moved", *TINIEST, "-alpha_lr", "1", "-alpha_weight_decay", "0").err

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from dadarts.alphas import Alphas, Mixing
+from dadarts.bilevel import Bilevel
 from dadarts.cells import Macro
 from dadarts.errors import InputError
 from dadarts.genotype import Genotype, read_off
 from dadarts.native import Kernels, NoCompilerError, library
 from dadarts.network import Network
 from dadarts.ops import OPS
+from dadarts.optimizers import Optimizers
 from dadarts.relax import AnyRelaxation, Hard, TopK
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator, seeded
@@ -36,6 +38,19 @@ RELAXATIONS: tuple[AnyRelaxation, ...] = (
     Hard(start=1),
 )
 """Every relaxation with its defaults, so that a new one is tested by existing, and some settings of ours."""
+
+
+def usual_optimizers(bilevel: Bilevel, alpha_lr: float = 3e-4) -> Optimizers:
+    """The two optimizers with a search's defaults."""
+    return Optimizers(
+        bilevel,
+        momentum=0.9,
+        weight_decay=3e-4,
+        nesterov=False,
+        grad_clip=5.0,
+        alpha_lr=alpha_lr,
+        alpha_weight_decay=1e-3,
+    )
 
 
 def native_kernels() -> Kernels:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -11,10 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Alphas, Mixing
-from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.bilevel import Bilevel, Method, Objective, frozen
 from dadarts.engines import Forward
 from dadarts.fused import FusedSupernet
-from dadarts.optimizers import Optimizers
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress
 from dadarts.spaces import SearchSpace
@@ -30,6 +28,7 @@ from tests.nets import (
     native_kernels,
     ragged_space,
     tiny_space,
+    usual_optimizers,
 )
 
 SHAPES = [(3, 8, 8), (1, 9, 13)]
@@ -97,15 +96,6 @@ def test_a_hard_pass_without_alphas_equals_the_reference_s_and_leaves_zeros(name
         assert bool((one == 0).all()) == bool((other == 0).all())
 
 
-@contextmanager
-def frozen(parameters: list[torch.nn.Parameter]) -> Iterator[None]:
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    yield
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-
-
 @pytest.mark.parametrize("name", every_space())
 def test_gradients_of_alpha_alone_equal_the_reference_s(name: str) -> None:
     search_space = tiny_space(name)
@@ -144,21 +134,12 @@ def test_single_precision_is_as_exact_as_the_reference_s() -> None:
     assert 0 < ours <= 3 * reference
 
 
-def search(forward: Forward | None, supernet: Supernet, alphas: Alphas, method: Method, steps: int) -> Optimizers:
+def search(forward: Forward | None, supernet: Supernet, alphas: Alphas, method: Method, steps: int) -> None:
     bilevel = Bilevel(supernet, alphas, method, forward)
-    optimizers = Optimizers(
-        bilevel,
-        momentum=0.9,
-        weight_decay=3e-4,
-        nesterov=False,
-        grad_clip=5.0,
-        alpha_lr=3e-2,
-        alpha_weight_decay=1e-3,
-    )
+    optimizers = usual_optimizers(bilevel, alpha_lr=3e-2)
     for step in range(steps):
         train, valid = (TinyBatch(*batch_of(SHAPES[0], 2 * step + half), 7 * step) for half in (0, 1))
         optimizers.step(train, valid, Progress(step * 4 // steps, 4), 0.025)
-    return optimizers
 
 
 DADARTS = Method(

@@ -11,12 +11,11 @@ from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.errors import InputError
 from dadarts.genotype import derive
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order, parse_method, resolve
-from dadarts.optimizers import Optimizers
 from dadarts.penalties import DiscretizationLoss, NonePenalty
 from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Constant, Linear
 from dadarts.spaces import SPACES, space
-from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space
+from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -27,15 +26,7 @@ def test_every_method_takes_a_step_in_every_space_and_gives_a_genotype(method_na
     method = resolve(METHODS[method_name](), it)
     alphas = build_alphas(it, 1, sparsity=method.sparsity)
     bilevel = Bilevel(build_supernet(it, macro, 1), alphas, method)
-    optimizers = Optimizers(
-        bilevel,
-        momentum=0.9,
-        weight_decay=3e-4,
-        nesterov=False,
-        grad_clip=5.0,
-        alpha_lr=3e-4,
-        alpha_weight_decay=1e-3,
-    )
+    optimizers = usual_optimizers(bilevel)
     w, alpha = flat(bilevel.w), flat(bilevel.alpha)
     losses = optimizers.step(build_batch(macro, 1), build_batch(macro, 2), MIDWAY, 0.025)
     assert bool(losses.train_loss.isfinite())

@@ -167,7 +167,7 @@ def test_the_same_threads_give_the_same_bits(kernels: Kernels, threads: int) -> 
 
 @pytest.fixture
 def no_library_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    build.library.cache_clear()
+    library.cache_clear()
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     return monkeypatch
 
@@ -211,7 +211,7 @@ def test_a_compiled_library_is_used_again(no_library_yet: pytest.MonkeyPatch, tm
     compiler.chmod(0o755)
     no_library_yet.setenv("CXX", str(compiler))
     for _ in range(2):
-        build.library.cache_clear()
+        library.cache_clear()
         assert isinstance(library(), ctypes.CDLL)
     # Its version is asked for each time; it compiles once.
     assert count.read_text().split() == ["run"] * 3

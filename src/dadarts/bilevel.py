@@ -148,7 +148,7 @@ class Bilevel:
         relaxation = self.method.correction or self.method.look_ahead
         sides = []
         for sign in (1.0, -1.0):
-            with self._moved(v, sign * eps), _frozen(self.w):
+            with self._moved(v, sign * eps), frozen(self.w):
                 loss, _ = self.loss(train, self.alphas.mix(relaxation, progress))
                 sides.append(_gradient(loss, self.alpha))
         return [(plus - minus) / (2 * eps) for plus, minus in zip(*sides, strict=True)]
@@ -205,7 +205,7 @@ def look_ahead_step(w: Arrays, gradient: Arrays, inner: Inner) -> list[Tensor]:
 
 
 @contextmanager
-def _frozen(parameters: Sequence[Tensor]) -> Iterator[None]:
+def frozen(parameters: Sequence[Tensor]) -> Iterator[None]:
     """No gradients of these: a pass that asks only for alpha's saves the activations that w's would need."""
     for parameter in parameters:
         parameter.requires_grad_(False)

@@ -190,17 +190,9 @@ class _MixedSum(torch.autograd.Function):
         grads: list[Tensor | None] = [None] * len(needed)
         used = weights.tolist()
         for j, (steps, at) in enumerate(zip(ctx.steps, ctx.values, strict=True)):
-            wanted = (
-                needed[at]
-                if not steps
-                else any(
-                    needed[index]
-                    for step in steps
-                    for index in (step.x, step.depthwise, step.pointwise)
-                    if index < len(needed)
-                )
-            )
-            if used[j] == 0 or not wanted:
+            inputs = [at, *(i for step in steps for i in (step.x, step.depthwise, step.pointwise))]
+            # What a unit made for the next one stands behind the inputs, and nobody asks for its gradient.
+            if used[j] == 0 or not any(needed[i] for i in inputs if i < len(needed)):
                 continue
             source = gradient, saved[at], coefficients[j]
             for step in reversed(steps):

@@ -117,6 +117,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-batch_size 8", "batch_size", 8),
     ("-init_channels 4", "init_channels", 4),
     ("-engine reference", "engine", "reference"),
+    ("-sparse_tolerance 0", "sparse_tolerance", 0.0),
     ("-n_layers 5", "layers", 5),
     ("-layers 5", "layers", 5),
     ("-nodes 2", "nodes", 2),

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.alphas import Alphas, Mixing
+from dadarts.alphas import Alphas, Idle, Mixing
 from dadarts.bilevel import Bilevel, Method, Objective, frozen
 from dadarts.engines import Forward
 from dadarts.fused import FusedSupernet
@@ -54,6 +54,15 @@ def gradients(
     logits = forward(images, mixing, 3)
     loss = F.cross_entropy(logits, labels)
     return logits.detach(), list(torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True))
+
+
+def cast(forward: Forward, dtype: torch.dtype) -> Forward:
+    """The pass in another precision, from and to float64."""
+
+    def run(x: Tensor, mixing: Mixing, key: int = 0, idle: Idle | None = None, /) -> Tensor:
+        return forward(x.to(dtype), mixing, key, idle).double()
+
+    return run
 
 
 def assert_close(ours: Tensor, theirs: Tensor, scale: float) -> None:
@@ -120,13 +129,7 @@ def test_single_precision_is_as_exact_as_the_reference_s() -> None:
         alphas = build_alphas(search_space).to(dtype)
         inputs = [*alphas.parameters(), *supernet.parameters()]
         for forward in (supernet, fused):
-
-            def cast(
-                x: Tensor, mixing: Mixing, key: int, forward: Forward = forward, dtype: torch.dtype = dtype
-            ) -> Tensor:
-                return forward(x.to(dtype), mixing, key).double()
-
-            _, found = gradients(cast, alphas.mix(Soft(), MIDWAY), inputs, shape)
+            _, found = gradients(cast(forward, dtype), alphas.mix(Soft(), MIDWAY), inputs, shape)
             flat = torch.cat([gradient.double().flatten() for gradient in found])
             exact.append(flat)
             errors.append((flat - exact[0]).norm().item())
@@ -167,11 +170,7 @@ def test_two_searches_are_equal_bit_for_bit() -> None:
         supernet, fused = both(tiny_space("darts"), SHAPES[0])
         supernet.float()
         alphas = build_alphas(tiny_space("darts"), scale=1e-3).float()
-
-        def cast(x: Tensor, mixing: Mixing, key: int, fused: FusedSupernet = fused) -> Tensor:
-            return fused(x.float(), mixing, key)
-
-        search(cast, supernet, alphas, DADARTS, steps=4)
+        search(cast(fused, torch.float32), supernet, alphas, DADARTS, steps=4)
         found.append([*alphas.parameters(), *supernet.parameters()])
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 

@@ -18,6 +18,9 @@ from dadarts.spaces import SearchSpace
 Mixing: TypeAlias = dict[str, tuple[Tensor, ...]]
 """kind -> node -> (E, O) weights that multiply the operations' outputs"""
 
+Idle: TypeAlias = dict[str, tuple[Tensor, ...]]
+"""kind -> node -> bool (E, O): places that a pass leaves out, whatever their weight (see `sparsity.py`)"""
+
 INITIAL_DEVIATION = 1e-3
 
 
@@ -29,6 +32,7 @@ class Candidates:
 
     Args:
         present: bool (N, E, O), False at padding.
+        normed: bool (N, E, O), True where the operation ends in a batch norm.
         kinds: the kind of each of the N nodes.
         rule: what a discretization may choose.
         none_everywhere: whether every edge can be closed by `none`, which the rule bans.
@@ -36,6 +40,7 @@ class Candidates:
     """
 
     present: Tensor
+    normed: Tensor
     kinds: tuple[str, ...]
     rule: Rule
     none_everywhere: bool
@@ -73,15 +78,18 @@ class Alphas(nn.Module):
         super().__init__()
         self.nodes = nn.ModuleDict()
         present: list[Tensor] = []
+        normed: list[Tensor] = []
         for kind in space.kinds:
             places = space.present(kind)
             self.nodes[kind] = nn.ParameterList(
                 nn.Parameter(INITIAL_DEVIATION * torch.randn(node.shape, generator=draw)) for node in places
             )
             present += places
+            normed += space.normed(kind)
         self._edges = max(len(node) for node in present)
         self.candidates = Candidates(
             present=torch.stack([_pad(node, self._edges) for node in present]),
+            normed=torch.stack([_pad(node, self._edges) for node in normed]),
             kinds=tuple(kind for kind in space.kinds for _ in range(space.nodes)),
             rule=space.rule,
             none_everywhere=space.none_everywhere,
@@ -111,7 +119,10 @@ class Alphas(nn.Module):
     def to_device(self, device: torch.device) -> Alphas:
         """Move the parameters and the masks that go with them."""
         self.to(device)
-        self.candidates = replace(self.candidates, present=self.candidates.present.to(device))
+        candidates = self.candidates
+        self.candidates = replace(
+            candidates, present=candidates.present.to(device), normed=candidates.normed.to(device)
+        )
         return self
 
 

@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.alphas import Alphas, Mixing
+from dadarts.alphas import Alphas, Idle, Mixing
 from dadarts.engines import Forward
 from dadarts.penalties import Penalty
 from dadarts.relax import AnyRelaxation, Soft
 from dadarts.schedules import Progress
+from dadarts.sparsity import negligible
 from dadarts.supernet import Supernet
 
 Arrays: TypeAlias = Sequence[Tensor]
@@ -91,25 +92,45 @@ class Bilevel:
         alphas: holds alpha.
         method: which losses.
         forward: how the supernet is computed; its own readable form where none is given.
+        tolerance: below which relative effect an operation is left out of a pass; 0 leaves out nothing but zeros.
     """
 
-    def __init__(self, supernet: Supernet, alphas: Alphas, method: Method, forward: Forward | None = None) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        alphas: Alphas,
+        method: Method,
+        forward: Forward | None = None,
+        tolerance: float = 0.0,
+    ) -> None:
         self.supernet = supernet
         self.forward = supernet if forward is None else forward
         self.alphas = alphas
         self.method = method
+        self.tolerance = tolerance
         self.w: list[Tensor] = list(supernet.parameters())
         self.alpha: list[Tensor] = list(alphas.parameters())
 
-    def loss(self, batch: Batch, mixing: Mixing) -> tuple[Tensor, Tensor]:
+    def loss(self, batch: Batch, mixing: Mixing, idle: Idle | None = None) -> tuple[Tensor, Tensor]:
         """Mean cross entropy and logits of a batch."""
-        logits = self.forward(batch.images, mixing, batch.key)
+        logits = self.forward(batch.images, mixing, batch.key, idle)
         return F.cross_entropy(logits, batch.labels), logits
 
     def fixed_mixing(self, relaxation: AnyRelaxation, progress: Progress) -> Mixing:
-        """Mixing weights as constants, for passes that need no gradient of alpha."""
+        """Mixing weights as constants, for passes that need no gradient of alpha; 0 where they are negligible."""
         with torch.no_grad():
-            return self.alphas.mix(relaxation, progress)
+            mixing_NEO = relaxation(self.alphas.stacked(), self.alphas.candidates, progress)
+        if self.tolerance > 0:
+            left_out = negligible(self.alphas, relaxation, progress, self.tolerance, differentiated=False)
+            mixing_NEO = mixing_NEO.masked_fill(left_out, 0)
+        return self.alphas.split(mixing_NEO)
+
+    def relaxed_loss(self, batch: Batch, relaxation: AnyRelaxation, progress: Progress) -> tuple[Tensor, Tensor]:
+        """`loss` under a relaxation's mixing weights, differentiable in alpha, without negligible operations."""
+        idle = None
+        if self.tolerance > 0:
+            idle = self.alphas.split(negligible(self.alphas, relaxation, progress, self.tolerance, differentiated=True))
+        return self.loss(batch, self.alphas.mix(relaxation, progress), idle)
 
     def weight_gradient(self, batch: Batch, mixing: Mixing) -> tuple[list[Tensor], Tensor, Tensor]:
         """``grad_w L(w, M)`` with loss and logits; operations that M does not use get zeros."""
@@ -149,7 +170,7 @@ class Bilevel:
         sides = []
         for sign in (1.0, -1.0):
             with self._moved(v, sign * eps), frozen(self.w):
-                loss, _ = self.loss(train, self.alphas.mix(relaxation, progress))
+                loss, _ = self.relaxed_loss(train, relaxation, progress)
                 sides.append(_gradient(loss, self.alpha))
         return [(plus - minus) / (2 * eps) for plus, minus in zip(*sides, strict=True)]
 
@@ -167,13 +188,13 @@ class Bilevel:
 
     def single_level_gradient(self, train: Batch, progress: Progress) -> tuple[list[Tensor], Tensor, Tensor]:
         """Gradients of one loss for (w, alpha) together, under the weight step's relaxation."""
-        loss, logits = self.loss(train, self.alphas.mix(self.method.weights.relax, progress))
+        loss, logits = self.relaxed_loss(train, self.method.weights.relax, progress)
         penalties = dict.fromkeys((*self.method.weights.penalties, *self.method.alphas.penalties))
         total = loss + sum(penalty(self.alphas, progress) for penalty in penalties)
         return _gradient(total, [*self.w, *self.alpha]), loss.detach(), logits.detach()
 
     def _validation_objective(self, valid: Batch, progress: Progress) -> Tensor:
-        loss, _ = self.loss(valid, self.alphas.mix(self.method.alphas.relax, progress))
+        loss, _ = self.relaxed_loss(valid, self.method.alphas.relax, progress)
         for penalty in self.method.alphas.penalties:
             loss = loss + penalty(self.alphas, progress)
         return loss

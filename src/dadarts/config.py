@@ -201,6 +201,9 @@ class SearchConfig(RunConfig):
     engine: Literal["auto", "reference", "native"] = setting(
         "auto", "run", "form of the supernet: native has C++ kernels for the CPU, auto takes them where it can"
     )
+    sparse_tolerance: float = setting(
+        1e-6, "run", "operations with a smaller relative effect are left out of a pass; 0 computes all", ge=0, le=1e-2
+    )
     hessian_eigenvalue: bool = setting(
         False, "alphas", "report the dominant eigenvalue of the validation loss' Hessian in alpha"
     )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Mixing
+from dadarts.alphas import Idle, Mixing
 from dadarts.errors import InputError
 from dadarts.fused import FusedSupernet
 from dadarts.native import Kernels, NoCompilerError, library
 from dadarts.supernet import Supernet
 
-Forward: TypeAlias = Callable[[Tensor, Mixing, int], Tensor]
-"""(pictures, mixing weights, key of the batch) -> logits"""
+
+class Forward(Protocol):
+    """A supernet's forward pass: logits (B, classes) of pictures; see `Supernet.forward`."""
+
+    def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None, /) -> Tensor: ...
+
 
 EngineName = Literal["auto", "reference", "native"]
 
@@ -34,6 +37,11 @@ class Engine:
     name: str
     forward: Forward
     note: str | None = None
+
+    @property
+    def sparse(self) -> bool:
+        """Whether its passes may leave out operations of negligible weight; the readable form is exact."""
+        return self.name != "reference"
 
 
 def pick_engine(name: EngineName, supernet: Supernet, device: torch.device) -> Engine:

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from dadarts.alphas import Mixing
+from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell
 from dadarts.native import Kernels
-from dadarts.supernet import MixedNode, Supernet
+from dadarts.supernet import MixedNode, Supernet, needed
 from dadarts.terms import Chain, Other, Place, Pool, Unit, places_of
 
 Raw: TypeAlias = tuple[Tensor, Tensor | None]
@@ -45,7 +45,7 @@ class FusedSupernet:
         self._kernels = kernels
         self._places = {node: places_of(node) for node in supernet.modules() if isinstance(node, MixedNode)}
 
-    def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0) -> Tensor:
+    def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None) -> Tensor:
         """Logits (B, classes); see `Supernet.forward`."""
 
         def run(cell: Cell, inputs: Sequence[Tensor]) -> Tensor:
@@ -54,7 +54,10 @@ class FusedSupernet:
             def run_node(number: int, node: nn.Module, states: list[Tensor]) -> Tensor:
                 assert isinstance(node, MixedNode)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
                 states[:] = [state.contiguous(memory_format=torch.channels_last) for state in states]
-                return self._node(node, states, mixing[cell.site.kind][number], pools)
+                idle_EO = None if idle is None else idle[cell.site.kind][number]
+                computed = needed(mixing[cell.site.kind][number], idle_EO)
+                places = tuple(place for place in self._places[node] if computed[place.edge][place.column])
+                return self._node(node, places, states, mixing[cell.site.kind][number], pools)
 
             out: Tensor = cell(inputs, run_node)
             return out
@@ -62,12 +65,13 @@ class FusedSupernet:
         return self.supernet.logits(x_BCHW, run, noise_key)
 
     def _node(
-        self, node: MixedNode, states: list[Tensor], mixing_EO: Tensor, pools: dict[tuple[int, Pool], Raw]
+        self,
+        node: MixedNode,
+        places: tuple[Place, ...],
+        states: list[Tensor],
+        mixing_EO: Tensor,
+        pools: dict[tuple[int, Pool], Raw],
     ) -> Tensor:
-        places = self._places[node]
-        if not mixing_EO.requires_grad:
-            values = mixing_EO.tolist()
-            places = tuple(place for place in places if values[place.edge][place.column] != 0)
         if not places:
             nothing: Tensor = node.zero(states[0])
             return nothing

@@ -180,11 +180,14 @@ class Operation:
         parameter_free: counts towards the collapse signal of arXiv 1909.09656 (skip_connect does, although at
             stride 2 it has the weights of a factorized reduction).
         label: what pictures write on an edge.
+        normed: whether, at any stride, it ends in a batch norm, which is affine-free in a supernet: a channel of its
+            output then has a mean square of at most 1.
     """
 
     build: Callable[[int, int, bool], nn.Module]
     parameter_free: bool
     label: str
+    normed: bool = False
 
 
 def _pool(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d], norm: bool) -> Callable[[int, int, bool], nn.Module]:
@@ -201,14 +204,14 @@ def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
 
 
 OPS: Mapping[str, Operation] = {
-    "sep_conv_3x3": Operation(lambda c, s, affine: SepConv(c, 3, s, affine), False, "sep 3x3"),
-    "sep_conv_5x5": Operation(lambda c, s, affine: SepConv(c, 5, s, affine), False, "sep 5x5"),
-    "dil_conv_3x3": Operation(lambda c, s, affine: DilConv(c, 3, s, affine), False, "dil 3x3"),
-    "dil_conv_5x5": Operation(lambda c, s, affine: DilConv(c, 5, s, affine), False, "dil 5x5"),
-    "nor_conv_1x1": Operation(lambda c, s, affine: ReLUConvBN(c, c, 1, s, affine), False, "conv 1x1"),
-    "nor_conv_3x3": Operation(lambda c, s, affine: ReLUConvBN(c, c, 3, s, affine), False, "conv 3x3"),
-    "avg_pool_3x3": Operation(_pool(nn.AvgPool2d, norm=True), True, "avg 3x3"),
-    "max_pool_3x3": Operation(_pool(nn.MaxPool2d, norm=True), True, "max 3x3"),
+    "sep_conv_3x3": Operation(lambda c, s, affine: SepConv(c, 3, s, affine), False, "sep 3x3", normed=True),
+    "sep_conv_5x5": Operation(lambda c, s, affine: SepConv(c, 5, s, affine), False, "sep 5x5", normed=True),
+    "dil_conv_3x3": Operation(lambda c, s, affine: DilConv(c, 3, s, affine), False, "dil 3x3", normed=True),
+    "dil_conv_5x5": Operation(lambda c, s, affine: DilConv(c, 5, s, affine), False, "dil 5x5", normed=True),
+    "nor_conv_1x1": Operation(lambda c, s, affine: ReLUConvBN(c, c, 1, s, affine), False, "conv 1x1", normed=True),
+    "nor_conv_3x3": Operation(lambda c, s, affine: ReLUConvBN(c, c, 3, s, affine), False, "conv 3x3", normed=True),
+    "avg_pool_3x3": Operation(_pool(nn.AvgPool2d, norm=True), True, "avg 3x3", normed=True),
+    "max_pool_3x3": Operation(_pool(nn.MaxPool2d, norm=True), True, "max 3x3", normed=True),
     "skip_connect": Operation(_skip, True, "skip"),
     "noise": Operation(lambda c, s, affine: Noise(s), True, "noise"),
     NONE: Operation(lambda c, s, affine: Zero(s), True, "none"),

@@ -134,7 +134,8 @@ def build(config: SearchConfig) -> SearchState:
         supernet = compute.placed(Supernet(config.space, base.macro), base.device)
     alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(base.device)
     engine = pick_engine(config.engine, supernet, base.device)
-    bilevel = Bilevel(supernet, alphas, config.method, engine.forward)
+    tolerance = config.sparse_tolerance if engine.sparse else 0.0
+    bilevel = Bilevel(supernet, alphas, config.method, engine.forward, tolerance)
     optimizers = Optimizers(
         bilevel,
         momentum=config.w_momentum,

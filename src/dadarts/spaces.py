@@ -86,6 +86,13 @@ class SearchSpace:
         """node -> bool (E, O): which places of its table have an operation, False at padding."""
         return tuple(torch.tensor([[name is not None for name in edge] for edge in node]) for node in self.table(kind))
 
+    def normed(self, kind: str) -> tuple[Tensor, ...]:
+        """node -> bool (E, O): which places have an operation that ends in a batch norm."""
+        return tuple(
+            torch.tensor([[name is not None and self.ops[name].normed for name in edge] for edge in node])
+            for node in self.table(kind)
+        )
+
 
 def _padded(edge: tuple[str, ...], columns: int) -> tuple[str | None, ...]:
     gap = (None,) * (columns - len(edge))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
-from dadarts.alphas import Mixing
+from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell, Macro, RunCell, Site, build_backbone, noises
 from dadarts.ops import Zero
 from dadarts.spaces import SearchSpace
@@ -16,7 +17,7 @@ class MixedNode(nn.Module):
     """``node = sum_e sum_o M[e, o] * op_{e,o}(state_e)``.
 
     Places that are exactly 0 in mixing weights that need no gradient are not computed: zero times an operation is
-    zero, so nothing changes but the time. `none` adds zeros and is never computed.
+    zero, so nothing changes but the time. `none` adds zeros and is never computed, nor is what `idle` leaves out.
     """
 
     def __init__(self, space: SearchSpace, site: Site, number: int) -> None:
@@ -31,16 +32,24 @@ class MixedNode(nn.Module):
                     self.places.append((edge, column, f"{edge}-{name}"))
         self.zero = Zero(stride_of[0])
 
-    def forward(self, states: list[Tensor], mixing_EO: Tensor) -> Tensor:
-        rows = [row.unbind() for row in mixing_EO.unbind()] if mixing_EO.requires_grad else mixing_EO.tolist()
+    def forward(self, states: list[Tensor], mixing_EO: Tensor, idle_EO: Tensor | None = None) -> Tensor:
+        computed = needed(mixing_EO, idle_EO)
+        weights = [row.unbind() for row in mixing_EO.unbind()]
         total: Tensor | None = None
         for edge, column, name in self.places:
-            weight = rows[edge][column]
-            if isinstance(weight, float) and weight == 0:
-                continue
-            term = weight * self.get_submodule(name)(states[edge])
-            total = term if total is None else total + term
+            if computed[edge][column]:
+                term = weights[edge][column] * self.get_submodule(name)(states[edge])
+                total = term if total is None else total + term
         return self.zero(states[0]) if total is None else total
+
+
+def needed(mixing_EO: Tensor, idle_EO: Tensor | None) -> list[list[bool]]:
+    """Which places of a node a pass computes: those that are not idle, and not 0 in weights without a gradient."""
+    computed = torch.ones_like(mixing_EO, dtype=torch.bool) if mixing_EO.requires_grad else mixing_EO != 0
+    if idle_EO is not None:
+        computed = computed & ~idle_EO
+    rows: list[list[bool]] = computed.tolist()
+    return rows
 
 
 class Supernet(nn.Module):
@@ -65,18 +74,24 @@ class Supernet(nn.Module):
         )
         self._noises = noises(self)
 
-    def forward(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0) -> Tensor:
+    def forward(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None) -> Tensor:
         """Logits (B, classes) of normalised pictures under mixing weights.
 
         Args:
             x_BCHW: normalised pictures.
             mixing: kind -> node -> (E, O).
             noise_key: names the batch; only the operation `noise` (space S4) draws from it.
+            idle: places that the pass leaves out.
         """
 
         def run(cell: Cell, inputs: Sequence[Tensor]) -> Tensor:
-            weights = mixing[cell.site.kind]
-            out: Tensor = cell(inputs, lambda number, node, states: node(states, weights[number]))
+            weights, left_out = mixing[cell.site.kind], None if idle is None else idle[cell.site.kind]
+
+            def run_node(number: int, node: nn.Module, states: list[Tensor]) -> Tensor:
+                total: Tensor = node(states, weights[number], None if left_out is None else left_out[number])
+                return total
+
+            out: Tensor = cell(inputs, run_node)
             return out
 
         return self.logits(x_BCHW, run, noise_key)

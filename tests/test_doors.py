@@ -118,6 +118,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-init_channels 4", "init_channels", 4),
     ("-engine reference", "engine", "reference"),
     ("-sparse_tolerance 0", "sparse_tolerance", 0.0),
+    ("-checkpoint_activations", "checkpoint_activations", True),
     ("-n_layers 5", "layers", 5),
     ("-layers 5", "layers", 5),
     ("-nodes 2", "nodes", 2),

@@ -131,7 +131,7 @@ def build(config: SearchConfig) -> SearchState:
         device=base.device,
     )
     with seeded(config.seed, "weights"):
-        supernet = compute.placed(Supernet(config.space, base.macro), base.device)
+        supernet = compute.placed(Supernet(config.space, base.macro, config.checkpoint_activations), base.device)
     alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(base.device)
     engine = pick_engine(config.engine, supernet, base.device)
     tolerance = config.sparse_tolerance if engine.sparse else 0.0

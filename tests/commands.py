@@ -81,8 +81,8 @@ IMPORTED_BEFORE_FORKING = [
     *("dadarts.search_loop", "dadarts.train_loop"),
 ]
 
-TIMES = ("seconds", "images_per_second")
-"""The columns of history that no seed decides."""
+TIMES = ("seconds", "share_", "images_per_second")
+"""What the columns of history that no seed decides begin with."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def alphas(folder: Path) -> dict[str, NDArray[np.float32]]:
 
 def result_of_search(folder: Path) -> tuple[Any, ...]:
     """All that the seed decides of a search."""
-    rows = [{name: value for name, value in row.items() if name not in TIMES} for row in history(folder)]
+    rows = [{name: value for name, value in row.items() if not name.startswith(TIMES)} for row in history(folder)]
     return (
         rows,
         {name: (array.dtype.str, array.shape, array.tobytes()) for name, array in alphas(folder).items()},
@@ -246,7 +246,7 @@ def result_of_search(folder: Path) -> tuple[Any, ...]:
 
 def result_of_training(folder: Path) -> tuple[Any, ...]:
     """All that the seed decides of a training."""
-    rows = [{name: value for name, value in row.items() if name not in TIMES} for row in history(folder)]
+    rows = [{name: value for name, value in row.items() if not name.startswith(TIMES)} for row in history(folder)]
     metrics = json.loads((folder / "metrics.json").read_text())
     metrics.pop("seconds")
     tensors = load_file(folder / "model.safetensors")

@@ -81,8 +81,23 @@ def test_a_search_leaves_its_settings_genotype_history_and_alphas(finished: Path
     }
     assert not np.array_equal(arrays["normal_0"][0], arrays["normal_0"][1])
     assert checkpoint.load(folder / "checkpoints/last.pt", "search")[0] == saved["settings"]
-    assert "epoch 2/2" in (folder / "log.txt").read_text()
+    log = (folder / "log.txt").read_text()
+    assert "epoch 2/2" in log
+    assert "on cpu with 1 thread (as asked for), " in log
+    assert " engine (" in log
     assert not list(folder.rglob(".*.tmp"))
+
+
+@pytest.mark.parametrize("run", ["search/found", "augment/trained"])
+def test_history_tells_what_the_time_went_to(run: str, finished: Path) -> None:
+    for row in history(finished / "runs" / run):
+        shares = [float(value) for name, value in row.items() if name.startswith("share_")]
+        assert len(shares) == (4 if run.startswith("search") else 3)
+        assert sum(shares) == pytest.approx(1)
+        assert all(0 <= share <= 1 for share in shares)
+        # Waiting for batches is timed, never none.
+        assert 0 < float(row["share_loading"]) < 1
+        assert float(row["share_weights"]) > 0
 
 
 def test_a_training_leaves_its_network_and_its_metrics(finished: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -47,7 +48,18 @@ def _cuda(index: str) -> torch.device:
     return torch.device("cuda", int(index))
 
 
-def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int) -> int:
+@dataclass(frozen=True)
+class Threads:
+    """How many CPU threads a run uses, and why."""
+
+    count: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.count} thread{'s' if self.count > 1 else ''} ({self.why})"
+
+
+def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int) -> Threads:
     """How many CPU threads to use: `-threads`, or a rule.
 
     The rule looks at sizes only and never at a clock, because sums depend on the number of threads and a seed must
@@ -55,8 +67,11 @@ def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int) -> i
     operations run slower on two threads than on one), else one a core.
     """
     if config.threads is not None:
-        return config.threads
-    return 1 if pixels * channels * batch < _ELEMENTS_FOR_MANY_THREADS else _cores()
+        return Threads(config.threads, "as asked for")
+    numbers = pixels * channels * batch
+    if numbers < _ELEMENTS_FOR_MANY_THREADS:
+        return Threads(1, f"a state of {numbers:,} numbers is too small for more")
+    return Threads(_cores(), "one a core")
 
 
 def _cores() -> int:

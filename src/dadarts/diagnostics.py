@@ -16,6 +16,7 @@ from dadarts.discretization import discretize
 from dadarts.relax import AnyRelaxation, Hard, Soft
 from dadarts.schedules import Progress
 from dadarts.seeds import generator
+from dadarts.sparsity import negligible
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ def evaluate(
             totals[relaxation] = loss, correct + int((logits.argmax(dim=1) == batch.labels).sum())
         yield None
     yield {relaxation: Score(loss / seen, correct / seen) for relaxation, (loss, correct) in totals.items()}
+
+
+def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
+    """Which part of all operations the architecture step leaves out as negligible, in [0, 1]."""
+    alphas, relaxation = bilevel.alphas, bilevel.method.alphas.relax
+    left_out = negligible(alphas, relaxation, progress, bilevel.tolerance, differentiated=True)
+    return float(left_out.sum() / alphas.candidates.present.sum())
 
 
 def entropy(alphas: Alphas) -> float:

@@ -31,11 +31,13 @@ class Engine:
     Args:
         name: reference or native.
         forward: the pass.
+        why: how the choice came about.
         note: why a slower form than asked for was taken; None where it was not.
     """
 
     name: str
     forward: Forward
+    why: str
     note: str | None = None
 
     @property
@@ -52,13 +54,16 @@ def pick_engine(name: EngineName, supernet: Supernet, device: torch.device) -> E
     """
     if name == "native" and device.type != "cpu":
         raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine reference or -device cpu")
+    asked = "as asked for"
     if name == "reference" or device.type != "cpu":
-        return Engine("reference", supernet)
+        return Engine(
+            "reference", supernet, asked if name == "reference" else f"native kernels are for a CPU, not {device}"
+        )
     try:
-        return Engine("native", FusedSupernet(supernet, Kernels(library())))
+        why = asked if name == "native" else "a CPU with a C++ compiler"
+        return Engine("native", FusedSupernet(supernet, Kernels(library())), why)
     except NoCompilerError as error:
         if name == "native":
             raise InputError(f"-engine native: {error}; use -engine reference") from None
-        return Engine(
-            "reference", supernet, f"{error}: the readable engine computes instead, two to three times as slowly"
-        )
+        slow = f"{error}: the readable engine computes instead, two to three times as slowly"
+        return Engine("reference", supernet, "no C++ compiler", slow)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dadarts import compute
 from dadarts.cells import Macro
+from dadarts.compute import Threads
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Augmentation, DataRequest, DataSet, Loader, Pictures, load
 
@@ -20,7 +21,7 @@ class Foundation:
     config: SearchConfig | TrainConfig
     data: DataSet
     device: torch.device
-    threads: int
+    threads: Threads
 
     @property
     def macro(self) -> Macro:
@@ -61,5 +62,5 @@ def lay(config: SearchConfig | TrainConfig) -> Foundation:
     data = load(DataRequest(config.dataset, config.data_path, config.image_size, config.cache_dir, config.workers))
     _, height, width = data.train.shape
     threads = compute.pick_threads(config, height * width, config.init_channels, config.batch_size)
-    compute.prepare(device, threads)
+    compute.prepare(device, threads.count)
     return Foundation(config, data, device, threads)

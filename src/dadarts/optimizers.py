@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -16,11 +17,19 @@ _NOTHING = torch.tensor(0)
 
 @dataclass(frozen=True)
 class StepLosses:
-    """What a step measured, still on the device."""
+    """What a step measured, still on the device.
+
+    Args:
+        train_loss: mean over the train batch.
+        train_correct: how many of its pictures were classified right.
+        valid_loss: mean over the validation batch; None in single-level search.
+        architecture_seconds: what the architecture step took.
+    """
 
     train_loss: Tensor
     train_correct: Tensor
     valid_loss: Tensor | None
+    architecture_seconds: float = 0.0
 
 
 class Optimizers:
@@ -62,15 +71,19 @@ class Optimizers:
             group["lr"] = weight_lr
         if valid is None:
             return self._single_level(train, progress)
+        began = time.monotonic()
         gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
         if not _finite(valid_loss, gradient):
             return StepLosses(_NAN, _NOTHING, valid_loss)
         _update(self.adam, self.bilevel.alpha, gradient)
+        # Whether the gradient is finite was asked for: the device has computed it.
+        architecture_seconds = time.monotonic() - began
         mixing = self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress)
         w_gradient, loss, logits = self.bilevel.weight_gradient(train, mixing)
         if not self._weight_update(w_gradient, loss):
             return StepLosses(_NAN, _NOTHING, valid_loss)
-        return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), valid_loss)
+        correct = (logits.argmax(dim=1) == train.labels).sum()
+        return StepLosses(loss, correct, valid_loss, architecture_seconds)
 
     def inner(self, weight_lr: float) -> Inner:
         """The inner step as the weight optimizer would take it now, clipping and Nesterov apart."""

@@ -1,13 +1,36 @@
-"""Where a run stands within an epoch."""
+"""Where a run stands within an epoch, and what its time went to."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def timed(items: Iterator[Item]) -> Iterator[tuple[Item, float]]:
+    """Each item with the seconds that were spent waiting for it."""
+    while True:
+        began = time.monotonic()
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        yield item, time.monotonic() - began
 
 
 @dataclass
 class Position:
-    """The next epoch and step, and the sums of the epoch so far."""
+    """The next epoch and step, and the sums of the epoch so far.
+
+    Args:
+        seconds: of all steps: loading, the architecture step and the weight step.
+        loading: seconds of those that were spent waiting for batches.
+        architecture: seconds of those that were spent in architecture steps.
+        measuring: seconds after the last step, on validation.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -15,6 +38,9 @@ class Position:
     correct: int = 0
     seen: int = 0
     seconds: float = 0.0
+    loading: float = 0.0
+    architecture: float = 0.0
+    measuring: float = 0.0
 
     def add(self, loss: float, correct: int, pictures: int) -> None:
         """Count a step: its mean loss, and how many of its pictures were classified right."""
@@ -32,6 +58,18 @@ class Position:
     def top1(self) -> float:
         """Accuracy of the epoch so far, in [0, 1]."""
         return self.correct / self.seen
+
+    def shares(self) -> dict[str, float]:
+        """Columns of history: the part of the epoch's time that each phase took, in [0, 1]."""
+        whole = self.seconds + self.measuring
+        weights = self.seconds - self.loading - self.architecture
+        return {
+            "seconds_validation": self.measuring,
+            "share_loading": self.loading / whole,
+            "share_architecture": self.architecture / whole,
+            "share_weights": weights / whole,
+            "share_validation": self.measuring / whole,
+        }
 
     def next_epoch(self) -> Position:
         """The beginning of the epoch after this one."""

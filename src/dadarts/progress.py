@@ -81,6 +81,7 @@ def _epoch_line(event: EpochDone) -> str:
         "alpha_entropy": "entropy {:.3f}",
         "changed_choices": "{} choices changed",
         "images_per_second": "{:,.0f} images/s",
+        "share_loading": "loading {:.1%}",
     }
     parts += [label.format(row[name]) for name, label in labels.items() if row.get(name) is not None]
     return "  ".join(parts)

@@ -46,11 +46,21 @@ TRAINING = Kind("augment", "training", "-lr")
 
 @dataclass(frozen=True)
 class Taken:
-    """A step that has been taken: mean loss, and how many of its pictures were classified right."""
+    """A step that has been taken.
+
+    Args:
+        loss: mean over the batch.
+        correct: how many of its pictures were classified right.
+        pictures: how many there were.
+        loading: seconds that the step waited for them.
+        architecture: seconds that the architecture step took.
+    """
 
     loss: float
     correct: int
     pictures: int
+    loading: float
+    architecture: float = 0.0
 
 
 class State(Protocol):
@@ -213,6 +223,8 @@ class Run(Generic[AnyConfig]):
                 )
             position.add(taken.loss, taken.correct, taken.pictures)
             position.seconds += time.monotonic() - began
+            position.loading += taken.loading
+            position.architecture += taken.architecture
             self.save_if_due(state)
             yield StepDone(
                 progress.epoch,

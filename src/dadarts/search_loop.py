@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator, Mapping
 from itertools import repeat
 
@@ -13,6 +14,7 @@ from dadarts.errors import InputError, RunError
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.genotype import Genotype, derive
 from dadarts.penalties import DiscretizationLoss, default_target, discretization_distance
+from dadarts.position import timed
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.run import SEARCH, Run, Taken
 from dadarts.schedules import Progress, cosine
@@ -60,7 +62,8 @@ class _Search:
             self.folder,
             f"{config.search_space} search on {config.dataset}: supernet of {config.layers} layers, "
             f"{config.init_channels} channels, {parameters:,} weights; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {state.threads} threads, {state.engine.name} engine",
+            f"{config.epochs} epochs on {state.device} with {state.threads}, {state.engine.name} engine "
+            f"({state.engine.why})",
         )
         yield from (Note(text) for text in _notes(config))
         if state.engine.note:
@@ -83,15 +86,24 @@ class _Search:
         begin = progress.epoch, state.position.step
         train, architecture = state.loaders.train.epoch(*begin), state.loaders.architecture.epoch(*begin)
         two_level = config.method.order != "single-level"
-        for batch, held in zip(train, architecture if two_level else repeat(None), strict=False):
+        pairs = zip(train, architecture if two_level else repeat(None), strict=False)
+        for (batch, held), loading in timed(pairs):
             losses = state.optimizers.step(batch, held, progress, weight_lr)
-            yield Taken(losses.train_loss.item(), int(losses.train_correct), len(batch.labels))
+            yield Taken(
+                losses.train_loss.item(),
+                int(losses.train_correct),
+                len(batch.labels),
+                loading,
+                losses.architecture_seconds,
+            )
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
         method = self.config.method
         own = diagnostics.effective(method.weights.relax, progress)
         architecture = diagnostics.effective(method.alphas.relax, progress)
+        began = time.monotonic()
         scores = yield from self._scores(progress, frozenset({own, architecture, Soft(), Hard()}))
+        self.state.position.measuring = time.monotonic() - began
         row: Row = {
             **self._epoch_columns(progress),
             "valid_loss": scores[own].loss,
@@ -102,6 +114,8 @@ class _Search:
             **self._choice_columns(),
             "seconds": self.state.position.seconds,
             "images_per_second": self.state.images_per_second,
+            **self.state.position.shares(),
+            "left_out_share": diagnostics.left_out_share(self.state.bilevel, progress),
             "architecture_top1": scores[architecture].top1,
             "temperature_node": _node_temperature(self.config, progress),
             **self._eigenvalue_column(progress),

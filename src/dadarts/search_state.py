@@ -12,6 +12,7 @@ from dadarts import compute, diagnostics, foundation, memory
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel
 from dadarts.checkpoint import State
+from dadarts.compute import Threads
 from dadarts.config import Computed, SearchConfig
 from dadarts.data import Augmentation, Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
@@ -46,7 +47,7 @@ class SearchState:
     optimizers: Optimizers
     loaders: Loaders
     device: torch.device
-    threads: int
+    threads: Threads
     engine: Engine
     initial: list[Tensor]
     position: Position = field(default_factory=Position)
@@ -55,7 +56,7 @@ class SearchState:
 
     @property
     def computed(self) -> Computed:
-        return {"device": str(self.device), "threads": self.threads, "engine": self.engine.name}
+        return {"device": str(self.device), "threads": self.threads.count, "engine": self.engine.name}
 
     @property
     def steps(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dadarts.data import Loader
 from dadarts.errors import InputError
 from dadarts.events import Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.network import DropPath, count_multiply_adds, count_parameters
+from dadarts.position import timed
 from dadarts.run import TRAINING, Run, Taken
 from dadarts.schedules import Progress, cosine
 from dadarts.seeds import generator
@@ -55,7 +57,7 @@ class _Training:
             self.folder,
             f"training on {config.dataset}: {config.layers} layers, {config.init_channels} channels, "
             f"{count_parameters(state.network):,} parameters; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {state.foundation.threads} threads",
+            f"{config.epochs} epochs on {state.device} with {state.foundation.threads}",
         )
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note("the nas-bench-201 skeleton has no auxiliary head: -aux_weight has no effect")
@@ -76,7 +78,7 @@ class _Training:
         state.network.train()
         for group in state.sgd.param_groups:
             group["lr"] = cosine(config.lr, 0.0, progress)
-        for batch in state.train.epoch(progress.epoch, state.position.step):
+        for batch, loading in timed(state.train.epoch(progress.epoch, state.position.step)):
             drop_path = DropPath(config.drop_path_prob * progress.fraction, generator(batch.key, "drop-path"))
             logits, side = state.network.forward_with_auxiliary(batch.images, drop_path, batch.key)
             loss = F.cross_entropy(logits, batch.labels)
@@ -87,15 +89,17 @@ class _Training:
                 torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.grad_clip)
             state.sgd.step()
             correct = int((logits.argmax(dim=1) == batch.labels).sum())
-            yield Taken(loss.item(), correct, len(batch.labels))
+            yield Taken(loss.item(), correct, len(batch.labels), loading)
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
         config, state, position = self.config, self.state, self.state.position
         selected = {}
+        began = time.monotonic()
         if state.selection is not None:
             loss, top1 = yield from self._evaluated(state.selection, progress.epoch)
             selected = {"valid_loss": loss, "valid_top1": top1}
             state.keep_if_best(top1)
+            position.measuring = time.monotonic() - began
         return {
             "epoch": progress.epoch,
             "weight_lr": cosine(config.lr, 0.0, progress),
@@ -105,6 +109,7 @@ class _Training:
             **selected,
             "seconds": position.seconds,
             "images_per_second": state.images_per_second,
+            **{name: value for name, value in position.shares().items() if name != "share_architecture"},
         }
 
     def _evaluated(self, loader: Loader, epoch: int) -> Generator[Event, None, tuple[float, float]]:

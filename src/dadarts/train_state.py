@@ -44,7 +44,7 @@ class TrainState:
 
     @property
     def computed(self) -> Computed:
-        return {"device": str(self.device), "threads": self.foundation.threads}
+        return {"device": str(self.device), "threads": self.foundation.threads.count}
 
     @property
     def steps(self) -> int:

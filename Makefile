@@ -32,7 +32,7 @@ tests: setup
 	$(BIN)/pytest -n 2 --dist worksteal
 
 bench: setup
-	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.engine
 
 clean:
 	rm -rf $(VENV)

@@ -1,0 +1,145 @@
+"""The engines that are compared, and the passes and steps that they are timed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dadarts import compute
+from dadarts.alphas import Alphas, Idle, Mixing
+from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.cells import Macro
+from dadarts.engines import Forward, pick_engine
+from dadarts.optimizers import Optimizers
+from dadarts.relax import Hard, Soft, TopK
+from dadarts.schedules import Constant, Progress
+from dadarts.seeds import generator, seeded
+from dadarts.spaces import space
+from dadarts.supernet import Supernet
+
+HALFWAY = Progress(1, 2)
+ENGINES = ("nchw", "channels_last", "native")
+"""The readable supernet in two memory formats, and the native engine."""
+TOLERANCE = 1e-6
+
+Run = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The size of what is timed."""
+
+    batch: int
+    channels: int = 16
+    cells: int = 8
+    nodes: int = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures of noise."""
+
+    images: Tensor
+    labels: Tensor
+    key: int = 0
+
+
+class Dense:
+    """The readable supernet as other projects ship it: every operation is computed, times its weight, be it zero."""
+
+    def __init__(self, supernet: Supernet) -> None:
+        self.supernet = supernet
+
+    def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None, /) -> Tensor:
+        # Weights that need a gradient are never skipped.
+        every = {
+            kind: tuple(node if node.requires_grad else node.clone().requires_grad_() for node in nodes)
+            for kind, nodes in mixing.items()
+        }
+        return self.supernet(x_BCHW, every, noise_key)  # type: ignore[no-any-return]
+
+
+class Contestant:
+    """One engine with weights, alphas from N(0, 1) and batches of its own, all drawn alike."""
+
+    def __init__(self, engine: str, scale: Scale) -> None:
+        darts = space("darts", scale.nodes)
+        with seeded(0, "weights"):
+            self.supernet = Supernet(darts, Macro(scale.channels, scale.cells, (3, 32, 32), 10))
+        images = torch.randn((2, scale.batch, 3, 32, 32), generator=generator(0, "images"))
+        labels = torch.arange(scale.batch) % 10
+        memory = torch.contiguous_format if engine == "nchw" else torch.channels_last
+        if engine != "nchw":
+            compute.placed(self.supernet, torch.device("cpu"))
+        self.train, self.valid = (Batch(half.contiguous(memory_format=memory), labels) for half in images)
+        self.alphas = Alphas(darts, draw := generator(0, "alphas"))
+        with torch.no_grad():
+            for alpha in self.alphas.parameters():
+                alpha.copy_(torch.randn(alpha.shape, generator=draw))
+        self.w = list(self.supernet.parameters())
+        self.native = engine == "native"
+        self.forward: Forward = (
+            pick_engine("native", self.supernet, torch.device("cpu")).forward if self.native else Dense(self.supernet)
+        )
+
+    def soft(self) -> None:
+        """Forward and backward pass of plain DARTS, with gradients of w and alpha."""
+        loss = self._loss(self.alphas.mix(Soft(), HALFWAY))
+        torch.autograd.grad(loss, [*self.alphas.parameters(), *self.w])
+
+    def hard(self) -> None:
+        """Forward and backward pass of the weight step under hard discretization."""
+        torch.autograd.grad(self._loss(self._hard()), self.w, allow_unused=True)
+
+    def validation(self) -> None:
+        """Forward pass of the discretized supernet."""
+        with torch.no_grad():
+            self.forward(self.valid.images, self._hard(), 0)
+
+    def first_order(self) -> None:
+        """A whole step of first-order DARTS."""
+        self._step(Method(order="first"))
+
+    def second_order(self) -> None:
+        """A whole step of second-order DARTS."""
+        self._step(Method())
+
+    def dadarts_t1(self) -> None:
+        """A whole step of DADARTS at temperature 1: top-k on alphas, hard weight step."""
+        self._dadarts(1.0)
+
+    def dadarts_t50(self) -> None:
+        """The same at temperature 50."""
+        self._dadarts(50.0)
+
+    def dadarts_t200(self) -> None:
+        """The same at temperature 200."""
+        self._dadarts(200.0)
+
+    def dadarts_t200_all_sparse(self) -> None:
+        """The same with top-k in the virtual step too: every pass is sparse."""
+        hot = TopK(temperature_edge=Constant(200.0), temperature_node=Constant(200.0))
+        self._step(Method(Objective(Hard()), Objective(hot), look_ahead=hot))
+
+    def _hard(self) -> Mixing:
+        with torch.no_grad():
+            return self.alphas.mix(Hard(), HALFWAY)
+
+    def _loss(self, mixing: Mixing) -> Tensor:
+        return F.cross_entropy(self.forward(self.train.images, mixing, 0), self.train.labels)
+
+    def _dadarts(self, temperature: float) -> None:
+        hot = TopK(temperature_edge=Constant(temperature), temperature_node=Constant(temperature))
+        self._step(Method(Objective(Hard()), Objective(hot)))
+
+    def _step(self, method: Method) -> None:
+        bilevel = Bilevel(self.supernet, self.alphas, method, self.forward, tolerance=TOLERANCE if self.native else 0.0)
+        optimizers = Optimizers(
+            bilevel,
+            momentum=0.9, weight_decay=3e-4, nesterov=False, grad_clip=5.0, alpha_lr=3e-4, alpha_weight_decay=1e-3,
+        )  # fmt: skip
+        optimizers.step(self.train, self.valid, HALFWAY, 0.025)

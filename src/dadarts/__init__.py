@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dadarts import oracle
     from dadarts.alphas import Alphas
     from dadarts.bilevel import Method, Objective
     from dadarts.cells import Macro
@@ -79,6 +80,7 @@ __all__ = [
     "TrainedNetwork",
     "discretize",
     "load",
+    "oracle",
     "search",
     "soft_top_k",
     "space",
@@ -87,6 +89,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "oracle":
+        return import_module("dadarts.oracle")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'dadarts' has no attribute {name!r}")
     value = getattr(import_module(f"dadarts.{_HOME_OF[name]}"), name)

@@ -1,4 +1,4 @@
-"""The modern door: ``dadarts search | train | show | runs | demo``."""
+"""The modern door: ``dadarts search | train | show | oracle | runs | demo``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ _SHOW = Command(
         _JSON,
     ),
     positionals=(("genotype", "a genotype, its .json or .txt file, a run's folder, or @NAME of a search"),),
+)
+_ORACLE = Command(
+    "dadarts oracle",
+    "What a published benchmark measured of a network: its accuracy, and where that stands in the whole space.",
+    (Flag(("runs_dir",), "output", "where @NAME is looked up", default="runs"), _JSON),
+    positionals=(
+        ("benchmark", "nas-bench-201 or nas-bench-macro"),
+        ("genotype", "a genotype, its .json or .txt file, a run's folder, or @NAME of a search"),
+    ),
+    notes="Percentile: percentage of the space's networks that are at most as good. Regret: points below the best. "
+    f"{Command.notes}",
 )
 _RUNS = Command(
     "dadarts runs", "List all runs.", (Flag(("runs_dir",), "output", "where runs are kept", default="runs"), _JSON)
@@ -126,6 +137,25 @@ def _show(words: list[str]) -> int:
     return 0
 
 
+def _oracle(words: list[str]) -> int:
+    """look a network up in a published benchmark"""
+    values = _ORACLE.parse(words)
+    from dadarts.oracle import oracle
+
+    table = oracle(values["benchmark"])
+    answer = table.query(genotype_text(values["genotype"], Path(values.get("runs_dir", "runs"))))
+    if doors.truth("json", values):
+        print(json.dumps(answer.as_dict(), indent=1))
+        return 0
+    print(f"{table.name}  {answer.arch}\n{table.measure}\n")
+    print(f"{'data set':12}{'accuracy':>9}{'rank':>8}{'percentile':>12}{'regret':>9}{'parameters':>12}")
+    for score in answer.scores.values():
+        rank = f"{score.dataset:12}{score.accuracy:9.4f}{score.rank:8,}{score.percentile:12.2f}"
+        print(f"{rank}{score.regret:9.4f}{score.parameters:12,}")
+    print(f"\n{len(table):,} networks; {table.metadata['source']}; licence: {table.metadata['licence']}")
+    return 0
+
+
 def _runs(words: list[str]) -> int:
     """list all runs"""
     from dadarts.listing import list_runs
@@ -165,6 +195,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "search": _search,
     "train": _train,
     "show": _show,
+    "oracle": _oracle,
     "runs": _runs,
     "demo": _demo,
 }

@@ -1,0 +1,98 @@
+"""``dadarts oracle``: what a person and a program read of a benchmark, without waiting for torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dadarts import oracle
+from tests.commands import DARTS_GENOTYPE, modern, refusal, succeed
+
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_person_reads_accuracy_rank_percentile_regret_and_parameters_of_every_data_set() -> None:
+    said = succeed(modern, "oracle", "nas-bench-201", CELL).out
+    rows = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.startswith(("cifar", "imagenet"))}
+    assert rows["cifar10"] == ["91.5533", "3", "99.99", "0.0534", "1,288,506"]
+    assert rows["cifar100"] == ["73.4933", "1", "100.00", "0.0000", "1,294,356"]
+    assert rows["imagenet16"] == ["46.3667", "11", "99.94", "0.3666", "1,295,656"]
+    assert CELL in said
+    assert "licence" in said
+
+
+def test_a_program_reads_the_source_s_column_names() -> None:
+    found = json.loads(succeed(modern, "oracle", "nas-bench-201", CELL, "--json").out)
+    scores = found.pop("scores")
+    assert found == {
+        "arch": CELL,
+        "params": 1288506,
+        "cifar10_valid_acc": 91.5533,
+        "cifar100_valid_acc": 73.4933,
+        "imagenet16_valid_acc": 46.3667,
+    }
+    assert set(scores) == {"cifar10", "cifar100", "imagenet16"}
+    assert set(scores["cifar10"]) == {"dataset", "accuracy", "rank", "percentile", "regret", "parameters"}
+    found = json.loads(succeed(modern, "oracle", "nas-bench-macro", "22212220", "--json").out)
+    assert found["scores"]["cifar10"]["rank"] == 1
+    assert {"arch", "test_acc", "mean_acc", "std", "params", "flops"} <= set(found)
+
+
+def test_a_network_comes_from_text_a_file_or_a_search() -> None:
+    Path("runs/search/it").mkdir(parents=True)
+    Path("runs/search/it/genotype.txt").write_text(CELL + "\n")
+    expected = succeed(modern, "oracle", "nas-bench-201", CELL).out
+    for word in ("@it", "runs/search/it", "runs/search/it/genotype.txt"):
+        assert succeed(modern, "oracle", "nas-bench-201", word).out == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nas-bench-201", DARTS_GENOTYPE], "is no network of nas-bench-201: a cell looks like"),
+        (["nas-bench-macro", CELL], "is no network of nas-bench-macro"),
+        (["nas-bench-201", CELL.replace("skip_connect", "skip")], "unknown operation 'skip'"),
+        (["nas-bench-301", CELL], "unknown benchmark 'nas-bench-301'"),
+        (["nas-bench-201", "@it"], "there is no genotype"),
+        (["nas-bench-201", "it.txt"], "there is no file"),
+        (["nas-bench-201"], "genotype"),
+        (["nas-bench-201", "x" * 10_000], "is no network"),
+    ],
+)
+def test_what_cannot_be_looked_up_is_one_line(words: list[str], said: str) -> None:
+    assert said in refusal(modern, "oracle", *words)
+
+
+def test_a_query_does_not_wait_for_torch() -> None:
+    program = (
+        "import sys; from dadarts.cli import main; "
+        f"assert main(['oracle', 'nas-bench-201', {CELL!r}]) == 0; assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_table_opens_at_once_and_answers_in_microseconds() -> None:
+    def seconds(name: str) -> float:
+        oracle.nas_bench_201.cache_clear()
+        start = time.perf_counter()
+        oracle.nas_bench_201().query(CELL)
+        return time.perf_counter() - start
+
+    assert min(seconds("nas-bench-201") for _ in range(5)) < 0.05
+    table = oracle.nas_bench_201()
+    start = time.perf_counter()
+    for _ in range(500):
+        table.query(CELL)
+    # A dozen microseconds where nothing else runs; the bar leaves room for a busy machine.
+    assert (time.perf_counter() - start) / 500 < 200e-6

@@ -49,6 +49,9 @@ def test_sizes_follow_from_the_space() -> None:
     assert (lambda it: (it.nodes, it.init_channels, it.layers))(
         SearchConfig(**NEEDED, search_space="nas-bench-201")
     ) == (3, 16, 5)
+    assert (lambda it: (it.nodes, it.init_channels, it.layers))(
+        SearchConfig(**NEEDED, search_space="nas-bench-macro")
+    ) == (8, 32, 1)
     config = SearchConfig(**NEEDED, nodes=2, layers=3)
     assert (config.nodes, config.layers, config.space) == (2, 3, space("darts", 2))
     trained = TrainConfig(**NEEDED, genotype=BENCH_GENOTYPE)
@@ -62,7 +65,7 @@ def test_the_target_of_the_discretization_loss_follows_from_the_space() -> None:
     }
     assert targets == {
         "darts": "none", "nas-bench-201": "zero", "connect-nas-bench": "none", "S1": "zero", "S2": "zero",
-        "S3": "none", "S4": "zero",
+        "S3": "none", "S4": "zero", "nas-bench-macro": "zero",
     }  # fmt: skip
 
 

@@ -309,8 +309,9 @@ def test_what_is_derived_can_be_written_and_read_again(name: str, retain: str) -
         try:
             genotype = derive(it, alphas.split(alphas.weights().detach()), retain)
         except InputError:
-            # The syntax of nas-bench-201 has no way to write several operations on an edge.
-            assert (it.syntax, retain) == ("nas-bench-201", "all")
+            # The benchmarks' syntaxes have no way to write several operations on an edge.
+            assert it.syntax != "darts"
+            assert retain == "all"
             continue
         assert Genotype.parse(str(genotype)) == genotype
 

@@ -224,7 +224,7 @@ def test_every_space_is_searched_and_what_is_found_is_trained(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    nodes = {"nas-bench-201": "3", "S1": "4"}.get(name, "2")
+    nodes = {"nas-bench-201": "3", "S1": "4", "nas-bench-macro": "8"}.get(name, "2")
     outcome = succeed(
         search, "-name", "it", "-dataset", "digits", *ONE_EPOCH, "-first_order", "-search_space", name, "-nodes", nodes
     )

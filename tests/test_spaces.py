@@ -21,6 +21,7 @@ from dadarts.spaces import SPACES, Size, for_syntax, space
 from tests.nets import ragged_space
 
 SHARED = Path(__file__).parents[2] / "shared"
+BENCHES = {"nas-bench-201", "nas-bench-macro"}
 
 DARTS_V2 = """Genotype(
     normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1),
@@ -104,7 +105,8 @@ def test_every_space_is_well_formed(name: str) -> None:
     for kind in it.kinds:
         assert len(it.candidates[kind]) == it.nodes
         for number, node in enumerate(it.candidates[kind]):
-            assert len(node) == it.inputs + number
+            assert len(node) == (1 if it.syntax == "nas-bench-macro" else it.inputs + number)
+            assert list(it.reads(kind, number)) == list(range(it.inputs + number))[-len(node) :]
             assert it.edges is None or it.edges <= len(node)
             for edge in node:
                 assert len(set(edge)) == len(edge) > 0
@@ -123,16 +125,22 @@ def test_the_spaces_offer_the_published_operations() -> None:
     assert offers["S2"] == ("sep_conv_3x3", "skip_connect")
     assert set(offers["S3"]) == {"none", "sep_conv_3x3", "skip_connect"}
     assert offers["S4"] == ("sep_conv_3x3", "noise")
+    assert offers["nas-bench-macro"] == ("identity", "mb3_k3", "mb6_k5")
     assert {name for name in SPACES if space(name).none_everywhere} == {"darts", "connect-nas-bench", "S3"}
-    assert {name for name in SPACES if space(name).edges == 2} == set(SPACES) - {"nas-bench-201"}
-    assert space("nas-bench-201").rule.banned == ()
+    assert {name for name in SPACES if space(name).edges == 2} == set(SPACES) - BENCHES
+    assert all(space(name).rule.banned == () for name in BENCHES)
 
 
 def test_sizes_and_numbers_of_nodes_have_the_published_defaults() -> None:
-    assert {name: space(name).nodes for name in SPACES} == {**dict.fromkeys(SPACES, 4), "nas-bench-201": 3}
-    for name in set(SPACES) - {"nas-bench-201"}:
+    assert {name: space(name).nodes for name in SPACES} == {
+        **dict.fromkeys(SPACES, 4),
+        "nas-bench-201": 3,
+        "nas-bench-macro": 8,
+    }
+    for name in set(SPACES) - BENCHES:
         assert (space(name).search_size, space(name).train_size) == (Size(16, 8), Size(36, 20))
     assert (space("nas-bench-201").search_size, space("nas-bench-201").train_size) == (Size(16, 5), Size(16, 5))
+    assert (space("nas-bench-macro").search_size, space("nas-bench-macro").train_size) == (Size(32, 1), Size(32, 1))
     assert space("darts", 2).nodes == 2
     assert for_syntax("darts", 3).nodes == 3
 
@@ -156,6 +164,11 @@ def test_padding_stands_before_none_and_else_at_the_end() -> None:
 def test_an_unknown_name_is_refused_with_the_nearest_one(given: str, meant: str) -> None:
     with pytest.raises(InputError, match=f"unknown search space '{given}'.*Did you mean '{meant}'"):
         space(given)
+
+
+def test_nas_bench_macro_with_another_number_of_layers_is_refused() -> None:
+    with pytest.raises(InputError, match="has 8 layers, its nodes, not 4"):
+        space("nas-bench-macro", 4)
 
 
 def test_s1_with_another_number_of_nodes_is_refused() -> None:

@@ -14,10 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from dadarts.ops import FactorizedReduce, Noise, ReLUConvBN, batch_norm
-from dadarts.spaces import SearchSpace
+from dadarts.spaces import SearchSpace, Syntax
 
 IMAGENET_STEM_ABOVE = 96
 """Pictures whose short side has more pixels than this get DARTS' ImageNet stem, which divides sizes by 8."""
+STAGES = (0, 2, 5)
+"""The layers of NAS-Bench-Macro that begin a stage: 2, 3 and 3 layers."""
+HEAD = 40
+"""Channels of NAS-Bench-Macro's last convolution, in multiples of C: 1,280 at the benchmark's 32."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Macro:
 
     Args:
         channels: initial channels C.
-        layers: cells (nas-bench-201: cells a stage).
+        layers: cells (nas-bench-201: cells a stage; nas-bench-macro: blocks in a row that share a layer's choice).
         image_shape: (C, H, W) of a picture.
         classes: how many.
         stem_multiplier: the DARTS stem has stem_multiplier * C channels.
@@ -54,23 +58,32 @@ MakeNode: TypeAlias = Callable[[Site, int], nn.Module]
 
 
 class Cell(nn.Module):
-    """A cell: preprocessed inputs, then nodes in order, then the concatenation (or the last) of the states."""
+    """A cell: preprocessed inputs, then nodes in order, then the concatenation (or the last) of the states.
+
+    Its nodes are numbered from `first` on, in mixing weights and genotypes.
+    """
 
     def __init__(
-        self, site: Site, preprocess: Sequence[nn.Module], nodes: Sequence[nn.Module], concat: Sequence[int]
+        self,
+        site: Site,
+        preprocess: Sequence[nn.Module],
+        nodes: Sequence[nn.Module],
+        concat: Sequence[int],
+        first: int = 0,
     ) -> None:
         super().__init__()
         self.site = site
         self.preprocess = nn.ModuleList(preprocess)
         self.nodes = nn.ModuleList(nodes)
         self.concat = tuple(concat)
+        self.first = first
         for module_name, module in self.named_modules():
             if isinstance(module, Noise):
                 module.site = (site.index, *edge_of(module_name))
 
     def forward(self, inputs: Sequence[Tensor], run_node: Callable[[int, nn.Module, list[Tensor]], Tensor]) -> Tensor:
         states = [prepare(x) for prepare, x in zip(self.preprocess, inputs, strict=True)]
-        for number, node in enumerate(self.nodes):
+        for number, node in enumerate(self.nodes, start=self.first):
             states.append(run_node(number, node, states))
         return (
             torch.cat([states[state] for state in self.concat], dim=1)
@@ -202,12 +215,63 @@ class BenchBackbone(nn.Module):
         return logits
 
 
+class LayerBackbone(nn.Module):
+    """NAS-Bench-Macro's skeleton: stem, 8 layers in stages, 1x1 convolution, classifier (arXiv 2103.11922).
+
+    A stage's first layer halves sizes and doubles channels. A layer is a cell of one node, which reads what the layer
+    before made; `macro.layers` above the benchmark's 1 stacks as many blocks of a layer's choice.
+    """
+
+    def __init__(
+        self, macro: Macro, make_node: MakeNode, concat: Mapping[str, Sequence[int]], nodes: int, affine: bool
+    ) -> None:
+        super().__init__()
+        c = macro.channels
+        stem = nn.Conv2d(macro.image_shape[0], c, 3, padding=1, bias=False)
+        self.stem = nn.Sequential(stem, batch_norm(c, affine), nn.ReLU())
+        cells: list[Cell] = []
+        for number in range(nodes):
+            for repeat in range(macro.layers):
+                stride = 2 if number in STAGES and not repeat else 1
+                c *= stride
+                site = Site(len(cells), "normal", c, input_stride=stride)
+                cells.append(Cell(site, [nn.Identity()], [make_node(site, number)], concat=(1,), first=number))
+        self.cells = nn.ModuleList(cells)
+        self.out_channels = [cell.site.channels for cell in cells]
+        wide = HEAD * macro.channels
+        self.last = nn.Sequential(nn.Conv2d(c, wide, 1, bias=False), batch_norm(wide, affine), nn.ReLU())
+        self.classifier = nn.Linear(wide, macro.classes)
+
+    def features(self, x_BCHW: Tensor, run: RunCell) -> list[Tensor]:
+        outputs = [self.stem(x_BCHW)]
+        for cell in self.cells:
+            outputs.append(run(_as_cell(cell), (outputs[-1],)))
+        return outputs[1:]
+
+    def classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.last(features).mean(dim=(2, 3)))
+        return logits
+
+
+def maps_end_in_one_pixel(space: SearchSpace, macro: Macro) -> bool:
+    """Whether the last maps have one value a picture, so that batch norm needs two pictures."""
+    _, height, width = macro.image_shape
+    return space.syntax == "nas-bench-macro" and max(height, width) <= 1 << len(STAGES)
+
+
+Backbone: TypeAlias = DartsBackbone | BenchBackbone | LayerBackbone
+
+
 def build_backbone(
     space: SearchSpace, macro: Macro, make_node: MakeNode, concat: Mapping[str, Sequence[int]], affine: bool
-) -> DartsBackbone | BenchBackbone:
+) -> Backbone:
     """The skeleton that a space's cells stand in, with the owner's nodes in them."""
-    backbone = DartsBackbone if space.syntax == "darts" else BenchBackbone
-    return backbone(macro, make_node, concat, space.nodes, affine)
+    backbones: Mapping[Syntax, Callable[..., Backbone]] = {
+        "darts": DartsBackbone,
+        "nas-bench-201": BenchBackbone,
+        "nas-bench-macro": LayerBackbone,
+    }
+    return backbones[space.syntax](macro, make_node, concat, space.nodes, affine)
 
 
 def noises(network: nn.Module) -> list[Noise]:

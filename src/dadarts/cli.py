@@ -27,8 +27,8 @@ _SHOW = Command(
     (
         Flag(("space",), "network", "a search space that must contain it (default: the first that does)"),
         Flag(("dataset",), "network", "a known data set, for its sizes; its files are not needed", default="cifar10"),
-        Flag(("init_channels",), "network", "C (default: 36 in darts, 16 in nas-bench-201)"),
-        Flag(("layers", "n_layers"), "network", "L (default: 20 in darts, 5 in nas-bench-201)"),
+        Flag(("init_channels",), "network", "C (default: 36 in darts, 16 in nas-bench-201, 32 in nas-bench-macro)"),
+        Flag(("layers", "n_layers"), "network", "L (default: 20 in darts, 5 in nas-bench-201, 1 in nas-bench-macro)"),
         Flag(("runs_dir",), "output", "where @NAME is looked up and pictures go", default="runs"),
         _JSON,
     ),

@@ -183,11 +183,17 @@ class SearchConfig(RunConfig):
     epochs: int = setting(50, "run", "passes over the training half", ge=1, le=10**6)
     batch_size: int = setting(64, "run", "pictures in a step's batch, from each half", ge=2, le=10**6)
 
-    search_space: str = setting("darts", "network", "darts, nas-bench-201, connect-nas-bench, S1, S2, S3 or S4")
-    nodes: int = setting(None, "network", "intermediate nodes of a cell (default: 4, in nas-bench-201 3)", ge=1, le=16)
-    init_channels: int = setting(None, "network", "C, initial channels (default: 16)", ge=1, le=4096)
+    search_space: str = setting(
+        "darts", "network", "darts, nas-bench-201, nas-bench-macro, connect-nas-bench, S1 to S4"
+    )
+    nodes: int = setting(
+        None, "network", "nodes of a cell (default: 4, nas-bench-201 3, nas-bench-macro 8)", ge=1, le=16
+    )
+    init_channels: int = setting(
+        None, "network", "C, initial channels (default: 16, nas-bench-macro 32)", ge=1, le=4096
+    )
     layers: int = setting(
-        None, "network", "L, cells (default: 8, in nas-bench-201 5 a stage)", "n_layers", ge=1, le=1000
+        None, "network", "L, cells (default: 8, nas-bench-201 5 a stage, nas-bench-macro 1)", "n_layers", ge=1, le=1000
     )
 
     w_lr: float = setting(0.025, "weights w", "learning rate at the start (xi)", ge=0, le=1e3)
@@ -266,10 +272,10 @@ class TrainConfig(RunConfig):
         ..., "network", "a genotype, its .json or .txt file, a run's folder, or @NAME of a search"
     )
     init_channels: int = setting(
-        None, "network", "C, initial channels (default: 36, in nas-bench-201 16)", ge=1, le=4096
+        None, "network", "C, initial channels (default: 36, nas-bench-201 16, nas-bench-macro 32)", ge=1, le=4096
     )
     layers: int = setting(
-        None, "network", "L, cells (default: 20, in nas-bench-201 5 a stage)", "n_layers", ge=1, le=1000
+        None, "network", "L, cells (default: 20, nas-bench-201 5 a stage, nas-bench-macro 1)", "n_layers", ge=1, le=1000
     )
     aux_weight: float = setting(0.4, "network", "weight of the auxiliary head's loss; 0 is no head", ge=0, le=1e3)
     drop_path_prob: float = setting(0.2, "network", "drop-path probability at the end of a linear rise", ge=0, lt=1)
@@ -304,5 +310,5 @@ class TrainConfig(RunConfig):
 
     @property
     def has_auxiliary_head(self) -> bool:
-        """Whether the network is trained with DARTS' auxiliary head (the nas-bench-201 skeleton has none)."""
+        """Whether the network is trained with DARTS' auxiliary head (only the darts skeleton has one)."""
         return self.aux_weight > 0 and self.genotype.syntax == "darts"

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from dadarts import compute
-from dadarts.cells import Macro
+from dadarts.cells import Macro, maps_end_in_one_pixel
 from dadarts.compute import Threads
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Augmentation, DataRequest, DataSet, Loader, Pictures, load
+from dadarts.errors import InputError
+from dadarts.spaces import SearchSpace
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,20 @@ class Foundation:
             len(self.data.classes),
             config.stem_multiplier,
         )
+
+    def refuse_lone_picture(self, space: SearchSpace, loader: Loader) -> None:
+        """Refuse batches of one picture where batch statistics would be those of one value.
+
+        Raises:
+            InputError: the loader has such a batch.
+        """
+        pictures = loader.batch_size if loader.augment is not None else len(loader.index) % loader.batch_size
+        if pictures == 1 and maps_end_in_one_pixel(space, self.macro):
+            _, height, width = self.macro.image_shape
+            raise InputError(
+                f"-batch_size {loader.batch_size}: a batch of the {loader.stream} part would be 1 picture, and batch "
+                f"norm in {space.name} needs 2 where pictures have {height}x{width} pixels; give another -batch_size"
+            )
 
     def loader(self, pictures: Pictures, index: Tensor, stream: str, augment: Augmentation | None) -> Loader:
         """Batches of `pictures[index]`; `stream` separates the randomness of loaders."""

@@ -165,7 +165,7 @@ class _MixedSum(torch.autograd.Function):
             steps.append(tuple(done))
             values.append(at)
             norms.append(norm)
-        plain = saved[0].new_tensor([[0.0], [1.0]]).expand(2, saved[0].shape[1])
+        plain = saved[0].new_tensor([[0.0], [1.0]]).expand(2, saved[values[0]].shape[1])
         norm_J2C = torch.stack([plain if norm is None else norm for norm in norms])
         weights = mixing_EO.detach()[call.where].unsqueeze(1).to(norm_J2C.dtype)
         scales = weights * norm_J2C[:, 1]

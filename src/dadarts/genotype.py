@@ -14,7 +14,7 @@ from torch import Tensor
 from dadarts import literal
 from dadarts.discretization import Rule, discretize
 from dadarts.errors import InputError, unknown
-from dadarts.ops import NAS_BENCH_201_OPS, NONE, OPS
+from dadarts.ops import ALL_OPS, NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS
 from dadarts.seeds import generator
 from dadarts.spaces import SearchSpace, Syntax
 
@@ -23,6 +23,7 @@ Edge: TypeAlias = tuple[str, int]
 
 RETAIN = ("top2", "top2_with_none", "best", "all")
 FORMAT = "dadarts-genotype/1"
+_CHOICES = tuple(NAS_BENCH_MACRO_OPS)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class CellGenotype:
 
 @dataclass(frozen=True)
 class Genotype:
-    """A discrete architecture: kind -> cell, in one of two syntaxes.
+    """A discrete architecture: kind -> cell, in one of three syntaxes.
 
     >>> print(Genotype.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|"))
     |nor_conv_3x3~0|+|none~0|skip_connect~1|
@@ -46,7 +47,7 @@ class Genotype:
 
     @staticmethod
     def parse(text: str) -> Genotype:
-        """Read a genotype from text: ``Genotype(normal=..., ...)``, a NAS-Bench-201 string, or our JSON.
+        """Read a genotype: ``Genotype(normal=..., ...)``, a NAS-Bench-201 string, a NAS-Bench-Macro code, or our JSON.
 
         Text is data: nothing in it is run. quark0/darts' flat lists of pairs and ``range(2, 6)`` are understood.
 
@@ -60,12 +61,16 @@ class Genotype:
             return _from_json(text)
         if text.startswith("|"):
             return _from_bench_string(text)
+        if text.isdecimal():
+            return _from_code(text)
         return _from_call(text)
 
     def __str__(self) -> str:
         if self.syntax == "nas-bench-201":
             nodes = self.cells["normal"].nodes
             return "+".join("|" + "".join(f"{op}~{state}|" for op, state in node) for node in nodes)
+        if self.syntax == "nas-bench-macro":
+            return "".join(str(_CHOICES.index(op)) for op in self.operations())
         parts = []
         for kind, cell in self.cells.items():
             parts.append(f"{kind}={[list(node) for node in cell.nodes]}")
@@ -104,7 +109,7 @@ class Genotype:
 
     def parameter_free_share(self) -> float:
         """Which part of the edges has no weights: the collapse signal of arXiv 1909.09656."""
-        return self.share(*(name for name, op in OPS.items() if op.parameter_free))
+        return self.share(*(name for name, op in ALL_OPS.items() if op.parameter_free))
 
 
 def read_off(space: SearchSpace, chosen: Mapping[str, tuple[Tensor, ...]]) -> Genotype:
@@ -118,11 +123,13 @@ def read_off(space: SearchSpace, chosen: Mapping[str, tuple[Tensor, ...]]) -> Ge
     """
     cells = {}
     for kind in space.kinds:
-        nodes = []
+        nodes: list[tuple[Edge, ...]] = []
         for names, places in zip(space.table(kind), chosen[kind], strict=True):
-            picked = [(names[e][o], e) for e, o in places.nonzero().tolist()]
-            nodes.append(tuple((name, e) for name, e in picked if name is not None))
-        cells[kind] = _reachable(kind, nodes, space) if space.syntax == "darts" else _whole(nodes, space)
+            states = space.reads(kind, len(nodes))
+            picked = [(names[e][o], states[e]) for e, o in places.nonzero().tolist()]
+            nodes.append(tuple((name, state) for name, state in picked if name is not None))
+        whole = CellGenotype(tuple(nodes), (space.inputs + len(nodes) - 1,))
+        cells[kind] = _reachable(kind, nodes, space) if space.syntax == "darts" else whole
     return Genotype(cells, space.syntax)
 
 
@@ -132,9 +139,9 @@ def derive(space: SearchSpace, weights: Mapping[str, tuple[Tensor, ...]], retain
     ``top2`` is the space's own discretization, the network that the hard pass computes. The others are for reading:
     ``top2_with_none`` lets `none` win an edge, ``best`` keeps every edge, ``all`` every non-zero weight.
     """
-    if retain == "all" and space.syntax == "nas-bench-201":
+    if retain == "all" and space.syntax != "darts":
         raise InputError(
-            "a nas-bench-201 genotype has one operation an edge: -genotype_to_retain all cannot be written"
+            f"a {space.syntax} genotype has one operation an edge: -genotype_to_retain all cannot be written"
         )
     rules = {"top2": space.rule, "top2_with_none": Rule(space.edges), "best": Rule(None)}
     return read_off(
@@ -157,10 +164,6 @@ def random_genotype(space: SearchSpace, seed: int) -> Genotype:
         for kind in space.kinds
     }
     return derive(space, scores)
-
-
-def _whole(nodes: list[tuple[Edge, ...]], space: SearchSpace) -> CellGenotype:
-    return CellGenotype(tuple(nodes), (space.inputs + len(nodes) - 1,))
 
 
 def _reachable(kind: str, nodes: list[tuple[Edge, ...]], space: SearchSpace) -> CellGenotype:
@@ -192,13 +195,20 @@ def _from_bench_string(text: str) -> Genotype:
     return Genotype({"normal": CellGenotype(tuple(nodes), (len(nodes),))}, "nas-bench-201")
 
 
+def _from_code(text: str) -> Genotype:
+    if not re.fullmatch("[012]{8}", text):
+        raise InputError(f"not a genotype: {text[:40]!r}; a NAS-Bench-Macro code is 8 digits, each 0, 1 or 2")
+    layers = tuple(((_CHOICES[int(digit)], state),) for state, digit in enumerate(text))
+    return Genotype({"normal": CellGenotype(layers, (len(layers),))}, "nas-bench-macro")
+
+
 def _from_call(text: str) -> Genotype:
     try:
         value = literal.parse(text)
     except InputError as error:
         raise InputError(f"not a genotype: {error}") from None
     if not isinstance(value, literal.Call) or value.name != "Genotype" or value.args:
-        raise InputError(f"not a genotype: {text[:40]!r}; expected Genotype(normal=..., ...) or |op~0|+|...|")
+        raise InputError(f"not a genotype: {text[:40]!r}; expected Genotype(normal=..., ...), |op~0|+|...| or 8 digits")
     fields = dict(value.keywords)
     expected = {"normal", "normal_concat", "reduce", "reduce_concat"}
     if len(fields) != len(value.keywords) or set(fields) != expected:
@@ -211,6 +221,8 @@ def _from_json(text: str) -> Genotype:
         fields = json.loads(text)
         if fields["syntax"] == "nas-bench-201":
             return _from_bench_string(fields["text"])
+        if fields["syntax"] == "nas-bench-macro":
+            return _from_code(fields["text"])
         return _checked(
             {kind: (fields["cells"][kind]["nodes"], fields["cells"][kind]["concat"]) for kind in ("normal", "reduce")}
         )

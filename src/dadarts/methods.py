@@ -60,9 +60,9 @@ def resolve(method: Method, space: SearchSpace) -> Method:
             _check_top_k(relaxation, space)
     if method.retain not in RETAIN:
         raise InputError(f"-genotype_to_retain {method.retain}: known are {', '.join(RETAIN)}")
-    if method.retain == "all" and space.syntax == "nas-bench-201":
+    if method.retain == "all" and space.syntax != "darts":
         raise InputError(
-            "a nas-bench-201 genotype has one operation an edge: -genotype_to_retain all cannot be written"
+            f"a {space.syntax} genotype has one operation an edge: -genotype_to_retain all cannot be written"
         )
     if not (0 < method.epsilon <= 1e3 and 1 <= method.sparsity <= 4):
         raise InputError("-finite_difference_epsilon must be in (0, 1000] and -sparsity in [1, 4]")

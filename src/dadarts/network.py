@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dadarts.cells import Cell, Macro, Site, build_backbone, noises
 from dadarts.genotype import Edge, Genotype
-from dadarts.ops import NONE, Zero, batch_norm
+from dadarts.ops import NONE, InvertedResidual, PointwiseReduce, Zero, batch_norm
 from dadarts.spaces import SearchSpace, for_syntax
 
 
@@ -33,12 +33,14 @@ class DropPath:
 
 
 class FixedNode(nn.Module):
-    """``node = sum over its edges of op(state)``."""
+    """``node = sum over its edges of op(state)``, states counted from the first that the node can read."""
 
-    def __init__(self, space: SearchSpace, site: Site, edges: tuple[Edge, ...]) -> None:
+    def __init__(self, space: SearchSpace, site: Site, number: int, edges: tuple[Edge, ...]) -> None:
         super().__init__()
         self.edges: list[tuple[int, str]] = []
-        for name, state in edges:
+        first = space.reads(site.kind, number).start
+        for name, global_state in edges:
+            state = global_state - first
             if name != NONE:
                 stride = site.input_stride if state < space.inputs else 1
                 self.add_module(f"{state}-{name}", space.ops[name].build(site.channels, stride, True))
@@ -48,12 +50,24 @@ class FixedNode(nn.Module):
     def forward(self, states: list[Tensor], drop_path: DropPath | None) -> Tensor:
         total: Tensor | None = None
         for state, name in self.edges:
-            operation = self.get_submodule(name)
-            term = operation(states[state])
-            if drop_path is not None and not isinstance(operation, nn.Identity):
-                term = drop_path(term)
+            operation, x = self.get_submodule(name), states[state]
+            term = operation(x) if drop_path is None else _dropping(operation, x, drop_path)
             total = term if total is None else total + term
         return self.zero(states[0]) if total is None else total
+
+
+def _dropping(operation: nn.Module, x: Tensor, drop_path: DropPath) -> Tensor:
+    """An operation's output where paths drop out; of one that is a layer's only path, its residual at most."""
+    out: Tensor
+    match operation:
+        case nn.Identity() | PointwiseReduce():
+            out = operation(x)
+        case InvertedResidual():
+            residual = operation.residual(x)
+            out = drop_path(residual) + x if operation.has_shortcut else residual
+        case _:
+            out = drop_path(operation(x))
+    return out
 
 
 class AuxiliaryHead(nn.Module):
@@ -96,7 +110,7 @@ class Network(nn.Module):
         self.backbone = build_backbone(
             space,
             macro,
-            lambda site, number: FixedNode(space, site, genotype.cells[site.kind].nodes[number]),
+            lambda site, number: FixedNode(space, site, number, genotype.cells[site.kind].nodes[number]),
             {kind: cell.concat for kind, cell in genotype.cells.items()},
             affine=True,
         )

@@ -5,6 +5,7 @@ Every builder takes ``(channels, stride, affine)`` and returns a module that map
 zeros to zeros. Batch norm always uses batch statistics in a supernet (``affine=False``); in a discrete network
 (``affine=True``) it is affine and keeps running statistics. Pools are followed by a batch norm that is affine-free
 in both, so that a pool has no parameters (arXiv 1806.09055, section 3.1; counts of quark0/darts).
+The operations of NAS-Bench-Macro double the channels where they halve sizes: there `channels` are the output's.
 """
 
 from __future__ import annotations
@@ -141,15 +142,62 @@ class FactorizedReduce(nn.Module):
         return out
 
 
-class Zero(nn.Module):
-    """The operation `none`: zeros of the output's shape."""
+class PointwiseReduce(nn.Module):
+    """What an identity becomes in NAS-Bench-Macro where shapes change: a 1x1 convolution of stride 2, batch norm.
 
-    def __init__(self, stride: int) -> None:
+    Every other pixel is picked before the convolution, as in `FactorizedReduce` and for its reason.
+    """
+
+    def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
         super().__init__()
-        self.stride = stride
+        self.conv = nn.Conv2d(c_in, c_out, 1, bias=False)
+        self.norm = batch_norm(c_out, affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+        out: Tensor = self.norm(self.conv(x[:, :, ::2, ::2]))
+        return out
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block (arXiv 1801.04381) as NAS-Bench-Macro has it, with ReLU: widen, depthwise, narrow.
+
+    ``residual`` is the three convolutions, each with its batch norm; at stride 1 the input is added to it.
+    """
+
+    def __init__(self, channels: int, stride: int, kernel: int, expansion: int, affine: bool) -> None:
+        super().__init__()
+        c_in = channels // stride
+        wide = expansion * c_in
+        self.has_shortcut = stride == 1
+        self.residual = nn.Sequential(
+            nn.Conv2d(c_in, wide, 1, bias=False),
+            batch_norm(wide, affine),
+            nn.ReLU(),
+            nn.Conv2d(wide, wide, kernel, stride, kernel // 2, groups=wide, bias=False),
+            batch_norm(wide, affine),
+            nn.ReLU(),
+            nn.Conv2d(wide, channels, 1, bias=False),
+            batch_norm(channels, affine),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.residual(x)
+        return out + x if self.has_shortcut else out
+
+
+class Zero(nn.Module):
+    """The operation `none`: zeros of the output's shape; `channels` is None where those stay as they are."""
+
+    def __init__(self, stride: int, channels: int | None = None) -> None:
+        super().__init__()
+        self.stride = stride
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        zeros = torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+        if self.channels in (None, zeros.shape[1]):
+            return zeros
+        return zeros[:, :1].expand(-1, self.channels, -1, -1)
 
 
 class Noise(nn.Module):
@@ -224,3 +272,15 @@ NAS_BENCH_201_OPS: Mapping[str, Operation] = {
     **{name: OPS[name] for name in ("skip_connect", NONE)},
 }
 """The five operations of NAS-Bench-201 (arXiv 2001.00326), whose pool has no batch norm."""
+
+NAS_BENCH_MACRO_OPS: Mapping[str, Operation] = {
+    "identity": Operation(
+        lambda c, s, affine: nn.Identity() if s == 1 else PointwiseReduce(c // s, c, affine), True, "identity"
+    ),
+    "mb3_k3": Operation(lambda c, s, affine: InvertedResidual(c, s, 3, 3, affine), False, "MB3 3x3"),
+    "mb6_k5": Operation(lambda c, s, affine: InvertedResidual(c, s, 5, 6, affine), False, "MB6 5x5"),
+}
+"""The choices of NAS-Bench-Macro's layers (arXiv 2103.11922) in the order of their digits."""
+
+ALL_OPS: Mapping[str, Operation] = {**OPS, **NAS_BENCH_MACRO_OPS}
+"""Every operation by name, for what does not depend on the space: its label, and whether it is free of parameters."""

@@ -122,6 +122,7 @@ def build(config: SearchConfig) -> SearchState:
     """
     base = foundation.lay(config)
     loaders = _loaders(config, base)
+    base.refuse_lone_picture(config.space, loaders.validation)
     memory.refuse_too_large(
         partial(Supernet, config.space),
         base.macro,

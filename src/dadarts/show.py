@@ -102,7 +102,7 @@ def _containing(genotype: Genotype, space: spaces.SearchSpace) -> spaces.SearchS
     for kind, cell in genotype.cells.items():
         for number, node in enumerate(cell.nodes):
             for name, state in node:
-                candidates = space.candidates[kind][number][state]
+                candidates = space.candidates[kind][number][state - space.reads(kind, number).start]
                 if name not in candidates:
                     raise InputError(
                         f"search space {space.name} has no {name} from state {state} to {kind} node "

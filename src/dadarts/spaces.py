@@ -11,16 +11,16 @@ from torch import Tensor
 
 from dadarts.discretization import Rule
 from dadarts.errors import InputError, unknown
-from dadarts.ops import NAS_BENCH_201_OPS, NONE, OPS, Operation
+from dadarts.ops import NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS, Operation
 
-Syntax = Literal["darts", "nas-bench-201"]
+Syntax = Literal["darts", "nas-bench-201", "nas-bench-macro"]
 CellCandidates: TypeAlias = tuple[tuple[tuple[str, ...], ...], ...]
 """node -> edge -> names of candidate operations"""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Initial channels and layers (in the nas-bench-201 skeleton: cells a stage)."""
+    """Initial channels and layers (nas-bench-201: cells a stage; nas-bench-macro: blocks that share a choice)."""
 
     channels: int
     layers: int
@@ -34,7 +34,8 @@ class SearchSpace:
         name: the word that `-search_space` takes.
         syntax: how genotypes are written; also names the macro skeleton.
         ops: the operations that candidates are built from.
-        inputs: how many states a cell is given; node i has i + inputs incoming edges.
+        inputs: how many states a cell is given; node i has edges from the last of the i + inputs states before it,
+            as many as it has candidates for: in a cell from all of them, in a chain of layers from one.
         candidates: kind -> node -> edge -> operation names; `none`, where it is a candidate, last.
         edges: how many incoming edges of a node a discretization keeps; None keeps all.
         bans_none: whether a discretization may not choose `none`.
@@ -59,6 +60,11 @@ class SearchSpace:
     @property
     def nodes(self) -> int:
         return len(next(iter(self.candidates.values())))
+
+    def reads(self, kind: str, number: int) -> range:
+        """The states that the edges of a node come from, edge by edge."""
+        last = self.inputs + number
+        return range(last - len(self.candidates[kind][number]), last)
 
     @property
     def columns(self) -> int:
@@ -122,6 +128,16 @@ def _nas_bench_201(nodes: int) -> SearchSpace:
     )
 
 
+def _nas_bench_macro(nodes: int) -> SearchSpace:
+    if nodes != 8:
+        raise InputError(f"a nas-bench-macro network has 8 layers, its nodes, not {nodes}; leave -nodes out")
+    layer = (tuple(NAS_BENCH_MACRO_OPS),)
+    chain = {"normal": (layer,) * nodes}
+    return SearchSpace(
+        "nas-bench-macro", "nas-bench-macro", NAS_BENCH_MACRO_OPS, 1, chain, None, False, Size(32, 1), Size(32, 1)
+    )
+
+
 _S1 = {
     "normal": """
         skip_connect+dil_conv_3x3 skip_connect+dil_conv_5x5
@@ -178,6 +194,7 @@ SPACES: Mapping[str, _Entry] = {
     "S2": _Entry(_same_on_every_edge("S2", "sep_conv_3x3", "skip_connect")),
     "S3": _Entry(_same_on_every_edge("S3", "sep_conv_3x3", "skip_connect", NONE)),
     "S4": _Entry(_same_on_every_edge("S4", "sep_conv_3x3", "noise")),
+    "nas-bench-macro": _Entry(_nas_bench_macro, nodes=8),
 }
 """Every search space by name, with its default number of intermediate nodes."""
 

@@ -31,7 +31,7 @@ class MixedNode(nn.Module):
                 if operation is not None and not isinstance(operation, Zero):
                     self.add_module(f"{edge}-{name}", operation)
                     self.places.append((edge, column, f"{edge}-{name}"))
-        self.zero = Zero(stride_of[0])
+        self.zero = Zero(stride_of[0], site.channels)
 
     def forward(self, states: list[Tensor], mixing_EO: Tensor, idle_EO: Tensor | None = None) -> Tensor:
         computed = needed(mixing_EO, idle_EO)

@@ -60,7 +60,7 @@ class _Training:
             f"{config.epochs} epochs on {state.device} with {state.foundation.threads}",
         )
         if config.aux_weight and not config.has_auxiliary_head:
-            yield Note("the nas-bench-201 skeleton has no auxiliary head: -aux_weight has no effect")
+            yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
             if state.best is not None:

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dadarts import compute, foundation, memory
+from dadarts import compute, foundation, memory, spaces
 from dadarts.checkpoint import State
 from dadarts.config import Computed, TrainConfig
 from dadarts.data import Augmentation, Loader, hold_out, stratified_part
@@ -94,6 +94,7 @@ def build(config: TrainConfig) -> TrainState:
     base = foundation.lay(config)
     train, selection = _loaders(config, base)
     nodes = len(config.genotype.cells["normal"].nodes)
+    base.refuse_lone_picture(spaces.for_syntax(config.genotype.syntax, nodes), train)
     small = "-init_channels or -layers"
     memory.refuse_too_large(
         partial(Network, config.genotype), base.macro, nodes, copies=3, flags=small, device=base.device

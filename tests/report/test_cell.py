@@ -16,7 +16,7 @@ from PIL import Image
 
 from dadarts.errors import InputError, RunError
 from dadarts.genotype import Genotype, random_genotype
-from dadarts.ops import OPS
+from dadarts.ops import ALL_OPS
 from dadarts.report import draw_cell
 from dadarts.report.canvas import style
 from dadarts.report.cell import cell_figure, describe
@@ -52,8 +52,8 @@ def test_svg_names_every_operation_and_draws_every_edge(name: str, tmp_path: Pat
     kind, cell = list(genotype.cells.items())[-1]
     root = svg_of(genotype, kind, tmp_path)
     texts = ["".join(e.itertext()).strip() for e in root.iter(f"{SVG}text")]
-    labels = [OPS[op].label for node in cell.nodes for op, _ in node]
-    assert sorted(t for t in texts if t in {op.label for op in OPS.values()}) == sorted(labels)
+    labels = [ALL_OPS[op].label for node in cell.nodes for op, _ in node]
+    assert sorted(t for t in texts if t in {op.label for op in ALL_OPS.values()}) == sorted(labels)
     assert len(ids(root, f"{kind}-edge-")) == len(labels)
     assert len(ids(root, f"{kind}-output-")) == len(cell.concat)
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 from dadarts.genotype import Genotype
-from dadarts.ops import NONE, OPS
+from dadarts.ops import ALL_OPS, NONE
 from dadarts.report import plan as planning
 from dadarts.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, checked, save, style, wrapped
 from dadarts.report.plan import LABEL_PAD, LABEL_SIZE, MARGIN, NAME_SIZE, RADIUS, Plan
@@ -50,7 +50,7 @@ def describe(genotype: Genotype, kind: str) -> str:
     cell, names = planning.cell_of(genotype, kind), planning.state_names(genotype, kind)
     first = len(names) - 1 - len(cell.nodes)
     edges = [
-        f"{names[state]} to {names[first + number]} by {OPS[op].label}"
+        f"{names[state]} to {names[first + number]} by {ALL_OPS[op].label}"
         for number, node in enumerate(cell.nodes)
         for op, state in node
     ]
@@ -116,7 +116,7 @@ def _draw_link(axes: Axes, plan: Plan, number: int, kind: str) -> None:
         box = {"boxstyle": f"round,pad={LABEL_PAD},rounding_size=0.3", "facecolor": "white", "edgecolor": shade}
         axes.text(
             *plan.at[slot],
-            OPS[operation].label,
+            ALL_OPS[operation].label,
             size=LABEL_SIZE,
             color=shade,
             ha="center",

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from dadarts.errors import InputError
-from dadarts.ops import OPS
+from dadarts.ops import ALL_OPS
 from dadarts.report.canvas import GREY, INK, ORANGE, checked, save, style, wrapped
 
 Table: TypeAlias = Sequence[Sequence[Sequence[str | None]]]
@@ -85,13 +85,13 @@ def _draw_kind(axes: Axes, kind: str, nodes: Sequence[NDArray[np.floating]], tab
     axes.invert_yaxis()
     axes.set_title(f"{kind} cell", size=10)
     axes.set_yticks(np.arange(len(edges)) + 0.5, _edge_names(nodes))
-    axes.set_xticks(np.arange(len(edges[0])) + 0.5, [OPS[n].label if n and same else "" for n in edges[0]])
+    axes.set_xticks(np.arange(len(edges[0])) + 0.5, [ALL_OPS[n].label if n and same else "" for n in edges[0]])
     axes.tick_params(length=0, top=False, labeltop=same, bottom=False, labelbottom=False, labelsize=8)
     axes.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(values):
         name = edges[row][column]
         if name is not None:
-            words = f"{value:.2f}" if same else f"{OPS[name].label} {value:.2f}"
+            words = f"{value:.2f}" if same else f"{ALL_OPS[name].label} {value:.2f}"
             shade = "white" if value > 0.6 * top else INK
             axes.text(column + 0.5, row + 0.5, words, ha="center", va="center", size=7, color=shade)
     for end in np.cumsum([len(node) for node in nodes])[:-1]:
@@ -120,7 +120,7 @@ def _describe(weights: Arrays, names: Mapping[str, Table], chosen: Places | None
                 edge, ops = next(edges), names[kind][number][row]
                 kept = chosen[kind][number][row] if chosen is not None else values == np.nanmax(values)
                 parts += [
-                    f"{kind} {edge} {OPS[name].label} {value:.2f}"
+                    f"{kind} {edge} {ALL_OPS[name].label} {value:.2f}"
                     for name, value, keep in zip(ops, values, kept, strict=True)
                     if keep and name is not None
                 ]

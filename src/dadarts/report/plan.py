@@ -13,7 +13,7 @@ from matplotlib.textpath import TextPath
 
 from dadarts.errors import unknown
 from dadarts.genotype import CellGenotype, Genotype
-from dadarts.ops import OPS
+from dadarts.ops import ALL_OPS
 from dadarts.report.layout import Columns, Sizes, column_centres, columns, heights, ordered
 
 SIZES = Sizes()
@@ -143,7 +143,7 @@ def _widths(made: Columns, names: list[str], inputs: int) -> list[float]:
     widths = [0.0 if layer % 2 else 2 * RADIUS for layer in range(made.count)]
     for link, slot in zip(made.links, made.labels, strict=True):
         if link.operation is not None and slot is not None:
-            box = text_width(OPS[link.operation].label, LABEL_SIZE) + 2 * LABEL_PAD * LABEL_SIZE / 72
+            box = text_width(ALL_OPS[link.operation].label, LABEL_SIZE) + 2 * LABEL_PAD * LABEL_SIZE / 72
             widths[made.layer[slot]] = max(widths[made.layer[slot]], box)
     for slot in (*range(inputs), made.states):
         box = text_width(mathtext(names[slot]), NAME_SIZE) + 0.22

@@ -22,7 +22,6 @@ from tests.commands import augment, modern, refusal, search, succeed, without_pi
 from tests.nets import build_batch, macro_of
 
 CIFAR10 = Macro(32, 1, (3, 32, 32), 10)
-CHOICES = tuple(NAS_BENCH_MACRO_OPS)
 
 
 def network(code: str, macro: Macro = CIFAR10) -> Network:

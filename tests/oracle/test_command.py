@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dadarts import oracle
-from tests.commands import DARTS_GENOTYPE, modern, refusal, succeed
+from tests.commands import DARTS_GENOTYPE, ROOT, modern, refusal, spawn, succeed
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 
@@ -73,13 +72,14 @@ def test_what_cannot_be_looked_up_is_one_line(words: list[str], said: str) -> No
     assert said in refusal(modern, "oracle", *words)
 
 
-def test_a_query_does_not_wait_for_torch() -> None:
+def test_a_query_does_not_wait_for_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     program = (
         "import sys; from dadarts.cli import main; "
         f"assert main(['oracle', 'nas-bench-201', {CELL!r}]) == 0; assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    done = spawn(sys.executable, "-c", program)
+    assert done.code == 0, done.err
 
 
 def test_a_table_opens_at_once_and_answers_in_microseconds() -> None:

@@ -137,6 +137,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-gpus 1", "gpus", "1"),
     ("-device cpu", "device", "cpu"),
     ("-threads 2", "threads", 2),
+    ("-precision bf16", "precision", "bf16"),
     ("-checkpoint_minutes 0.5", "checkpoint_minutes", 0.5),
     ("-runs_dir r", "runs_dir", Path("r")),
     ("-cache_dir c", "cache_dir", Path("c")),

@@ -93,6 +93,8 @@ class Bilevel:
         method: which losses.
         forward: how the supernet is computed; its own readable form where none is given.
         tolerance: below which relative effect an operation is left out of a pass; 0 leaves out nothing but zeros.
+        exact: how it is computed where gradients are subtracted; `forward` where none is given. A finite difference
+            moves weights by less than half precision resolves.
     """
 
     def __init__(
@@ -102,9 +104,11 @@ class Bilevel:
         method: Method,
         forward: Forward | None = None,
         tolerance: float = 0.0,
+        exact: Forward | None = None,
     ) -> None:
         self.supernet = supernet
         self.forward = supernet if forward is None else forward
+        self.exact = self.forward if exact is None else exact
         self.alphas = alphas
         self.method = method
         self.tolerance = tolerance
@@ -169,7 +173,7 @@ class Bilevel:
         relaxation = self.method.correction or self.method.look_ahead
         sides = []
         for sign in (1.0, -1.0):
-            with self._moved(v, sign * eps), frozen(self.w):
+            with self._exactly(), self._moved(v, sign * eps), frozen(self.w):
                 loss, _ = self.relaxed_loss(train, relaxation, progress)
                 sides.append(_gradient(loss, self.alpha))
         return [(plus - minus) / (2 * eps) for plus, minus in zip(*sides, strict=True)]
@@ -182,7 +186,7 @@ class Bilevel:
         mixing = self.fixed_mixing(self.method.look_ahead, progress)
         sides = []
         for sign in (1.0, -1.0):
-            with self._moved(v, sign * eps):
+            with self._exactly(), self._moved(v, sign * eps):
                 sides.append(self.weight_gradient(train, mixing)[0])
         return [(plus - minus) / (2 * eps) for plus, minus in zip(*sides, strict=True)]
 
@@ -202,6 +206,15 @@ class Bilevel:
     def _epsilon(self, v: Arrays) -> float:
         norm = torch.nn.utils.get_total_norm(list(v)).item()
         return self.method.epsilon / norm if norm > 0 else 0.0
+
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """Passes by `exact` for a while."""
+        usual, self.forward = self.forward, self.exact
+        try:
+            yield
+        finally:
+            self.forward = usual
 
     @contextmanager
     def _moved(self, direction: Arrays, scale: float) -> Iterator[None]:

@@ -79,10 +79,21 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def prepare(device: torch.device, threads: int) -> None:
-    """Make this process compute with so many threads, and the same sums every time."""
+def prepare(device: torch.device, threads: int, precision: str) -> None:
+    """Make this process compute with so many threads, in this precision, and the same sums every time.
+
+    Raises:
+        InputError: the precision is for CUDA, and the device is another.
+    """
+    if precision != "float32" and device.type != "cuda":
+        raise InputError(
+            f"-precision {precision} is for CUDA, where it is faster; on {device} leave it out (float32 is the default)"
+        )
     torch.set_num_threads(threads)
     if device.type == "cuda":
+        # Torch lets convolutions round to TF32 unless told; a float32 search is to be one.
+        torch.backends.cudnn.allow_tf32 = precision != "float32"
+        torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
 

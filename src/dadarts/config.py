@@ -105,6 +105,11 @@ class RunConfig(Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "run", "where to compute: auto, cpu, cuda or mps")
     gpus: str | None = setting(None, "run", "index of the CUDA device, such as 0")
     threads: int | None = setting(None, "run", "CPU threads (default: by the size of the network)", ge=1, le=1024)
+    precision: Literal["float32", "tf32", "bf16"] = setting(
+        "float32",
+        "run",
+        "on CUDA: float32, tf32, or bf16 (finite differences stay float32)",
+    )
     print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1, le=10**9)
     checkpoint_minutes: float = setting(5.0, "run", "minutes between checkpoints within an epoch", ge=0, le=1e6)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from dadarts.alphas import Idle, Mixing
 from dadarts.errors import InputError
 from dadarts.fused import FusedSupernet
+from dadarts.lowered import Lowered
 from dadarts.native import Kernels, NoCompilerError, library
 from dadarts.supernet import Supernet
 
@@ -21,6 +22,7 @@ class Forward(Protocol):
     def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None, /) -> Tensor: ...
 
 
+PrecisionName = Literal["float32", "tf32", "bf16"]
 EngineName = Literal["auto", "reference", "native"]
 
 
@@ -31,12 +33,14 @@ class Engine:
     Args:
         name: reference or native.
         forward: the pass.
+        exact: the pass in float32, where finite differences are taken.
         why: how the choice came about.
         note: why a slower form than asked for was taken; None where it was not.
     """
 
     name: str
     forward: Forward
+    exact: Forward
     why: str
     note: str | None = None
 
@@ -46,7 +50,9 @@ class Engine:
         return self.name != "reference"
 
 
-def pick_engine(name: EngineName, supernet: Supernet, device: torch.device) -> Engine:
+def pick_engine(
+    name: EngineName, supernet: Supernet, device: torch.device, precision: PrecisionName = "float32"
+) -> Engine:
     """The engine that `-engine` names; ``auto`` takes native kernels on a CPU with a C++ compiler.
 
     Raises:
@@ -56,14 +62,14 @@ def pick_engine(name: EngineName, supernet: Supernet, device: torch.device) -> E
         raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine reference or -device cpu")
     asked = "as asked for"
     if name == "reference" or device.type != "cpu":
-        return Engine(
-            "reference", supernet, asked if name == "reference" else f"native kernels are for a CPU, not {device}"
-        )
+        forward = Lowered(supernet, device) if precision == "bf16" else supernet
+        why = asked if name == "reference" else f"native kernels are for a CPU, not {device}"
+        return Engine("reference", forward, supernet, why)
     try:
-        why = asked if name == "native" else "a CPU with a C++ compiler"
-        return Engine("native", FusedSupernet(supernet, Kernels(library())), why)
+        fused = FusedSupernet(supernet, Kernels(library()))
+        return Engine("native", fused, fused, asked if name == "native" else "a CPU with a C++ compiler")
     except NoCompilerError as error:
         if name == "native":
             raise InputError(f"-engine native: {error}; use -engine reference") from None
         slow = f"{error}: the readable engine computes instead, two to three times as slowly"
-        return Engine("reference", supernet, "no C++ compiler", slow)
+        return Engine("reference", supernet, supernet, "no C++ compiler", slow)

@@ -78,5 +78,5 @@ def lay(config: SearchConfig | TrainConfig) -> Foundation:
     data = load(DataRequest(config.dataset, config.data_path, config.image_size, config.cache_dir, config.workers))
     _, height, width = data.train.shape
     threads = compute.pick_threads(config, height * width, config.init_channels, config.batch_size)
-    compute.prepare(device, threads.count)
+    compute.prepare(device, threads.count, config.precision)
     return Foundation(config, data, device, threads)

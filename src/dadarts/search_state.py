@@ -135,9 +135,9 @@ def build(config: SearchConfig) -> SearchState:
     with seeded(config.seed, "weights"):
         supernet = compute.placed(Supernet(config.space, base.macro, config.checkpoint_activations), base.device)
     alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(base.device)
-    engine = pick_engine(config.engine, supernet, base.device)
+    engine = pick_engine(config.engine, supernet, base.device, config.precision)
     tolerance = config.sparse_tolerance if engine.sparse else 0.0
-    bilevel = Bilevel(supernet, alphas, config.method, engine.forward, tolerance)
+    bilevel = Bilevel(supernet, alphas, config.method, engine.forward, tolerance, engine.exact)
     optimizers = Optimizers(
         bilevel,
         momentum=config.w_momentum,

@@ -15,6 +15,7 @@ from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.errors import InputError
 from dadarts.events import Event, Note, Row, RunStarted, TrainDone, ValidationStep
+from dadarts.lowered import autocast
 from dadarts.network import DropPath, count_multiply_adds, count_parameters
 from dadarts.position import timed
 from dadarts.run import TRAINING, Run, Taken
@@ -80,7 +81,9 @@ class _Training:
             group["lr"] = cosine(config.lr, 0.0, progress)
         for batch, loading in timed(state.train.epoch(progress.epoch, state.position.step)):
             drop_path = DropPath(config.drop_path_prob * progress.fraction, generator(batch.key, "drop-path"))
-            logits, side = state.network.forward_with_auxiliary(batch.images, drop_path, batch.key)
+            with autocast(config.precision, state.device):
+                logits, side = state.network.forward_with_auxiliary(batch.images, drop_path, batch.key)
+            logits, side = logits.float(), None if side is None else side.float()
             loss = F.cross_entropy(logits, batch.labels)
             total = loss if side is None else loss + config.aux_weight * F.cross_entropy(side, batch.labels)
             state.sgd.zero_grad()

@@ -12,7 +12,11 @@
 
 namespace {
 
+#ifdef __AVX512F__
+constexpr int kVectorBytes = 64;
+#else
 constexpr int kVectorBytes = 32;
+#endif
 
 template <class T>
 struct Simd {

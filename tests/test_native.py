@@ -102,6 +102,49 @@ def test_a_unit_s_coefficients_are_those_of_the_batch_norm_before_it(kernels: Ke
     torch.testing.assert_close(total, torch.autograd.grad(expected, leaf, gradient)[0], rtol=1e-10, atol=1e-10)
 
 
+def projection_by_torch(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    if stride == 1:
+        return F.conv2d(x.relu(), weight)
+    half = weight.shape[0] // 2
+    odd = F.pad(x.relu(), (0, 1, 0, 1))[:, :, 1:, 1:]
+    return torch.cat((F.conv2d(x.relu(), weight[:half], None, 2), F.conv2d(odd, weight[half:], None, 2)), dim=1)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("out", [2, 7, 16])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_projection_equals_torch_forward_and_backward(
+    kernels: Kernels, stride: int, out: int, size: tuple[int, ...], threads: int
+) -> None:
+    x = pictures(size).requires_grad_()
+    draw = torch.Generator().manual_seed(1)
+    weight = torch.randn((out, size[1], 1, 1), generator=draw, dtype=x.dtype, requires_grad=True)
+    expected = projection_by_torch(x, weight, stride)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        y, norm = kernels.project_forward(x.detach(), weight.detach(), stride, EPS, normed=False)
+        torch.testing.assert_close(y, expected.detach(), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(norm, norm_by_torch(y), rtol=1e-10, atol=1e-10)
+        applied, _ = kernels.project_forward(x.detach(), weight.detach(), stride, EPS, normed=True)
+        torch.testing.assert_close(applied, normed(y, norm), rtol=1e-10, atol=1e-10)
+        gradient, coefficients = pictures(tuple(y.shape), 2), torch.randn((3, out), generator=draw).double()
+        a, b, d = coefficients.view(3, 1, out, 1, 1)
+        for source, whole in (
+            ((gradient, y, coefficients), a * gradient + b * y + d),
+            ((gradient, None, None), gradient),
+        ):
+            theirs = torch.autograd.grad(expected, (x, weight), whole, retain_graph=True)
+            ours = kernels.project_backward(x.detach(), weight.detach(), stride, source, (True, True))
+            for one, other in zip(ours, theirs, strict=True):
+                assert one is not None
+                torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
+        assert kernels.project_backward(x.detach(), weight.detach(), stride, source, (False, False)) == (None, None)
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_pools_equal_torch_forward_and_backward(kernels: Kernels, stride: int, size: tuple[int, ...]) -> None:

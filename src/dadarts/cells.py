@@ -85,6 +85,10 @@ class Cell(nn.Module):
         states = [prepare(x) for prepare, x in zip(self.preprocess, inputs, strict=True)]
         for number, node in enumerate(self.nodes, start=self.first):
             states.append(run_node(number, node, states))
+        return self.joined(states)
+
+    def joined(self, states: Sequence[Tensor]) -> Tensor:
+        """The cell's output of its inputs' and nodes' states."""
         return (
             torch.cat([states[state] for state in self.concat], dim=1)
             if len(self.concat) > 1

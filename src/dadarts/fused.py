@@ -24,12 +24,10 @@ from torch.autograd.function import once_differentiable
 
 from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell
+from dadarts.layers import Raw, pooled, projected
 from dadarts.native import Kernels
 from dadarts.supernet import MixedNode, Supernet, needed
-from dadarts.terms import Chain, Other, Place, Pool, Unit, places_of
-
-Raw: TypeAlias = tuple[Tensor, Tensor | None]
-"""An operation's output before its batch norm, and the norm (2, C) to apply, None where there is none."""
+from dadarts.terms import OUTSIDE, Chain, Other, Place, Pool, Projection, Unit, places_of, term_of
 
 
 class FusedSupernet:
@@ -44,6 +42,8 @@ class FusedSupernet:
         self.supernet = supernet
         self._kernels = kernels
         self._places = {node: places_of(node) for node in supernet.modules() if isinstance(node, MixedNode)}
+        cells = [cell for cell in supernet.modules() if isinstance(cell, Cell)]
+        self._preparing = {prepare: term_of(prepare) for cell in cells for prepare in cell.preprocess}
 
     def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None) -> Tensor:
         """Logits (B, classes); see `Supernet.forward`."""
@@ -51,18 +51,27 @@ class FusedSupernet:
         def run(cell: Cell, inputs: Sequence[Tensor]) -> Tensor:
             pools: dict[tuple[int, Pool], Raw] = {}
 
-            def run_node(number: int, node: nn.Module, states: list[Tensor]) -> Tensor:
+            states = [self._prepared(module, x) for module, x in zip(cell.preprocess, inputs, strict=True)]
+            for number, node in enumerate(cell.nodes, start=cell.first):
                 assert isinstance(node, MixedNode)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
-                states[:] = [state.contiguous(memory_format=torch.channels_last) for state in states]
+                mixing_EO = mixing[cell.site.kind][number]
                 idle_EO = None if idle is None else idle[cell.site.kind][number]
-                computed = needed(mixing[cell.site.kind][number], idle_EO)
+                computed = needed(mixing_EO, idle_EO)
                 places = tuple(place for place in self._places[node] if computed[place.edge][place.column])
-                return self._node(node, places, states, mixing[cell.site.kind][number], pools)
-
-            out: Tensor = cell(inputs, run_node)
-            return out
+                out = self._node(node, places, states, mixing_EO, pools)
+                states.append(out.contiguous(memory_format=torch.channels_last))
+            return cell.joined(states)
 
         return self.supernet.logits(x_BCHW, run, noise_key)
+
+    def _prepared(self, module: nn.Module, x: Tensor) -> Tensor:
+        """An input of a cell, preprocessed."""
+        term = self._preparing[module]
+        if not isinstance(term, Projection):
+            state: Tensor = module(x)
+            return state.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+        return projected(self._kernels, term, x, normed=True)[0]
 
     def _node(
         self,
@@ -96,8 +105,10 @@ class FusedSupernet:
         term, state = place.term, states[place.edge]
         if isinstance(term, Pool):
             if (place.edge, term) not in pools:
-                pools[place.edge, term] = _Pooled.apply(self._kernels, term, state)  # type: ignore[no-untyped-call]
+                pools[place.edge, term] = pooled(self._kernels, term, state)
             return pools[place.edge, term]
+        if isinstance(term, Projection):
+            return projected(self._kernels, term, state, normed=False)
         if isinstance(term, Other):
             raw = term.body(state).contiguous(memory_format=torch.channels_last)
             return raw, None if term.eps is None else self._kernels.norm_of(raw.detach(), term.eps)
@@ -150,7 +161,7 @@ class _MixedSum(torch.autograd.Function):
         saved, norms, values = list(tensors), [], []
         steps: list[tuple[_Step, ...]] = []
         outside = iter(range(call.states, len(tensors)))
-        given = {j: next(outside) for j, place in enumerate(call.places) if isinstance(place.term, Pool | Other)}
+        given = {j: next(outside) for j, place in enumerate(call.places) if isinstance(place.term, OUTSIDE)}
         for j, place in enumerate(call.places):
             at, norm, done = given.get(j, place.edge), call.norms[j], []
             for unit in place.term.units if isinstance(place.term, Chain) else ():
@@ -248,31 +259,3 @@ def _total(grads: list[Tensor | None], saved: Sequence[Tensor], at: int) -> Tens
     if so_far is None:
         so_far = grads[at] = torch.zeros_like(saved[at], memory_format=torch.channels_last)
     return so_far
-
-
-class _Pooled(torch.autograd.Function):
-    """A pool's output before its norm, and the norm, a constant here: `_MixedSum` differentiates through it."""
-
-    @staticmethod
-    def forward(ctx: Any, kernels: Kernels, pool: Pool, x: Tensor) -> Raw:
-        ctx.kernels, ctx.pool = kernels, pool
-        if pool.maximum:
-            y, winners, norm = kernels.maximum_forward(pool.window, x, pool.eps)
-            ctx.save_for_backward(winners)
-        else:
-            y, norm = kernels.average_forward(pool.window, x, pool.eps)
-        ctx.shape = x.shape
-        if norm is not None:
-            ctx.mark_non_differentiable(norm)
-        return y, norm
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[None, None, Tensor]:
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
-        x_grad = torch.empty(ctx.shape, dtype=gradient.dtype, memory_format=torch.channels_last)
-        if ctx.pool.maximum:
-            ctx.kernels.maximum_backward(ctx.pool.window, gradient, *ctx.saved_tensors, x_grad)
-        else:
-            ctx.kernels.average_backward(ctx.pool.window, gradient, x_grad)
-        return None, None, x_grad

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from dadarts.native import Window
@@ -40,6 +41,20 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Projection:
+    """ReLU and a 1x1 convolution: of every pixel, or (stride 2) a factorized reduction's of even and of odd ones."""
+
+    weights: tuple[Tensor, ...]
+    stride: int
+    eps: float
+
+    @property
+    def weight(self) -> Tensor:
+        """(out, in, 1, 1)"""
+        return self.weights[0] if len(self.weights) == 1 else torch.cat(self.weights)
+
+
+@dataclass(frozen=True)
 class Identity:
     """The skip connection of stride 1."""
 
@@ -52,7 +67,10 @@ class Other:
     eps: float | None
 
 
-Term: TypeAlias = Chain | Pool | Identity | Other
+Term: TypeAlias = Chain | Pool | Projection | Identity | Other
+
+OUTSIDE = (Pool, Projection, Other)
+"""Terms whose raw output is computed before the node's sum, each by itself."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +84,11 @@ class Place:
 
 def places_of(node: MixedNode) -> tuple[Place, ...]:
     """The operations of a node that are computed: all but `none`."""
-    return tuple(Place(edge, column, _term(node.get_submodule(name))) for edge, column, name in node.places)
+    return tuple(Place(edge, column, term_of(node.get_submodule(name))) for edge, column, name in node.places)
 
 
-def _term(operation: nn.Module) -> Term:
+def term_of(operation: nn.Module) -> Term:
+    """An operation taken apart."""
     match operation:
         case SepConv() | DilConv():
             return Chain(tuple(_units(operation)))
@@ -80,9 +99,13 @@ def _term(operation: nn.Module) -> Term:
         case nn.Sequential() if isinstance(operation[0], nn.AvgPool2d | nn.MaxPool2d):
             return _pool(operation[0], _eps(operation[1]))
         case ReLUConvBN():
+            convolution = operation[1]
+            assert isinstance(convolution, nn.Conv2d)  # noqa: S101
+            if convolution.kernel_size == convolution.stride == (1, 1):
+                return Projection((convolution.weight,), 1, _eps(operation[2]))
             return Other(nn.Sequential(operation[0], operation[1]), _eps(operation[2]))
         case FactorizedReduce():
-            return Other(operation.halves, _eps(operation.norm))
+            return Projection((operation.even.weight, operation.odd.weight), 2, _eps(operation.norm))
     return Other(operation, None)
 
 

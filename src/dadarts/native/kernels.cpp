@@ -9,6 +9,7 @@
 
 #include "mix.hpp"
 #include "pool.hpp"
+#include "projection.hpp"
 #include "unit.hpp"
 
 #define DADARTS_EXPORT(T, suffix)                                                                                      \
@@ -24,6 +25,15 @@
         (window->kernel == 3 ? unit_backward<T, 3>                                                                     \
                              : unit_backward<T, 5>)(*window, x, norm, depthwise, pointwise, gradient, y, coefficients, \
                                                     x_grad, depthwise_grad, pointwise_grad, x_coefficients, threads);  \
+    }                                                                                                                  \
+    extern "C" void project_forward_##suffix(const Projection* p, const T* x, const T* weight, double eps, bool normed,\
+                                             T* y, T* norm, int threads) {                                             \
+        project_forward<T>(*p, x, weight, eps, normed, y, norm, threads);                                              \
+    }                                                                                                                  \
+    extern "C" void project_backward_##suffix(const Projection* p, const T* x, const T* weight, const T* gradient,     \
+                                              const T* value, const T* coefficients, T* x_grad, T* weight_grad,        \
+                                              int threads) {                                                           \
+        project_backward<T>(*p, x, weight, gradient, value, coefficients, x_grad, weight_grad, threads);               \
     }                                                                                                                  \
     extern "C" void norm_of_##suffix(long pictures, long pixels, long channels, const T* x, double eps, T* norm,       \
                                      int threads) {                                                                    \

@@ -48,6 +48,10 @@ class Window:
         return torch.empty(size, dtype=dtype or x.dtype, memory_format=torch.channels_last)
 
 
+class _Projection(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in ("pictures", "channels", "height", "width", "out", "stride")]
+
+
 class Kernels:
     """Functions of the compiled library.
 
@@ -104,6 +108,57 @@ class Kernels:
             _at(depthwise_grad), _at(pointwise_grad), _at(coefficients), torch.get_num_threads(),
         )  # fmt: skip
         return depthwise_grad, pointwise_grad, coefficients
+
+    def project_forward(
+        self, x: Tensor, weight: Tensor, stride: int, eps: float, normed: bool
+    ) -> tuple[Tensor, Tensor]:
+        """``y = convolution(relu(x))``, 1x1, and the norm of y.
+
+        Args:
+            x: pictures.
+            weight: (out, in) numbers. With stride 2 the first out // 2 channels are made of even pixels, the others of
+                odd ones.
+            stride: 1 or 2.
+            eps: of the norm.
+            normed: y is returned with the norm applied to it.
+        """
+        batch, _, height, width = x.shape
+        size = (batch, weight.shape[0], -(-height // stride), -(-width // stride))
+        y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+        norm, weight = _norm(y), weight.contiguous()
+        self._function("project_forward", x)(
+            ctypes.byref(_Projection(*x.shape, weight.shape[0], stride)), _at(x), _at(weight), ctypes.c_double(eps),
+            ctypes.c_bool(normed), _at(y), _at(norm), torch.get_num_threads(),
+        )  # fmt: skip
+        return y, norm
+
+    def project_backward(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        stride: int,
+        gradient: tuple[Tensor, Tensor | None, Tensor | None],
+        needed: tuple[bool, bool],
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The transpose of `project_forward` before its norm.
+
+        Args:
+            x, weight, stride: as given to `project_forward`.
+            gradient: (gradient, y, coefficients), from which the gradient of y follows; without coefficients it is the
+                gradient itself.
+            needed: whether the gradients of x and of the weight are asked for.
+
+        Returns:
+            Gradients of x and of the weight.
+        """
+        weight = weight.contiguous()
+        x_grad = torch.empty_like(x) if needed[0] else None
+        weight_grad = torch.empty_like(weight) if needed[1] else None
+        self._function("project_backward", x)(
+            ctypes.byref(_Projection(*x.shape, weight.shape[0], stride)), _at(x), _at(weight), *map(_at, gradient),
+            _at(x_grad), _at(weight_grad), torch.get_num_threads(),
+        )  # fmt: skip
+        return x_grad, weight_grad
 
     def norm_of(self, x: Tensor, eps: float) -> Tensor:
         """The norm (2, C) of pictures."""

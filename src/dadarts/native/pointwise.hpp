@@ -5,9 +5,10 @@
 
 namespace {
 
-// out (pixels, n) = in (pixels, k) times matrix (k, columns), of whose columns the first n count.
+// out (pixels, n) = in (pixels, k) times matrix (k, columns), of whose columns the first n count; `stride` numbers lie
+// between the output's pixels.
 template <class T, int Rows>
-inline void product_block(const T* in, long k, const T* matrix, long columns, long n, T* out) {
+inline void product_block(const T* in, long k, const T* matrix, long columns, long n, T* out, long stride) {
     constexpr long width = Simd<T>::width;
     for (long c = 0; c < columns; c += 2 * width) {
         const bool two = c + width < columns;
@@ -28,7 +29,7 @@ inline void product_block(const T* in, long k, const T* matrix, long columns, lo
             }
         }
         for (int r = 0; r < Rows; ++r) {
-            T* to = out + r * n + c;
+            T* to = out + r * stride + c;
             const long rest = n - c;
             if (rest >= 2 * width) {
                 store(to, left[r]);
@@ -44,11 +45,11 @@ inline void product_block(const T* in, long k, const T* matrix, long columns, lo
 }
 
 template <class T>
-void product(const T* in, long pixels, long k, const T* matrix, long columns, long n, T* out) {
+void product(const T* in, long pixels, long k, const T* matrix, long columns, long n, T* out, long stride) {
     long p = 0;
-    for (; p + 6 <= pixels; p += 6) product_block<T, 6>(in + p * k, k, matrix, columns, n, out + p * n);
-    for (; p + 2 <= pixels; p += 2) product_block<T, 2>(in + p * k, k, matrix, columns, n, out + p * n);
-    for (; p < pixels; ++p) product_block<T, 1>(in + p * k, k, matrix, columns, n, out + p * n);
+    for (; p + 6 <= pixels; p += 6) product_block<T, 6>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
+    for (; p + 2 <= pixels; p += 2) product_block<T, 2>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
+    for (; p < pixels; ++p) product_block<T, 1>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
 }
 
 // matrix (k, columns) += in (pixels, k) transposed times gradient (pixels, n).

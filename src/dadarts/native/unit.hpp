@@ -39,7 +39,7 @@ void unit_forward(const Window& window, const T* x, const T* norm, const T* dept
                 T* out = y + b * out_size + r * out_width * channels;
                 depthwise_row<T, K>(padded.data(), r, taps.data(), plan, row.data());
                 product(row.data(), plan.packs(), plan.packed(), matrix.data(), plan.columns, plan.packed(),
-                        result.data());
+                        result.data(), plan.packed());
                 moments[share].add(result.data(), out_width);
                 std::memcpy(out, result.data(), out_width * channels * sizeof(T));
             }
@@ -126,7 +126,7 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
                     lane.store(&out_grad[i], lane.load(&a[at]) * lane.load(g + i) +
                                                  lane.load(&b[at]) * lane.load(value + i) + lane.load(&d[at]));
                 });
-                product(out_grad.data(), plan.packs(), packed, matrix.data(), columns, packed, inner.data());
+                product(out_grad.data(), plan.packs(), packed, matrix.data(), columns, packed, inner.data(), packed);
                 if (weights) {
                     depthwise_row<T, K>(padded.data(), r, taps.data(), plan, row.data());
                     outer(row.data(), plan.packs(), packed, out_grad.data(), packed, columns,

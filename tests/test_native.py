@@ -72,13 +72,14 @@ def test_a_unit_equals_torch_forward_and_backward(
             a, b, d = coefficients.view(3, 1, channels, 1, 1)
             whole = a * gradient + b * y + d
             grads = torch.autograd.grad(expected, leaves, whole)
-            x_grad = torch.zeros_like(x)
-            depthwise_grad, pointwise_grad, _ = kernels.unit_backward(
-                window, x, given, (depthwise, pointwise), (gradient, y, coefficients), x_grad, weights=True
-            )
-            for ours, theirs in zip((x_grad, depthwise_grad, pointwise_grad), grads, strict=True):
-                assert ours is not None
-                torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
+            x_grad, source = torch.full_like(x, float("nan")), (gradient, y, coefficients)
+            for times in (1, 2):
+                depthwise_grad, pointwise_grad, _ = kernels.unit_backward(
+                    window, x, given, (depthwise, pointwise), source, x_grad, accumulate=times == 2, weights=True
+                )
+                for ours, theirs in zip((x_grad / times, depthwise_grad, pointwise_grad), grads, strict=True):
+                    assert ours is not None
+                    torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
     finally:
         torch.set_num_threads(before)
 
@@ -94,12 +95,13 @@ def test_a_unit_s_coefficients_are_those_of_the_batch_norm_before_it(kernels: Ke
     inner = torch.empty_like(x)
     y, _ = kernels.unit_forward(window, x, norm, depthwise, pointwise, EPS)
     *_, coefficients = kernels.unit_backward(
-        window, x, norm, (depthwise, pointwise), (gradient, y, plain), inner, weights=False
+        window, x, norm, (depthwise, pointwise), (gradient, y, plain), inner, accumulate=False, weights=False
     )
     assert coefficients is not None
-    total = torch.zeros_like(x)
-    kernels.add_affine(inner, x, coefficients, total)
-    torch.testing.assert_close(total, torch.autograd.grad(expected, leaf, gradient)[0], rtol=1e-10, atol=1e-10)
+    total = torch.empty_like(x)
+    for accumulate in (False, True):
+        kernels.affine(inner, x, coefficients, total, accumulate)
+    torch.testing.assert_close(total / 2, torch.autograd.grad(expected, leaf, gradient)[0], rtol=1e-10, atol=1e-10)
 
 
 def projection_by_torch(x: Tensor, weight: Tensor, stride: int) -> Tensor:
@@ -199,7 +201,7 @@ def test_the_same_threads_give_the_same_bits(kernels: Kernels, threads: int) -> 
             y, norm = kernels.unit_forward(Window(5), x, None, depthwise, pointwise, EPS)
             x_grad = torch.zeros_like(x)
             grads = kernels.unit_backward(
-                Window(5), x, None, (depthwise, pointwise), (x, y, plain), x_grad, weights=True
+                Window(5), x, None, (depthwise, pointwise), (x, y, plain), x_grad, accumulate=True, weights=True
             )
             runs.append((y, norm, x_grad, *grads[:2], kernels.products([x, y], x)))
         for run in runs[1:]:

@@ -214,7 +214,7 @@ class _MixedSum(torch.autograd.Function):
                 source = _unit_backward(call.kernels, step, saved, source, grads, needed)
             if not steps:
                 value = saved[at] if ctx.normed[j] else None
-                call.kernels.add_affine(gradient, value, coefficients[j], _total(grads, saved, at))
+                call.kernels.affine(gradient, value, coefficients[j], *_total(grads, saved, at))
         return None, mixing_grad, *grads
 
 
@@ -245,17 +245,18 @@ def _unit_backward(
 ) -> Source:
     """Add a unit's gradients to `grads`; returns what the gradient of its input is made of."""
     x, norm = saved[step.x], None if step.norm is None else saved[step.norm]
-    x_grad = _total(grads, saved, step.x) if norm is None else torch.empty_like(x)
+    x_grad, accumulate = _total(grads, saved, step.x) if norm is None else (torch.empty_like(x), False)
     grads[step.depthwise], grads[step.pointwise], coefficients = kernels.unit_backward(
-        step.unit.window, x, norm, (saved[step.depthwise], saved[step.pointwise]), source, x_grad,
+        step.unit.window, x, norm, (saved[step.depthwise], saved[step.pointwise]), source, x_grad, accumulate,
         weights=needed[step.depthwise] or needed[step.pointwise],
     )  # fmt: skip
     return (x_grad, x, coefficients) if coefficients is not None else source
 
 
-def _total(grads: list[Tensor | None], saved: Sequence[Tensor], at: int) -> Tensor:
-    """The gradient of a tensor as far as it has been added up."""
+def _total(grads: list[Tensor | None], saved: Sequence[Tensor], at: int) -> tuple[Tensor, bool]:
+    """The gradient of a tensor as far as it has been added up, and whether there is anything in it yet."""
     so_far = grads[at]
-    if so_far is None:
-        so_far = grads[at] = torch.zeros_like(saved[at], memory_format=torch.channels_last)
-    return so_far
+    if so_far is not None:
+        return so_far, True
+    fresh = grads[at] = torch.empty_like(saved[at])
+    return fresh, False

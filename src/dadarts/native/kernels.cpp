@@ -20,11 +20,11 @@
     }                                                                                                                  \
     extern "C" void unit_backward_##suffix(const Window* window, const T* x, const T* norm, const T* depthwise,        \
                                            const T* pointwise, const T* gradient, const T* y, const T* coefficients,   \
-                                           T* x_grad, T* depthwise_grad, T* pointwise_grad, T* x_coefficients,         \
-                                           int threads) {                                                              \
-        (window->kernel == 3 ? unit_backward<T, 3>                                                                     \
-                             : unit_backward<T, 5>)(*window, x, norm, depthwise, pointwise, gradient, y, coefficients, \
-                                                    x_grad, depthwise_grad, pointwise_grad, x_coefficients, threads);  \
+                                           bool accumulate, T* x_grad, T* depthwise_grad, T* pointwise_grad,           \
+                                           T* x_coefficients, int threads) {                                           \
+        (window->kernel == 3 ? unit_backward<T, 3> : unit_backward<T, 5>)(                                             \
+            *window, x, norm, depthwise, pointwise, gradient, y, coefficients, accumulate, x_grad, depthwise_grad,     \
+            pointwise_grad, x_coefficients, threads);                                                                  \
     }                                                                                                                  \
     extern "C" void project_forward_##suffix(const Projection* p, const T* x, const T* weight, double eps, bool normed,\
                                              T* y, T* norm, int threads) {                                             \
@@ -47,9 +47,9 @@
                                       double* sums, int threads) {                                                     \
         products<T>(pixels, channels, terms, x, gradient, sums, threads);                                              \
     }                                                                                                                  \
-    extern "C" void add_affine_##suffix(long pixels, long channels, const T* gradient, const T* x,                     \
-                                        const T* coefficients, T* to, int threads) {                                   \
-        add_affine<T>(pixels, channels, gradient, x, coefficients, to, threads);                                       \
+    extern "C" void affine_##suffix(long pixels, long channels, const T* gradient, const T* x,                         \
+                                    const T* coefficients, bool accumulate, T* to, int threads) {                      \
+        affine<T>(pixels, channels, gradient, x, coefficients, accumulate, to, threads);                               \
     }                                                                                                                  \
     extern "C" void average_forward_##suffix(const Window* window, const T* x, double eps, T* y, T* norm,              \
                                              int threads) {                                                            \

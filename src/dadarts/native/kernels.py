@@ -84,6 +84,7 @@ class Kernels:
         kernels: tuple[Tensor, Tensor],
         gradient: tuple[Tensor, Tensor, Tensor],
         x_grad: Tensor,
+        accumulate: bool,
         weights: bool,
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The transpose of `unit_forward`.
@@ -92,7 +93,8 @@ class Kernels:
             window, x, norm: as given to `unit_forward`.
             kernels: depthwise and pointwise.
             gradient: (gradient, y, coefficients), from which the gradient of y follows.
-            x_grad: where `norm` is None the gradient of x is added to it; else that of norm(x) is written to it.
+            x_grad: where the gradient of norm(x) is written, of x itself where `norm` is None.
+            accumulate: add to what is in `x_grad` instead.
             weights: whether gradients of the kernels are asked for.
 
         Returns:
@@ -104,8 +106,9 @@ class Kernels:
         coefficients = None if norm is None else _rows(3, x)
         call = self._function("unit_backward", x)
         call(
-            window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), *map(_at, gradient), _at(x_grad),
-            _at(depthwise_grad), _at(pointwise_grad), _at(coefficients), torch.get_num_threads(),
+            window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), *map(_at, gradient),
+            ctypes.c_bool(accumulate), _at(x_grad), _at(depthwise_grad), _at(pointwise_grad), _at(coefficients),
+            torch.get_num_threads(),
         )  # fmt: skip
         return depthwise_grad, pointwise_grad, coefficients
 
@@ -188,11 +191,14 @@ class Kernels:
         )  # fmt: skip
         return sums
 
-    def add_affine(self, gradient: Tensor, value: Tensor | None, coefficients: Tensor, to: Tensor) -> None:
-        """``to += a * gradient + b * value + d`` with coefficients (a, b, d); without a value ``a * gradient``."""
-        self._function("add_affine", gradient)(
-            *_extent(gradient), _at(gradient), _at(value), _at(coefficients), _at(to), torch.get_num_threads()
-        )
+    def affine(
+        self, gradient: Tensor, value: Tensor | None, coefficients: Tensor, to: Tensor, accumulate: bool
+    ) -> None:
+        """Write ``a * gradient + b * value + d``, without a value ``a * gradient``, or add it to what is there."""
+        self._function("affine", gradient)(
+            *_extent(gradient), _at(gradient), _at(value), _at(coefficients), ctypes.c_bool(accumulate), _at(to),
+            torch.get_num_threads(),
+        )  # fmt: skip
 
     def average_forward(self, window: Window, x: Tensor, eps: float | None) -> tuple[Tensor, Tensor | None]:
         """Average pool and, where eps is given, the norm of its output."""

@@ -67,9 +67,10 @@ void products(long pixels, long channels, long terms, const T* const* x, const T
     }
 }
 
-// to += a * gradient + b * x + d, per channel; x may be null, and with it b and d.
+// to (+)= a * gradient + b * x + d, per channel; x may be null, and with it b and d.
 template <class T>
-void add_affine(long pixels, long channels, const T* gradient, const T* x, const T* coefficients, T* to, int threads) {
+void affine(long pixels, long channels, const T* gradient, const T* x, const T* coefficients, bool accumulate, T* to,
+            int threads) {
     const long tile = tile_of<T>(channels);
     const long block = tile * std::max(1L, 2048 / tile), length = pixels * channels;
     Buffer<T> a(tile), b(tile), d(tile);
@@ -79,9 +80,9 @@ void add_affine(long pixels, long channels, const T* gradient, const T* x, const
     shares((length + block - 1) / block, threads, [&](int, long first, long last) {
         const long begin = first * block, end = std::min(length, last * block);
         each<T>(end - begin, tile, [&](auto lane, long i, long at) {
-            auto total = lane.load(to + begin + i) + lane.load(&a[at]) * lane.load(gradient + begin + i);
+            auto total = lane.load(&a[at]) * lane.load(gradient + begin + i);
             if (x != nullptr) total += lane.load(&b[at]) * lane.load(x + begin + i) + lane.load(&d[at]);
-            lane.store(to + begin + i, total);
+            lane.store(to + begin + i, accumulate ? lane.load(to + begin + i) + total : total);
         });
     });
 }

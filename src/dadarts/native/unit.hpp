@@ -93,8 +93,8 @@ void input_coefficients(const Plan<T>& plan, const std::vector<Buffer<double>>& 
 
 template <class T, int K>
 void unit_backward(const Window& window, const T* x, const T* norm, const T* depthwise, const T* pointwise,
-                   const T* gradient, const T* y, const T* coefficients, T* x_grad, T* depthwise_grad,
-                   T* pointwise_grad, T* x_coefficients, int threads) {
+                   const T* gradient, const T* y, const T* coefficients, bool accumulate, T* x_grad,
+                   T* depthwise_grad, T* pointwise_grad, T* x_coefficients, int threads) {
     const Plan<T> plan(window);
     const long channels = plan.channels, packed = plan.packed(), columns = plan.columns, taps_n = K * K;
     const auto taps = tiled_taps(depthwise, plan, false);
@@ -107,7 +107,7 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
     repeat(coefficients + 2 * channels, channels, plan.tile, d.data());
     const long in_row = plan.width * channels, in_size = plan.height * in_row;
     const long out_row = plan.out_width() * channels, out_size = plan.out_height() * out_row;
-    const bool weights = depthwise_grad != nullptr, accumulate = norm == nullptr;
+    const bool weights = depthwise_grad != nullptr;
     std::vector<Buffer<T>> taps_grad(threads), matrix_grad(threads);
     std::vector<Buffer<double>> sums(threads, Buffer<double>(2 * channels));
     shares(plan.pictures, threads, [&](int share, long first, long last) {
@@ -154,7 +154,7 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
                     const auto passed = lane.load(active + i) > 0 ? value : decltype(value + value){};
                     lane.store(to + i, accumulate ? lane.load(to + i) + passed : passed);
                 });
-                if (accumulate) continue;
+                if (norm == nullptr) continue;
                 std::fill(row_sums.begin(), row_sums.end(), T(0));
                 channel_sums(in_row, channels, plan.tile, scratch.data(), row_sums.data(),
                              [&](auto lane, long i, long) { return lane.load(to + i); });
@@ -168,7 +168,7 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
         depthwise_sums(plan, taps_grad, depthwise_grad);
         pointwise_sums(plan, matrix_grad, pointwise_grad);
     }
-    if (!accumulate) input_coefficients(plan, sums, norm, x_coefficients);
+    if (norm != nullptr) input_coefficients(plan, sums, norm, x_coefficients);
 }
 
 }  // namespace

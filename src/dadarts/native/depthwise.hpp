@@ -39,29 +39,111 @@ inline void convolved_tiles(const T* rows, const T* taps, const Plan<T>& plan, T
     }
 }
 
+// The same of neighbouring pixels with stride 1, each of whole vectors: every number is loaded once for a row of taps.
+template <class T, int K, int Dilation, int Run>
+inline void convolved_run(const T* rows, const T* taps, const Plan<T>& plan, T* out) {
+    constexpr long width = Simd<T>::width;
+    const long pixel = plan.channels;
+    for (long i = 0; i < pixel; i += width) {
+        typename Simd<T>::vector total[Run] = {};
+        for (int dy = 0; dy < K; ++dy) {
+            const T *from = rows + dy * Dilation * plan.row + i, *kernel = taps + dy * K * pixel + i;
+            typename Simd<T>::vector by[K];
+            unrolled<K>([&](auto dx) DADARTS_INLINE { by[dx] = load(kernel + dx * pixel); });
+            unrolled<Run + (K - 1) * Dilation>([&](auto at) DADARTS_INLINE {
+                const auto value = load(from + at * pixel);
+                unrolled<K>([&](auto dx) DADARTS_INLINE {
+                    constexpr int to = at - dx * Dilation;
+                    if constexpr (to >= 0 && to < Run) total[to] += value * by[dx];
+                });
+            });
+        }
+        unrolled<Run>([&](auto to) DADARTS_INLINE { store(out + i + to * pixel, total[to]); });
+    }
+}
+
+template <class T, int K, int Dilation>
+long convolved_runs(const T* rows, const T* taps, const Plan<T>& plan, T* out) {
+    const long step = kRun * plan.channels, length = plan.out_width() * plan.channels;
+    long i = 0;
+    for (; i + step <= length; i += step) convolved_run<T, K, Dilation, kRun>(rows + i, taps, plan, out + i);
+    return i;
+}
+
 // A row of a depthwise convolution, in whole tiles.
 template <class T, int K>
 void depthwise_row(const T* padded, long y, const T* taps, const Plan<T>& plan, T* out) {
     const T* rows = padded + y * plan.stride * plan.row;
     const long length = plan.out_width() * plan.channels;
     long i = 0;
+    if (plan.runs())
+        i = plan.dilation == 1 ? convolved_runs<T, K, 1>(rows, taps, plan, out)
+                               : convolved_runs<T, K, 2>(rows, taps, plan, out);
     for (; i + 3 * plan.tile < length; i += 4 * plan.tile) convolved_tiles<T, K, 4>(rows + i, taps, plan, out + i);
     for (; i < length; i += plan.tile) convolved_tiles<T, K, 1>(rows + i, taps, plan, out + i);
 }
 
-// taps_grad[tap] += sum over pixels of padded input at the tap times gradient; each a tile.
+// taps_grad[tap] += sum over pixels of padded input at the tap times gradient, each a tile, for `Rows` rows of taps.
+// Neighbouring pixels are taken as in `convolved_run`; returns how much of the row they are.
+template <class T, int K, int Dilation, int Rows>
+long weight_runs(const T* from, const T* gradient, const Plan<T>& plan, T* taps_grad) {
+    constexpr long width = Simd<T>::width;
+    // Few sums would wait for each other.
+    constexpr int kChains = Rows == 1 ? 2 : 1;
+    const long pixel = plan.channels, whole = plan.out_width() / kRun * kRun * pixel;
+    for (long i = 0; i < pixel; i += width) {
+        typename Simd<T>::vector sums[Rows][kChains][K] = {};
+        for (long base = i; base < whole; base += kRun * pixel) {
+            typename Simd<T>::vector g[kRun];
+            unrolled<kRun>([&](auto at) DADARTS_INLINE { g[at] = load(gradient + base + at * pixel); });
+            unrolled<Rows>([&](auto dy) DADARTS_INLINE {
+                unrolled<kRun + (K - 1) * Dilation>([&](auto at) DADARTS_INLINE {
+                    const auto value = load(from + dy * Dilation * plan.row + base + at * pixel);
+                    unrolled<K>([&](auto dx) DADARTS_INLINE {
+                        constexpr int to = at - dx * Dilation;
+                        if constexpr (to >= 0 && to < kRun) sums[dy][to % kChains][dx] += value * g[to];
+                    });
+                });
+            });
+        }
+        unrolled<Rows * K>([&](auto tap) DADARTS_INLINE {
+            auto total = sums[tap / K][0][tap % K];
+            if constexpr (kChains == 2) total += sums[tap / K][1][tap % K];
+            T* to = taps_grad + tap * pixel + i;
+            store(to, load(to) + total);
+        });
+    }
+    return whole;
+}
+
+template <class T, int K, int Dilation>
+long weight_runs_of_row(const T* rows, const T* gradient, const Plan<T>& plan, T* taps_grad) {
+    if constexpr (K == 3) return weight_runs<T, K, Dilation, K>(rows, gradient, plan, taps_grad);
+    long done = 0;
+    for (int dy = 0; dy < K; ++dy)
+        done = weight_runs<T, K, Dilation, 1>(rows + dy * Dilation * plan.row, gradient, plan,
+                                              taps_grad + dy * K * plan.tile);
+    return done;
+}
+
+// taps_grad[tap] += sum over a row's pixels of padded input at the tap times gradient; each a tile.
 template <class T, int K>
 void depthwise_weight_row(const T* padded, long y, const T* gradient, const Plan<T>& plan, T* taps_grad) {
     constexpr long width = Simd<T>::width;
     const long tile = plan.tile, length = plan.out_width() * plan.channels;
     const T* rows = padded + y * plan.stride * plan.row;
+    long done = 0;
+    if (plan.runs())
+        done = plan.dilation == 1 ? weight_runs_of_row<T, K, 1>(rows, gradient, plan, taps_grad)
+                                  : weight_runs_of_row<T, K, 2>(rows, gradient, plan, taps_grad);
+    if (done == length) return;
     // The gradient's row ends in zeros, so that whole tiles may be taken.
     for (int dy = 0; dy < K; ++dy) {
         const long* offset = plan.taps.data() + dy * K;
         for (long i = 0; i < tile; i += width) {
             typename Simd<T>::vector even[K] = {}, odd[K] = {};
             const T* from = rows + i;
-            long base = 0;
+            long base = done;
             for (; base + tile < length; base += 2 * tile) {
                 const auto g = load(gradient + base + i), h = load(gradient + base + tile + i);
                 for (int dx = 0; dx < K; ++dx) {

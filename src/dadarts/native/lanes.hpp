@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 #include <vector>
 
 #ifdef _OPENMP
@@ -12,11 +13,14 @@
 
 namespace {
 
+// Of `kRun` neighbouring pixels sums are kept in registers, of which AVX-512 has twice as many.
 #ifdef __AVX512F__
-constexpr int kVectorBytes = 64;
+constexpr int kVectorBytes = 64, kRun = 8;
 #else
-constexpr int kVectorBytes = 32;
+constexpr int kVectorBytes = 32, kRun = 4;
 #endif
+
+#define DADARTS_INLINE __attribute__((always_inline))
 
 template <class T>
 struct Simd {
@@ -77,6 +81,16 @@ inline void each(long length, long tile, Body body) {
     long i = 0;
     for (; base + i + width <= length; i += width) body(VectorLane<T>(), base + i, i);
     for (; base + i < length; ++i) body(ScalarLane<T>(), base + i, i);
+}
+
+// Calls body(0), body(1), ..., body(N - 1) with constants, so that arrays they index stay in registers.
+template <class Body, int... I>
+DADARTS_INLINE inline void unrolled(std::integer_sequence<int, I...>, Body body) {
+    (body(std::integral_constant<int, I>()), ...);
+}
+template <int N, class Body>
+DADARTS_INLINE inline void unrolled(Body body) {
+    unrolled(std::make_integer_sequence<int, N>(), body);
 }
 
 inline long round_up(long n, long unit) { return (n + unit - 1) / unit * unit; }

@@ -34,31 +34,54 @@ class Moments {
     double count = 0;
     std::vector<double> mean, squares;
     Moments(long channels, long tile)
-        : mean(channels),
-          squares(channels),
-          channels_(channels),
-          tile_(tile),
-          scratch_(tile),
-          sums_(2 * channels),
-          centre_(tile) {}
+        : mean(channels), squares(channels), channels_(channels), tile_(tile), sums_(2 * tile), centre_(tile) {}
 
-    // Distances are first taken from the first pixel, which keeps the digits of channels far from zero.
+    // Distances are first taken from a pixel near by, which keeps the digits of channels far from zero, and summed up
+    // in T over some hundred pixels at most.
     void add(const T* pixels, long n) {
-        repeat(pixels, channels_, tile_, centre_.data());
-        std::fill(sums_.begin(), sums_.end(), T(0));
-        const T* centre = centre_.data();
-        const auto distance = [&](auto lane, long i, long at) {
-            return lane.load(pixels + i) - lane.load(centre + at);
-        };
-        channel_sums(n * channels_, channels_, tile_, scratch_.data(), sums_.data(), distance);
-        channel_sums(n * channels_, channels_, tile_, scratch_.data(), sums_.data() + channels_,
-                     [&](auto lane, long i, long at) {
-                         const auto from_centre = distance(lane, i, at);
-                         return from_centre * from_centre;
-                     });
+        constexpr long width = Simd<T>::width, kPending = 256;
+        if (pending_ == 0) repeat(pixels, channels_, tile_, centre_.data());
+        const long length = n * channels_, whole = length / tile_ * tile_;
+        for (long at = 0; at < tile_; at += width) {
+            const auto centre = load(&centre_[at]);
+            auto even = load(&sums_[at]), even_squares = load(&sums_[tile_ + at]);
+            decltype(even) odd = {}, odd_squares = {};
+            long i = at;
+            for (; i + tile_ < whole; i += 2 * tile_) {
+                const auto one = load(pixels + i) - centre, other = load(pixels + i + tile_) - centre;
+                even += one, odd += other;
+                even_squares += one * one, odd_squares += other * other;
+            }
+            if (i < whole) {
+                const auto one = load(pixels + i) - centre;
+                even += one, even_squares += one * one;
+            }
+            store(&sums_[at], even + odd);
+            store(&sums_[tile_ + at], even_squares + odd_squares);
+        }
+        for (long i = whole; i < length; ++i) {
+            const T one = pixels[i] - centre_[i - whole];
+            sums_[i - whole] += one, sums_[tile_ + i - whole] += one * one;
+        }
+        pending_ += n;
+        if (pending_ >= kPending) flush();
+    }
+
+    // To be called after the last pixel.
+    void flush() {
+        if (pending_ == 0) return;
+        const double n = double(pending_);
+        std::vector<double> sums(2 * channels_);
+        for (long base = 0; base < tile_; base += channels_)
+            for (long c = 0; c < channels_; ++c) {
+                sums[c] += sums_[base + c];
+                sums[channels_ + c] += sums_[tile_ + base + c];
+            }
         merge(
-            n, [&](long c) { return double(centre_[c]) + double(sums_[c]) / n; },
-            [&](long c) { return std::max(0.0, sums_[channels_ + c] - double(sums_[c]) * sums_[c] / n); });
+            n, [&](long c) { return centre_[c] + sums[c] / n; },
+            [&](long c) { return std::max(0.0, sums[channels_ + c] - sums[c] * sums[c] / n); });
+        std::fill(sums_.begin(), sums_.end(), T(0));
+        pending_ = 0;
     }
 
     void add(const Moments& other) {
@@ -67,8 +90,8 @@ class Moments {
     }
 
    private:
-    long channels_, tile_;
-    Buffer<T> scratch_, sums_, centre_;
+    long channels_, tile_, pending_ = 0;
+    Buffer<T> sums_, centre_;
 
     template <class Mean, class Squares>
     void merge(double n, Mean mean_of, Squares squares_of) {
@@ -84,7 +107,8 @@ class Moments {
 
 // (mean, 1 / sqrt(variance + eps)) of a batch norm.
 template <class T>
-void finish(const std::vector<Moments<T>>& parts, double eps, T* norm) {
+void finish(std::vector<Moments<T>>& parts, double eps, T* norm) {
+    for (auto& part : parts) part.flush();
     Moments<T> all = parts[0];
     for (size_t i = 1; i < parts.size(); ++i) all.add(parts[i]);
     const size_t channels = all.mean.size();
@@ -102,11 +126,11 @@ struct Affine {
         if (norm == nullptr) return;
         scale.resize(tile);
         shift.resize(tile);
-        for (long i = 0; i < tile; ++i) {
-            const long c = i % channels;
-            scale[i] = norm[channels + c];
-            shift[i] = -norm[c] * norm[channels + c];
-        }
+        for (long base = 0; base < tile; base += channels)
+            for (long c = 0; c < channels; ++c) {
+                scale[base + c] = norm[channels + c];
+                shift[base + c] = -norm[c] * norm[channels + c];
+            }
     }
     const T* scales() const { return scale.empty() ? nullptr : scale.data(); }
     const T* shifts() const { return shift.empty() ? nullptr : shift.data(); }

@@ -5,88 +5,83 @@
 
 namespace {
 
-// out (pixels, n) = in (pixels, k) times matrix (k, columns), of whose columns the first n count; `stride` numbers lie
-// between the output's pixels.
-template <class T, int Rows>
+// How many pixels, or rows of a matrix, are summed up in registers at a time.
+constexpr int kRows = kVectorBytes == 64 ? 8 : 6;
+
+// out (Rows, n) = in (Rows, k) times `Vectors` vectors of columns of matrix (k, columns), of which n count; `stride`
+// numbers lie between the output's pixels.
+template <class T, int Rows, int Vectors>
 inline void product_block(const T* in, long k, const T* matrix, long columns, long n, T* out, long stride) {
     constexpr long width = Simd<T>::width;
-    for (long c = 0; c < columns; c += 2 * width) {
-        const bool two = c + width < columns;
-        typename Simd<T>::vector left[Rows] = {}, right[Rows] = {};
-        const T* at = matrix + c;
-        if (two) {
-            for (long i = 0; i < k; ++i, at += columns) {
-                const auto b0 = load(at), b1 = load(at + width);
-                for (int r = 0; r < Rows; ++r) {
-                    left[r] += in[r * k + i] * b0;
-                    right[r] += in[r * k + i] * b1;
-                }
-            }
-        } else {
-            for (long i = 0; i < k; ++i, at += columns) {
-                const auto b0 = load(at);
-                for (int r = 0; r < Rows; ++r) left[r] += in[r * k + i] * b0;
-            }
-        }
-        for (int r = 0; r < Rows; ++r) {
-            T* to = out + r * stride + c;
-            const long rest = n - c;
-            if (rest >= 2 * width) {
-                store(to, left[r]);
-                store(to + width, right[r]);
-            } else if (rest >= width) {
-                store(to, left[r]);
-                std::memcpy(to + width, &right[r], (rest - width) * sizeof(T));
-            } else {
-                std::memcpy(to, &left[r], rest * sizeof(T));
-            }
-        }
+    typename Simd<T>::vector sums[Rows][Vectors] = {};
+    for (long i = 0; i < k; ++i, matrix += columns) {
+        typename Simd<T>::vector by[Vectors];
+        for (int v = 0; v < Vectors; ++v) by[v] = load(matrix + v * width);
+        for (int r = 0; r < Rows; ++r)
+            for (int v = 0; v < Vectors; ++v) sums[r][v] += in[r * k + i] * by[v];
     }
+    for (int r = 0; r < Rows; ++r)
+        for (int v = 0; v < Vectors; ++v) {
+            T* to = out + r * stride + v * width;
+            if (n >= (v + 1) * width)
+                store(to, sums[r][v]);
+            else
+                std::memcpy(to, &sums[r][v], (n - v * width) * sizeof(T));
+        }
 }
 
+template <class T, int Rows>
+inline void product_rows(const T* in, long k, const T* matrix, long columns, long n, T* out, long stride) {
+    constexpr long width = Simd<T>::width;
+    long c = 0;
+    for (; c + width < columns; c += 2 * width)
+        product_block<T, Rows, 2>(in, k, matrix + c, columns, n - c, out + c, stride);
+    if (c < columns) product_block<T, Rows, 1>(in, k, matrix + c, columns, n - c, out + c, stride);
+}
+
+// out (pixels, n) = in (pixels, k) times matrix (k, columns), where columns are n in whole vectors.
 template <class T>
 void product(const T* in, long pixels, long k, const T* matrix, long columns, long n, T* out, long stride) {
     long p = 0;
-    for (; p + 6 <= pixels; p += 6) product_block<T, 6>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
-    for (; p + 2 <= pixels; p += 2) product_block<T, 2>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
-    for (; p < pixels; ++p) product_block<T, 1>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
+    for (; p + kRows <= pixels; p += kRows)
+        product_rows<T, kRows>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
+    for (; p + 2 <= pixels; p += 2) product_rows<T, 2>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
+    for (; p < pixels; ++p) product_rows<T, 1>(in + p * k, k, matrix, columns, n, out + p * stride, stride);
+}
+
+// Rows of matrix (k, columns) += in (pixels, k) transposed times gradient (pixels, n), `Vectors` vectors of columns.
+template <class T, int Rows, int Vectors>
+inline void outer_block(const T* in, long pixels, long k, const T* gradient, long n, long columns, T* matrix) {
+    constexpr long width = Simd<T>::width;
+    typename Simd<T>::vector sums[Rows][Vectors];
+    for (int r = 0; r < Rows; ++r)
+        for (int v = 0; v < Vectors; ++v) sums[r][v] = load(matrix + r * columns + v * width);
+    for (long p = 0; p < pixels; ++p) {
+        typename Simd<T>::vector by[Vectors];
+        for (int v = 0; v < Vectors; ++v) by[v] = load(gradient + p * n + v * width);
+        for (int r = 0; r < Rows; ++r)
+            for (int v = 0; v < Vectors; ++v) sums[r][v] += in[p * k + r] * by[v];
+    }
+    for (int r = 0; r < Rows; ++r)
+        for (int v = 0; v < Vectors; ++v) store(matrix + r * columns + v * width, sums[r][v]);
+}
+
+template <class T, int Rows>
+inline void outer_rows(const T* in, long pixels, long k, const T* gradient, long n, long columns, T* matrix) {
+    constexpr long width = Simd<T>::width;
+    long c = 0;
+    for (; c + width < columns; c += 2 * width)
+        outer_block<T, Rows, 2>(in, pixels, k, gradient + c, n, columns, matrix + c);
+    if (c < columns) outer_block<T, Rows, 1>(in, pixels, k, gradient + c, n, columns, matrix + c);
 }
 
 // matrix (k, columns) += in (pixels, k) transposed times gradient (pixels, n).
-template <class T, int Rows>
-inline void outer_block(const T* in, long pixels, long k, const T* gradient, long n, long columns, T* matrix) {
-    constexpr long width = Simd<T>::width;
-    for (long c = 0; c < columns; c += 2 * width) {
-        const bool two = c + width < columns;
-        typename Simd<T>::vector left[Rows], right[Rows];
-        for (int r = 0; r < Rows; ++r) {
-            left[r] = load(matrix + r * columns + c);
-            right[r] = two ? load(matrix + r * columns + c + width) : left[r];
-        }
-        for (long p = 0; p < pixels; ++p) {
-            const auto g0 = load(gradient + p * n + c);
-            if (two) {
-                const auto g1 = load(gradient + p * n + c + width);
-                for (int r = 0; r < Rows; ++r) {
-                    left[r] += in[p * k + r] * g0;
-                    right[r] += in[p * k + r] * g1;
-                }
-            } else {
-                for (int r = 0; r < Rows; ++r) left[r] += in[p * k + r] * g0;
-            }
-        }
-        for (int r = 0; r < Rows; ++r) {
-            store(matrix + r * columns + c, left[r]);
-            if (two) store(matrix + r * columns + c + width, right[r]);
-        }
-    }
-}
-
 template <class T>
 void outer(const T* in, long pixels, long k, const T* gradient, long n, long columns, T* matrix) {
     long i = 0;
-    for (; i + 4 <= k; i += 4) outer_block<T, 4>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
-    for (; i < k; ++i) outer_block<T, 1>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
+    for (; i + kRows <= k; i += kRows) outer_rows<T, kRows>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
+    for (; i + 2 <= k; i += 2) outer_rows<T, 2>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
+    for (; i < k; ++i) outer_rows<T, 1>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
 }
 
 }  // namespace

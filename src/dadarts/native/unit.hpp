@@ -13,10 +13,11 @@ Buffer<T> packed_matrix(const T* weight, const Plan<T>& plan, bool transposed) {
     const long channels = plan.channels;
     Buffer<T> matrix(plan.packed() * plan.columns);
     for (long block = 0; block < plan.packed(); block += channels)
-        for (long a = 0; a < channels; ++a)
-            for (long b = 0; b < channels; ++b)
-                matrix[(block + a) * plan.columns + block + b] =
-                    transposed ? weight[b * channels + a] : weight[a * channels + b];
+        for (long a = 0; a < channels; ++a) {
+            const T* from = transposed ? weight + a : weight + a * channels;
+            T* to = matrix.data() + (block + a) * plan.columns + block;
+            for (long b = 0; b < channels; ++b) to[b] = from[transposed ? b * channels : b];
+        }
     return matrix;
 }
 
@@ -52,8 +53,8 @@ void unit_forward(const Window& window, const T* x, const T* norm, const T* dept
 template <class T>
 void depthwise_sums(const Plan<T>& plan, const std::vector<Buffer<T>>& parts, T* total_of) {
     const long taps = plan.kernel * plan.kernel;
-    for (long c = 0; c < plan.channels; ++c)
-        for (long tap = 0; tap < taps; ++tap) {
+    for (long tap = 0; tap < taps; ++tap)
+        for (long c = 0; c < plan.channels; ++c) {
             double total = 0;
             for (const auto& part : parts)
                 for (long i = c; i < plan.tile; i += plan.channels) total += part[tap * plan.tile + i];
@@ -65,14 +66,16 @@ void depthwise_sums(const Plan<T>& plan, const std::vector<Buffer<T>>& parts, T*
 template <class T>
 void pointwise_sums(const Plan<T>& plan, const std::vector<Buffer<T>>& parts, T* total_of) {
     const long channels = plan.channels;
-    for (long in = 0; in < channels; ++in)
-        for (long out = 0; out < channels; ++out) {
-            double total = 0;
-            for (const auto& part : parts)
-                for (long block = 0; block < plan.packed(); block += channels)
-                    total += part[(block + in) * plan.columns + block + out];
-            total_of[out * channels + in] = T(total);
-        }
+    std::vector<double> total(channels);
+    for (long in = 0; in < channels; ++in) {
+        std::fill(total.begin(), total.end(), 0.0);
+        for (const auto& part : parts)
+            for (long block = 0; block < plan.packed(); block += channels) {
+                const T* row = part.data() + (block + in) * plan.columns + block;
+                for (long out = 0; out < channels; ++out) total[out] += row[out];
+            }
+        for (long out = 0; out < channels; ++out) total_of[out * channels + in] = T(total[out]);
+    }
 }
 
 // The gradient of a batch norm's input is a linear map of (gradient, input) per channel. `sums` holds per thread the

@@ -40,6 +40,8 @@ struct Plan : Window {
         for (long at = 0; at < kernel * kernel; ++at)
             taps[at] = at / kernel * dilation * row + column(at % kernel * dilation);
     }
+    // Whether pixels are whole vectors and neighbours in a row.
+    bool runs() const { return stride == 1 && tile == channels; }
     // Where the pixel of a column of the padded picture lies in its row.
     long column(long x) const { return x % stride * plane + x / stride * channels; }
 
@@ -67,7 +69,7 @@ struct Plan : Window {
 // One number a channel, repeated to a tile.
 template <class T>
 void repeat(const T* per_channel, long channels, long tile, T* to) {
-    for (long i = 0; i < tile; ++i) to[i] = per_channel[i % channels];
+    for (long base = 0; base < tile; base += channels) std::copy_n(per_channel, channels, to + base);
 }
 
 // Taps of a kernel (C, K, K), each repeated to a tile; rotated by half a turn for the transposed convolution.
@@ -76,8 +78,10 @@ Buffer<T> tiled_taps(const T* weight, const Plan<T>& plan, bool rotated) {
     const long taps = plan.kernel * plan.kernel;
     Buffer<T> tiled(taps * plan.tile);
     for (long tap = 0; tap < taps; ++tap) {
-        const long from = rotated ? taps - 1 - tap : tap;
-        for (long i = 0; i < plan.tile; ++i) tiled[tap * plan.tile + i] = weight[(i % plan.channels) * taps + from];
+        const T* from = weight + (rotated ? taps - 1 - tap : tap);
+        T* to = tiled.data() + tap * plan.tile;
+        for (long base = 0; base < plan.tile; base += plan.channels)
+            for (long c = 0; c < plan.channels; ++c) to[base + c] = from[c * taps];
     }
     return tiled;
 }

@@ -131,13 +131,9 @@ def test_a_projection_equals_torch_forward_and_backward(
         torch.testing.assert_close(norm, norm_by_torch(y), rtol=1e-10, atol=1e-10)
         applied, _ = kernels.project_forward(x.detach(), weight.detach(), stride, EPS, normed=True)
         torch.testing.assert_close(applied, normed(y, norm), rtol=1e-10, atol=1e-10)
-        gradient, coefficients = pictures(tuple(y.shape), 2), torch.randn((3, out), generator=draw).double()
-        a, b, d = coefficients.view(3, 1, out, 1, 1)
-        for source, whole in (
-            ((gradient, y, coefficients), a * gradient + b * y + d),
-            ((gradient, None, None), gradient),
-        ):
-            theirs = torch.autograd.grad(expected, (x, weight), whole, retain_graph=True)
+        gradient, behind = pictures(tuple(y.shape), 2), F.batch_norm(expected, None, None, training=True, eps=EPS)
+        for source, whole in (((gradient, applied, norm), behind), ((gradient, None, None), expected)):
+            theirs = torch.autograd.grad(whole, (x, weight), gradient, retain_graph=True)
             ours = kernels.project_backward(x.detach(), weight.detach(), stride, source, (True, True))
             for one, other in zip(ours, theirs, strict=True):
                 assert one is not None
@@ -203,7 +199,7 @@ def test_the_same_threads_give_the_same_bits(kernels: Kernels, threads: int) -> 
             grads = kernels.unit_backward(
                 Window(5), x, None, (depthwise, pointwise), (x, y, plain), x_grad, accumulate=True, weights=True
             )
-            runs.append((y, norm, x_grad, *grads[:2], kernels.products([x, y], x)))
+            runs.append((y, norm, x_grad, *grads[:2], kernels.through_norms([x, y], [None, norm], [1.0, 2.0], x)[1]))
         for run in runs[1:]:
             assert all(torch.equal(one, other) for one, other in zip(run, runs[0], strict=True))  # type: ignore[arg-type]
     finally:

@@ -131,11 +131,12 @@ class _Call:
     norms: tuple[Tensor | None, ...]
     states: int
 
-    @property
-    def where(self) -> tuple[Tensor, Tensor]:
-        """Rows and columns of the places in mixing weights."""
-        index = torch.tensor([(place.edge, place.column) for place in self.places]).T
-        return index[0], index[1]
+    def scattered(self, values: Sequence[float], like_EO: Tensor) -> Tensor:
+        """One value a place where its mixing weight stands, zeros elsewhere."""
+        rows = [[0.0] * like_EO.shape[1] for _ in range(like_EO.shape[0])]
+        for place, value in zip(self.places, values, strict=True):
+            rows[place.edge][place.column] = value
+        return torch.tensor(rows, dtype=like_EO.dtype)
 
 
 @dataclass(frozen=True)
@@ -176,63 +177,44 @@ class _MixedSum(torch.autograd.Function):
             steps.append(tuple(done))
             values.append(at)
             norms.append(norm)
-        plain = saved[0].new_tensor([[0.0], [1.0]]).expand(2, saved[values[0]].shape[1])
-        norm_J2C = torch.stack([plain if norm is None else norm for norm in norms])
-        weights = mixing_EO.detach()[call.where].unsqueeze(1).to(norm_J2C.dtype)
-        scales = weights * norm_J2C[:, 1]
-        bias = -(scales * norm_J2C[:, 0]).sum(dim=0)
-        ctx.call, ctx.steps, ctx.values = call, steps, values
-        ctx.normed = torch.tensor([norm is not None for norm in norms])
-        ctx.save_for_backward(mixing_EO, norm_J2C, *saved)
-        return call.kernels.mix([saved[at] for at in values], scales, bias)
+        mixing = mixing_EO.tolist()
+        weights = [mixing[place.edge][place.column] for place in call.places]
+        ctx.call, ctx.steps, ctx.values, ctx.weights, ctx.mixing_EO = call, steps, values, weights, mixing_EO.detach()
+        ctx.normed = [norm is not None for norm in norms]
+        ctx.save_for_backward(*saved, *(norm for norm in norms if norm is not None))
+        return call.kernels.mix([saved[at] for at in values], norms, weights)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         call: _Call = ctx.call
-        mixing_EO, norm_J2C, *saved = ctx.saved_tensors
+        saved = ctx.saved_tensors
+        last = iter(saved[len(saved) - sum(ctx.normed) :])
+        norms = [next(last) if normed else None for normed in ctx.normed]
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         values = [saved[at] for at in ctx.values]
-        weights = mixing_EO[call.where]
-        products, coefficients = _through_norms(
-            call.kernels.products(values, gradient), gradient, weights, norm_J2C, ctx.normed
-        )
-        mixing_grad = None
-        if ctx.needs_input_grad[1]:
-            mixing_grad = torch.zeros_like(mixing_EO).index_put_(call.where, products.to(mixing_EO.dtype))
+        products, coefficients_J3C = call.kernels.through_norms(values, norms, ctx.weights, gradient)
+        coefficients = coefficients_J3C.unbind()
+        mixing_grad = call.scattered(products, ctx.mixing_EO) if ctx.needs_input_grad[1] else None
         # Two more inputs, the call and the mixing weights, stand before the tensors.
         needed = ctx.needs_input_grad[2:]
         grads: list[Tensor | None] = [None] * len(needed)
-        used = weights.tolist()
         for j, (steps, at) in enumerate(zip(ctx.steps, ctx.values, strict=True)):
             inputs = [at, *(i for step in steps for i in (step.x, step.depthwise, step.pointwise))]
             # What a unit made for the next one stands behind the inputs, and nobody asks for its gradient.
-            if used[j] == 0 or not any(needed[i] for i in inputs if i < len(needed)):
+            if ctx.weights[j] == 0 or not any(needed[i] for i in inputs if i < len(needed)):
                 continue
             source = gradient, saved[at], coefficients[j]
             for step in reversed(steps):
                 source = _unit_backward(call.kernels, step, saved, source, grads, needed)
             if not steps:
-                value = saved[at] if ctx.normed[j] else None
+                value = saved[at] if norms[j] is not None else None
                 call.kernels.affine(gradient, value, coefficients[j], *_total(grads, saved, at))
         return None, mixing_grad, *grads
 
 
 Source: TypeAlias = tuple[Tensor, Tensor, Tensor]
 """(gradient, value, coefficients) of which the gradient of a raw output is made"""
-
-
-def _through_norms(
-    sums: Tensor, gradient: Tensor, weights: Tensor, norm_J2C: Tensor, normed: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Gradients of the mixing weights (J,), and the coefficients (J, 3, C) of every term's raw output."""
-    count = gradient.numel() / gradient.shape[1]
-    mean, inverse = norm_J2C.double().unbind(dim=1)
-    products = (sums[1:] - mean * sums[0]) * inverse
-    a = weights.double().unsqueeze(1) * inverse
-    b = torch.where(normed.unsqueeze(1), -a * inverse * products / count, 0.0)
-    d = torch.where(normed.unsqueeze(1), -a * sums[0] / count - b * mean, 0.0)
-    return products.sum(dim=1), torch.stack((a, b, d), dim=1).to(gradient.dtype)
 
 
 def _unit_backward(

@@ -42,17 +42,8 @@ class _Projected(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, *behind = ctx.saved_tensors
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
-        source = _through_norm(ctx.kernels, gradient, *behind) if behind else (gradient, None, None)
+        source = gradient.contiguous(memory_format=torch.channels_last), *(behind or (None, None))
         return None, None, None, *ctx.kernels.project_backward(x, weight, ctx.stride, source, ctx.needs_input_grad[3:])
-
-
-def _through_norm(kernels: Kernels, gradient: Tensor, y: Tensor, norm: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What the gradient is made of before a batch norm whose output is y."""
-    sums = kernels.products([y], gradient) / (gradient.numel() / gradient.shape[1])
-    inverse = norm[1].double()
-    coefficients = torch.stack((inverse, -inverse * sums[1], -inverse * sums[0]))
-    return gradient, y, coefficients.to(gradient.dtype)
 
 
 class _Pooled(torch.autograd.Function):

@@ -31,21 +31,22 @@
         project_forward<T>(*p, x, weight, eps, normed, y, norm, threads);                                              \
     }                                                                                                                  \
     extern "C" void project_backward_##suffix(const Projection* p, const T* x, const T* weight, const T* gradient,     \
-                                              const T* value, const T* coefficients, T* x_grad, T* weight_grad,        \
+                                              const T* value, const T* norm, T* x_grad, T* weight_grad,                \
                                               int threads) {                                                           \
-        project_backward<T>(*p, x, weight, gradient, value, coefficients, x_grad, weight_grad, threads);               \
+        project_backward<T>(*p, x, weight, gradient, value, norm, x_grad, weight_grad, threads);                       \
     }                                                                                                                  \
     extern "C" void norm_of_##suffix(long pictures, long pixels, long channels, const T* x, double eps, T* norm,       \
                                      int threads) {                                                                    \
         norm_of<T>(pictures, pixels, channels, x, eps, norm, threads);                                                 \
     }                                                                                                                  \
-    extern "C" void mix_##suffix(long pixels, long channels, long terms, const T* const* x, const T* scales,           \
-                                 const T* bias, T* out, int threads) {                                                 \
-        mix<T>(pixels, channels, terms, x, scales, bias, out, threads);                                                \
+    extern "C" void mix_##suffix(long pixels, long channels, long terms, const T* const* x, const T* const* norms,     \
+                                 const double* weights, T* out, int threads) {                                         \
+        mix<T>(pixels, channels, terms, x, norms, weights, out, threads);                                              \
     }                                                                                                                  \
-    extern "C" void products_##suffix(long pixels, long channels, long terms, const T* const* x, const T* gradient,    \
-                                      double* sums, int threads) {                                                     \
-        products<T>(pixels, channels, terms, x, gradient, sums, threads);                                              \
+    extern "C" void through_norms_##suffix(long pixels, long channels, long terms, const T* const* x,                  \
+                                           const T* const* norms, const double* weights, const T* gradient,            \
+                                           double* weight_grads, T* coefficients, int threads) {                       \
+        through_norms<T>(pixels, channels, terms, x, norms, weights, gradient, weight_grads, coefficients, threads);   \
     }                                                                                                                  \
     extern "C" void affine_##suffix(long pixels, long channels, const T* gradient, const T* x,                         \
                                     const T* coefficients, bool accumulate, T* to, int threads) {                      \

@@ -16,6 +16,22 @@ import torch
 from torch import Tensor
 
 _SUFFIX = {torch.float32: "f32", torch.float64: "f64"}
+_TYPES = {"p": ctypes.c_void_p, "l": ctypes.c_long, "d": ctypes.c_double, "b": ctypes.c_bool, "i": ctypes.c_int}
+_ARGUMENTS = {
+    "unit_forward": "pppppdppi",
+    "unit_backward": "ppppppppbppppi",
+    "project_forward": "pppdbppi",
+    "project_backward": "ppppppppi",
+    "norm_of": "lllpdpi",
+    "mix": "lllppppi",
+    "through_norms": "lllppppppi",
+    "affine": "llpppbpi",
+    "average_forward": "ppdppi",
+    "average_backward": "pppi",
+    "maximum_forward": "ppdpppi",
+    "maximum_backward": "ppppi",
+}
+"""What every kernel takes: pointers, longs, doubles, bools and ints."""
 
 
 class _Window(ctypes.Structure):
@@ -60,7 +76,11 @@ class Kernels:
     """
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._library = library
+        self._functions = {
+            (name, dtype): _typed(getattr(library, f"{name}_{suffix}"), types)
+            for name, types in _ARGUMENTS.items()
+            for dtype, suffix in _SUFFIX.items()
+        }
 
     def unit_forward(
         self, window: Window, x: Tensor, norm: Tensor | None, depthwise: Tensor, pointwise: Tensor, eps: float
@@ -71,7 +91,7 @@ class Kernels:
         depthwise, pointwise = depthwise.contiguous(), pointwise.contiguous()
         call = self._function("unit_forward", x)
         call(
-            window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), ctypes.c_double(eps),
+            window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), eps,
             _at(y), _at(out_norm), torch.get_num_threads(),
         )  # fmt: skip
         return y, out_norm
@@ -107,7 +127,7 @@ class Kernels:
         call = self._function("unit_backward", x)
         call(
             window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), *map(_at, gradient),
-            ctypes.c_bool(accumulate), _at(x_grad), _at(depthwise_grad), _at(pointwise_grad), _at(coefficients),
+            accumulate, _at(x_grad), _at(depthwise_grad), _at(pointwise_grad), _at(coefficients),
             torch.get_num_threads(),
         )  # fmt: skip
         return depthwise_grad, pointwise_grad, coefficients
@@ -130,8 +150,8 @@ class Kernels:
         y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
         norm, weight = _norm(y), weight.contiguous()
         self._function("project_forward", x)(
-            ctypes.byref(_Projection(*x.shape, weight.shape[0], stride)), _at(x), _at(weight), ctypes.c_double(eps),
-            ctypes.c_bool(normed), _at(y), _at(norm), torch.get_num_threads(),
+            ctypes.byref(_Projection(*x.shape, weight.shape[0], stride)), _at(x), _at(weight), eps,
+            normed, _at(y), _at(norm), torch.get_num_threads(),
         )  # fmt: skip
         return y, norm
 
@@ -143,12 +163,11 @@ class Kernels:
         gradient: tuple[Tensor, Tensor | None, Tensor | None],
         needed: tuple[bool, bool],
     ) -> tuple[Tensor | None, Tensor | None]:
-        """The transpose of `project_forward` before its norm.
+        """The transpose of `project_forward`.
 
         Args:
             x, weight, stride: as given to `project_forward`.
-            gradient: (gradient, y, coefficients), from which the gradient of y follows; without coefficients it is the
-                gradient itself.
+            gradient: (gradient, None, None) before the norm; behind it (gradient, y, norm) as returned.
             needed: whether the gradients of x and of the weight are asked for.
 
         Returns:
@@ -168,35 +187,38 @@ class Kernels:
         norm = _norm(x)
         batch, channels, height, width = x.shape
         self._function("norm_of", x)(
-            *map(ctypes.c_long, (batch, height * width, channels)), _at(x), ctypes.c_double(eps), _at(norm),
+            batch, height * width, channels, _at(x), eps, _at(norm),
             torch.get_num_threads(),
         )  # fmt: skip
         return norm
 
-    def mix(self, terms: Sequence[Tensor], scales: Tensor, bias: Tensor) -> Tensor:
-        """``bias + sum_j scales[j] * terms[j]``, with scales (J, C) and bias (C,)."""
+    def mix(self, terms: Sequence[Tensor], norms: Sequence[Tensor | None], weights: Sequence[float]) -> Tensor:
+        """``sum_j weights[j] * norms[j](terms[j])``; a norm that is None changes nothing."""
         out = torch.empty_like(terms[0], memory_format=torch.channels_last)
         self._function("mix", out)(
-            *_extent(out), ctypes.c_long(len(terms)), _pointers(terms), _at(scales), _at(bias), _at(out),
+            *_extent(out), len(terms), _pointers(terms), _pointers(norms), _doubles(weights), _at(out),
             torch.get_num_threads(),
         )  # fmt: skip
         return out
 
-    def products(self, terms: Sequence[Tensor], gradient: Tensor) -> Tensor:
-        """(1 + J, C) in float64: sums of the gradient, then of its products with every term."""
-        sums = torch.empty((1 + len(terms), gradient.shape[1]), dtype=torch.float64)
-        self._function("products", gradient)(
-            *_extent(gradient), ctypes.c_long(len(terms)), _pointers(terms), _at(gradient), _at(sums),
-            torch.get_num_threads(),
+    def through_norms(
+        self, terms: Sequence[Tensor], norms: Sequence[Tensor | None], weights: Sequence[float], gradient: Tensor
+    ) -> tuple[list[float], Tensor]:
+        """The way back through `mix`: the gradients of the weights, and the coefficients (J, 3, C) of every term."""
+        weight_grads = _doubles([0.0] * len(terms))
+        coefficients = torch.empty((len(terms), 3, gradient.shape[1]), dtype=gradient.dtype)
+        self._function("through_norms", gradient)(
+            *_extent(gradient), len(terms), _pointers(terms), _pointers(norms), _doubles(weights), _at(gradient),
+            weight_grads, _at(coefficients), torch.get_num_threads(),
         )  # fmt: skip
-        return sums
+        return list(weight_grads), coefficients
 
     def affine(
         self, gradient: Tensor, value: Tensor | None, coefficients: Tensor, to: Tensor, accumulate: bool
     ) -> None:
         """Write ``a * gradient + b * value + d``, without a value ``a * gradient``, or add it to what is there."""
         self._function("affine", gradient)(
-            *_extent(gradient), _at(gradient), _at(value), _at(coefficients), ctypes.c_bool(accumulate), _at(to),
+            *_extent(gradient), _at(gradient), _at(value), _at(coefficients), accumulate, _at(to),
             torch.get_num_threads(),
         )  # fmt: skip
 
@@ -205,7 +227,7 @@ class Kernels:
         y = window.output(x)
         norm = None if eps is None else _norm(y)
         self._function("average_forward", x)(
-            window.over(x), _at(x), ctypes.c_double(eps or 0.0), _at(y), _at(norm), torch.get_num_threads()
+            window.over(x), _at(x), eps or 0.0, _at(y), _at(norm), torch.get_num_threads()
         )
         return y, norm
 
@@ -220,7 +242,7 @@ class Kernels:
         y, winners = window.output(x), window.output(x, torch.uint8)
         norm = None if eps is None else _norm(y)
         self._function("maximum_forward", x)(
-            window.over(x), _at(x), ctypes.c_double(eps or 0.0), _at(y), _at(winners), _at(norm),
+            window.over(x), _at(x), eps or 0.0, _at(y), _at(winners), _at(norm),
             torch.get_num_threads(),
         )  # fmt: skip
         return y, winners, norm
@@ -233,7 +255,12 @@ class Kernels:
 
     def _function(self, name: str, x: Tensor) -> Any:
         _check(x)
-        return getattr(self._library, f"{name}_{_SUFFIX[x.dtype]}")
+        return self._functions[name, x.dtype]
+
+
+def _typed(function: Any, types: str) -> Any:
+    function.argtypes, function.restype = [_TYPES[letter] for letter in types], None
+    return function
 
 
 def _norm(y: Tensor) -> Tensor:
@@ -246,8 +273,8 @@ def _rows(n: int, x: Tensor) -> Tensor:
     return torch.empty((n, x.shape[1]), dtype=x.dtype)
 
 
-def _at(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+def _at(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
 
 
 def _check(x: Tensor) -> None:
@@ -257,11 +284,15 @@ def _check(x: Tensor) -> None:
         raise ValueError("native kernels read channels_last pictures")
 
 
-def _extent(x: Tensor) -> tuple[ctypes.c_long, ctypes.c_long]:
+def _extent(x: Tensor) -> tuple[int, int]:
     _check(x)
     batch, channels, height, width = x.shape
-    return ctypes.c_long(batch * height * width), ctypes.c_long(channels)
+    return batch * height * width, channels
 
 
-def _pointers(tensors: Sequence[Tensor]) -> Any:
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+def _pointers(tensors: Sequence[Tensor | None]) -> Any:
+    return (ctypes.c_void_p * len(tensors))(*map(_at, tensors))
+
+
+def _doubles(numbers: Sequence[float]) -> Any:
+    return (ctypes.c_double * len(numbers))(*numbers)

@@ -1,19 +1,38 @@
-// Weighted sums of many pictures, and the sums that their gradients need.
+// Weighted sums of many pictures behind their norms, and the way back.
 #pragma once
 
 #include "norm.hpp"
 
 namespace {
 
-// out = bias + sum over terms of scale[term] * x[term]; scales and bias are one per channel.
+// A norm as mean and 1 / deviation of a channel; null is none.
 template <class T>
-void mix(long pixels, long channels, long terms, const T* const* x, const T* scales, const T* bias, T* out,
-         int threads) {
+struct Norm {
+    const T* norm;
+    long channels;
+    double mean(long c) const { return norm == nullptr ? 0.0 : norm[c]; }
+    double inverse(long c) const { return norm == nullptr ? 1.0 : norm[channels + c]; }
+};
+
+// out = sum over terms of weights[term] * (x[term] - mean) / deviation.
+template <class T>
+void mix(long pixels, long channels, long terms, const T* const* x, const T* const* norms, const double* weights,
+         T* out, int threads) {
     const long tile = tile_of<T>(channels);
     const long block = tile * std::max(1L, 2048 / tile), length = pixels * channels;
-    Buffer<T> scale((terms + 1) * tile), base(tile);
-    repeat(bias, channels, tile, base.data());
-    for (long j = 0; j < terms; ++j) repeat(scales + j * channels, channels, tile, scale.data() + j * tile);
+    Buffer<T> scale((terms + 1) * tile), base(tile), scales(channels), bias(channels);
+    std::vector<double> shift(channels);
+    for (long j = 0; j < terms; ++j) {
+        const Norm<T> norm{norms[j], channels};
+        for (long c = 0; c < channels; ++c) {
+            const double by = weights[j] * norm.inverse(c);
+            scales[c] = T(by);
+            shift[c] -= by * norm.mean(c);
+        }
+        repeat(scales.data(), channels, tile, scale.data() + j * tile);
+    }
+    for (long c = 0; c < channels; ++c) bias[c] = T(shift[c]);
+    repeat(bias.data(), channels, tile, base.data());
     shares((length + block - 1) / block, threads, [&](int, long first, long last) {
         for (long n = first; n < last; ++n) {
             const long begin = n * block, end = std::min(length, begin + block);
@@ -37,9 +56,10 @@ void mix(long pixels, long channels, long terms, const T* const* x, const T* sca
     });
 }
 
-// sums[0] = sum of gradient, sums[1 + term] = sum of gradient * x[term], per channel.
+// Per channel the sum of gradient, then of gradient * x[term] for every term.
 template <class T>
-void products(long pixels, long channels, long terms, const T* const* x, const T* gradient, double* sums, int threads) {
+std::vector<double> products(long pixels, long channels, long terms, const T* const* x, const T* gradient,
+                             int threads) {
     const long tile = tile_of<T>(channels);
     const long block = tile * std::max(1L, 2048 / tile), length = pixels * channels;
     std::vector<std::vector<double>> parts(threads, std::vector<double>((1 + terms) * channels));
@@ -61,11 +81,32 @@ void products(long pixels, long channels, long terms, const T* const* x, const T
             }
         }
     });
-    for (long i = 0; i < (1 + terms) * channels; ++i) {
-        sums[i] = 0;
-        for (int s = 0; s < threads; ++s) sums[i] += parts[s][i];
+    for (int s = 1; s < threads; ++s)
+        for (long i = 0; i < (1 + terms) * channels; ++i) parts[0][i] += parts[s][i];
+    return parts[0];
+}
+
+// What the gradient of x[term] is made of per channel, a * gradient + b * x + d, and sums over the gradient times what
+// the weight of every term multiplies.
+template <class T>
+void through_norms(long pixels, long channels, long terms, const T* const* x, const T* const* norms,
+                   const double* weights, const T* gradient, double* weight_grads, T* coefficients, int threads) {
+    const auto sums = products(pixels, channels, terms, x, gradient, threads);
+    for (long j = 0; j < terms; ++j, coefficients += 3 * channels) {
+        const Norm<T> norm{norms[j], channels};
+        weight_grads[j] = 0;
+        for (long c = 0; c < channels; ++c) {
+            const double mean = norm.mean(c), a = weights[j] * norm.inverse(c);
+            const double product = (sums[(1 + j) * channels + c] - mean * sums[c]) * norm.inverse(c);
+            const double b = norms[j] == nullptr ? 0 : -a * norm.inverse(c) * product / pixels;
+            weight_grads[j] += product;
+            coefficients[c] = T(a);
+            coefficients[channels + c] = T(b);
+            coefficients[2 * channels + c] = norms[j] == nullptr ? T(0) : T(-a * sums[c] / pixels - b * mean);
+        }
     }
 }
+
 
 // to (+)= a * gradient + b * x + d, per channel; x may be null, and with it b and d.
 template <class T>

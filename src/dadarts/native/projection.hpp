@@ -1,7 +1,7 @@
 // ReLU and a 1x1 convolution to other channels, and the batch norm behind them: what prepares the inputs of a cell.
 #pragma once
 
-#include "norm.hpp"
+#include "mix.hpp"
 #include "pointwise.hpp"
 
 namespace {
@@ -89,18 +89,23 @@ void project_forward(const Projection& p, const T* x, const T* weight, double ep
     });
 }
 
-// The gradient of an output row: a * gradient + b * value + d, or the gradient itself without coefficients.
+// The gradient of an output row before its norm, of the norm's output `value`; the gradient itself without a norm.
 template <class T>
 struct RowGradient {
     const T *gradient, *value;
     Buffer<T> a, b, d;
-    RowGradient(const T* gradient, const T* value, const T* coefficients, long channels, long tile)
+    RowGradient(const Projection& p, const T* gradient, const T* value, const T* norm, int threads)
         : gradient(gradient), value(value) {
-        if (coefficients == nullptr) return;
-        for (Buffer<T>* each : {&a, &b, &d}) {
-            each->resize(tile);
-            repeat(coefficients + (each == &a ? 0 : each == &b ? 1 : 2) * channels, channels, tile, each->data());
-        }
+        if (norm == nullptr) return;
+        const long n = p.out, tile = tile_of<T>(n), pixels = p.pictures * p.out_height() * p.out_width();
+        const auto sums = products(pixels, n, 1, &value, gradient, threads);
+        for (Buffer<T>* each : {&a, &b, &d}) each->resize(tile);
+        for (long base = 0; base < tile; base += n)
+            for (long c = 0; c < n; ++c) {
+                a[base + c] = norm[n + c];
+                b[base + c] = T(-norm[n + c] * sums[n + c] / pixels);
+                d[base + c] = T(-norm[n + c] * sums[c] / pixels);
+            }
     }
     const T* operator()(long begin, long length, long tile, T* scratch) const {
         if (a.empty()) return gradient + begin;
@@ -145,12 +150,12 @@ void weight_sums(const std::vector<Buffer<T>>& parts, const Projection& p, const
         }
 }
 
-// The transpose of `project_forward`; gradients that are not asked for are null.
+// The transpose of `project_forward`, through the norm where it is given with its output; gradients that are not asked for are null.
 template <class T>
 void project_backward(const Projection& p, const T* x, const T* weight, const T* gradient, const T* value,
-                      const T* coefficients, T* x_grad, T* weight_grad, int threads) {
+                      const T* norm, T* x_grad, T* weight_grad, int threads) {
     const long tile = tile_of<T>(p.out), out_row = p.out_width() * p.out, in_size = p.height * p.width * p.in;
-    const RowGradient<T> row_gradient(gradient, value, coefficients, p.out, tile);
+    const RowGradient<T> row_gradient(p, gradient, value, norm, threads);
     if (x_grad != nullptr && p.stride != 1) std::memset(x_grad, 0, p.pictures * in_size * sizeof(T));
     for (const Pick& pick : picks_of(p)) {
         const long stride = round_up(pick.channels, Simd<T>::width), columns = round_up(p.in, Simd<T>::width);

@@ -51,7 +51,8 @@ inline void convolved_run(const T* rows, const T* taps, const Plan<T>& plan, T* 
             typename Simd<T>::vector by[K];
             unrolled<K>([&](auto dx) DADARTS_INLINE { by[dx] = load(kernel + dx * pixel); });
             unrolled<Run + (K - 1) * Dilation>([&](auto at) DADARTS_INLINE {
-                const auto value = load(from + at * pixel);
+                auto value = load(from + at * pixel);
+                DADARTS_KEEP(value);
                 unrolled<K>([&](auto dx) DADARTS_INLINE {
                     constexpr int to = at - dx * Dilation;
                     if constexpr (to >= 0 && to < Run) total[to] += value * by[dx];
@@ -64,9 +65,10 @@ inline void convolved_run(const T* rows, const T* taps, const Plan<T>& plan, T* 
 
 template <class T, int K, int Dilation>
 long convolved_runs(const T* rows, const T* taps, const Plan<T>& plan, T* out) {
-    const long step = kRun * plan.channels, length = plan.out_width() * plan.channels;
+    constexpr int kPixels = 8;
+    const long step = kPixels * plan.channels, length = plan.out_width() * plan.channels;
     long i = 0;
-    for (; i + step <= length; i += step) convolved_run<T, K, Dilation, kRun>(rows + i, taps, plan, out + i);
+    for (; i + step <= length; i += step) convolved_run<T, K, Dilation, kPixels>(rows + i, taps, plan, out + i);
     return i;
 }
 
@@ -83,22 +85,27 @@ void depthwise_row(const T* padded, long y, const T* taps, const Plan<T>& plan, 
     for (; i < length; i += plan.tile) convolved_tiles<T, K, 1>(rows + i, taps, plan, out + i);
 }
 
-// taps_grad[tap] += sum over pixels of padded input at the tap times gradient, each a tile, for `Rows` rows of taps.
-// Neighbouring pixels are taken as in `convolved_run`; returns how much of the row they are.
-template <class T, int K, int Dilation, int Rows>
-long weight_runs(const T* from, const T* gradient, const Plan<T>& plan, T* taps_grad) {
+// How many pixels' gradients are kept in registers beside the sums of a row of taps or three.
+constexpr int kRun = kVectorBytes == 64 ? 8 : 4;
+
+// taps_grad[tap] += sum over pixels of padded input at the tap times gradient, each a tile, for `Taps` rows of taps
+// and `n` rows of pixels, which are taken as in `convolved_run`.
+template <class T, int K, int Dilation, int Taps>
+void weight_runs(const T* from, long n, const T* gradient, const Plan<T>& plan, T* taps_grad) {
     constexpr long width = Simd<T>::width;
     // Few sums would wait for each other.
-    constexpr int kChains = Rows == 1 ? 2 : 1;
-    const long pixel = plan.channels, whole = plan.out_width() / kRun * kRun * pixel;
+    constexpr int kChains = Taps == 1 ? 2 : 1;
+    const long pixel = plan.channels, row = plan.out_width() * pixel;
     for (long i = 0; i < pixel; i += width) {
-        typename Simd<T>::vector sums[Rows][kChains][K] = {};
-        for (long base = i; base < whole; base += kRun * pixel) {
+        typename Simd<T>::vector sums[Taps][kChains][K] = {};
+        for (long base = 0; base < n * row; base += kRun * pixel) {
+            const T *pixels = gradient + base + i, *inputs = from + base / row * plan.row + base % row + i;
             typename Simd<T>::vector g[kRun];
-            unrolled<kRun>([&](auto at) DADARTS_INLINE { g[at] = load(gradient + base + at * pixel); });
-            unrolled<Rows>([&](auto dy) DADARTS_INLINE {
+            unrolled<kRun>([&](auto at) DADARTS_INLINE { g[at] = load(pixels + at * pixel); });
+            unrolled<Taps>([&](auto dy) DADARTS_INLINE {
                 unrolled<kRun + (K - 1) * Dilation>([&](auto at) DADARTS_INLINE {
-                    const auto value = load(from + dy * Dilation * plan.row + base + at * pixel);
+                    auto value = load(inputs + dy * Dilation * plan.row + at * pixel);
+                    DADARTS_KEEP(value);
                     unrolled<K>([&](auto dx) DADARTS_INLINE {
                         constexpr int to = at - dx * Dilation;
                         if constexpr (to >= 0 && to < kRun) sums[dy][to % kChains][dx] += value * g[to];
@@ -106,44 +113,34 @@ long weight_runs(const T* from, const T* gradient, const Plan<T>& plan, T* taps_
                 });
             });
         }
-        unrolled<Rows * K>([&](auto tap) DADARTS_INLINE {
+        unrolled<Taps * K>([&](auto tap) DADARTS_INLINE {
             auto total = sums[tap / K][0][tap % K];
             if constexpr (kChains == 2) total += sums[tap / K][1][tap % K];
             T* to = taps_grad + tap * pixel + i;
             store(to, load(to) + total);
         });
     }
-    return whole;
 }
 
 template <class T, int K, int Dilation>
-long weight_runs_of_row(const T* rows, const T* gradient, const Plan<T>& plan, T* taps_grad) {
-    if constexpr (K == 3) return weight_runs<T, K, Dilation, K>(rows, gradient, plan, taps_grad);
-    long done = 0;
-    for (int dy = 0; dy < K; ++dy)
-        done = weight_runs<T, K, Dilation, 1>(rows + dy * Dilation * plan.row, gradient, plan,
-                                              taps_grad + dy * K * plan.tile);
-    return done;
+void weight_runs_of_rows(const T* rows, long n, const T* gradient, const Plan<T>& plan, T* taps_grad) {
+    constexpr int kTaps = K == 3 ? K : 1;
+    for (int dy = 0; dy < K; dy += kTaps)
+        weight_runs<T, K, Dilation, kTaps>(rows + dy * Dilation * plan.row, n, gradient, plan,
+                                           taps_grad + dy * K * plan.tile);
 }
 
-// taps_grad[tap] += sum over a row's pixels of padded input at the tap times gradient; each a tile.
+// The same of a row whose pixels lie anyhow. The gradient's row ends in zeros, so that whole tiles may be taken.
 template <class T, int K>
-void depthwise_weight_row(const T* padded, long y, const T* gradient, const Plan<T>& plan, T* taps_grad) {
+void weight_row(const T* rows, const T* gradient, const Plan<T>& plan, T* taps_grad) {
     constexpr long width = Simd<T>::width;
     const long tile = plan.tile, length = plan.out_width() * plan.channels;
-    const T* rows = padded + y * plan.stride * plan.row;
-    long done = 0;
-    if (plan.runs())
-        done = plan.dilation == 1 ? weight_runs_of_row<T, K, 1>(rows, gradient, plan, taps_grad)
-                                  : weight_runs_of_row<T, K, 2>(rows, gradient, plan, taps_grad);
-    if (done == length) return;
-    // The gradient's row ends in zeros, so that whole tiles may be taken.
     for (int dy = 0; dy < K; ++dy) {
         const long* offset = plan.taps.data() + dy * K;
         for (long i = 0; i < tile; i += width) {
             typename Simd<T>::vector even[K] = {}, odd[K] = {};
             const T* from = rows + i;
-            long base = done;
+            long base = 0;
             for (; base + tile < length; base += 2 * tile) {
                 const auto g = load(gradient + base + i), h = load(gradient + base + tile + i);
                 for (int dx = 0; dx < K; ++dx) {
@@ -161,6 +158,19 @@ void depthwise_weight_row(const T* padded, long y, const T* gradient, const Plan
             }
         }
     }
+}
+
+// taps_grad[tap] += sum over the pixels of n rows of padded input at the tap times gradient; each a tile.
+template <class T, int K>
+void depthwise_weight_rows(const T* padded, long y, long n, const T* gradient, const Plan<T>& plan, T* taps_grad) {
+    const T* rows = padded + y * plan.stride * plan.row;
+    if (plan.runs() && plan.out_width() % kRun == 0)
+        (plan.dilation == 1 ? weight_runs_of_rows<T, K, 1> : weight_runs_of_rows<T, K, 2>)(rows, n, gradient, plan,
+                                                                                           taps_grad);
+    else
+        for (long i = 0; i < n; ++i)
+            weight_row<T, K>(rows + i * plan.stride * plan.row, gradient + i * plan.out_width() * plan.channels, plan,
+                             taps_grad);
 }
 
 // Scatters a gradient row of a strided convolution back onto the padded picture.

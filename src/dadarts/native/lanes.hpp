@@ -13,14 +13,20 @@
 
 namespace {
 
-// Of `kRun` neighbouring pixels sums are kept in registers, of which AVX-512 has twice as many.
 #ifdef __AVX512F__
-constexpr int kVectorBytes = 64, kRun = 8;
+constexpr int kVectorBytes = 64;
 #else
-constexpr int kVectorBytes = 32, kRun = 4;
+constexpr int kVectorBytes = 32;
 #endif
 
 #define DADARTS_INLINE __attribute__((always_inline))
+
+// Keeps a vector in a register, where compilers would load it once more for every use.
+#ifdef __x86_64__
+#define DADARTS_KEEP(value) asm("" : "+v"(value))
+#else
+#define DADARTS_KEEP(value)
+#endif
 
 template <class T>
 struct Simd {

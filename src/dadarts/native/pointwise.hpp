@@ -79,7 +79,8 @@ inline void outer_rows(const T* in, long pixels, long k, const T* gradient, long
 template <class T>
 void outer(const T* in, long pixels, long k, const T* gradient, long n, long columns, T* matrix) {
     long i = 0;
-    for (; i + kRows <= k; i += kRows) outer_rows<T, kRows>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
+    for (; i + kRows <= k; i += kRows)
+        outer_rows<T, kRows>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
     for (; i + 2 <= k; i += 2) outer_rows<T, 2>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
     for (; i < k; ++i) outer_rows<T, 1>(in + i, pixels, k, gradient, n, columns, matrix + i * columns);
 }

@@ -29,20 +29,22 @@ void unit_forward(const Window& window, const T* x, const T* norm, const T* dept
     const auto taps = tiled_taps(depthwise, plan, false);
     const auto matrix = packed_matrix(pointwise, plan, true);
     const Affine<T> affine(norm, channels, plan.tile);
-    const long in_size = plan.height * plan.width * channels, out_width = plan.out_width();
-    const long out_size = plan.out_height() * out_width * channels;
+    const long in_size = plan.height * plan.width * channels, out_row = plan.out_width() * channels;
+    const long out_size = plan.out_height() * out_row;
     std::vector<Moments<T>> moments(threads, Moments<T>(channels, plan.tile));
     shares(plan.pictures, threads, [&](int share, long first, long last) {
         Buffer<T> padded(plan.padded), row(plan.out_row), result(plan.out_row), scratch(plan.width * channels);
         for (long b = first; b < last; ++b) {
             rectified(x + b * in_size, affine.scales(), affine.shifts(), plan, scratch.data(), padded.data());
-            for (long r = 0; r < plan.out_height(); ++r) {
-                T* out = y + b * out_size + r * out_width * channels;
-                depthwise_row<T, K>(padded.data(), r, taps.data(), plan, row.data());
-                product(row.data(), plan.packs(), plan.packed(), matrix.data(), plan.columns, plan.packed(),
-                        result.data(), plan.packed());
-                moments[share].add(result.data(), out_width);
-                std::memcpy(out, result.data(), out_width * channels * sizeof(T));
+            for (long r = 0; r < plan.out_height(); r += plan.band) {
+                const long rows = std::min(plan.band, plan.out_height() - r);
+                T *out = y + b * out_size + r * out_row, *to = plan.whole() ? out : result.data();
+                for (long i = 0; i < rows; ++i)
+                    depthwise_row<T, K>(padded.data(), r + i, taps.data(), plan, row.data() + i * out_row);
+                product(row.data(), rows * plan.packs(), plan.packed(), matrix.data(), plan.columns, plan.packed(), to,
+                        plan.packed());
+                moments[share].add(to, rows * plan.out_width());
+                if (!plan.whole()) std::memcpy(out, to, out_row * sizeof(T));
             }
         }
     });
@@ -122,24 +124,26 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
         for (long picture = first; picture < last; ++picture) {
             rectified(x + picture * in_size, affine.scales(), affine.shifts(), plan, scratch.data(), padded.data());
             if (plan.stride != 1) std::fill(spread.begin(), spread.end(), T(0));
-            for (long r = 0; r < plan.out_height(); ++r) {
+            for (long r = 0; r < plan.out_height(); r += plan.band) {
+                const long rows = std::min(plan.band, plan.out_height() - r), packs = rows * plan.packs();
                 const T* g = gradient + picture * out_size + r * out_row;
                 const T* value = y + picture * out_size + r * out_row;
-                each<T>(out_row, plan.tile, [&](auto lane, long i, long at) {
+                each<T>(rows * out_row, plan.tile, [&](auto lane, long i, long at) {
                     lane.store(&out_grad[i], lane.load(&a[at]) * lane.load(g + i) +
                                                  lane.load(&b[at]) * lane.load(value + i) + lane.load(&d[at]));
                 });
-                product(out_grad.data(), plan.packs(), packed, matrix.data(), columns, packed, inner.data(), packed);
+                product(out_grad.data(), packs, packed, matrix.data(), columns, packed, inner.data(), packed);
                 if (weights) {
-                    depthwise_row<T, K>(padded.data(), r, taps.data(), plan, row.data());
-                    outer(row.data(), plan.packs(), packed, out_grad.data(), packed, columns,
-                          matrix_grad[share].data());
-                    depthwise_weight_row<T, K>(padded.data(), r, inner.data(), plan, taps_grad[share].data());
+                    for (long i = 0; i < rows; ++i)
+                        depthwise_row<T, K>(padded.data(), r + i, taps.data(), plan, row.data() + i * out_row);
+                    outer(row.data(), packs, packed, out_grad.data(), packed, columns, matrix_grad[share].data());
+                    depthwise_weight_rows<T, K>(padded.data(), r, rows, inner.data(), plan, taps_grad[share].data());
                 }
-                if (plan.stride == 1)
-                    plan.enter(inner.data(), spread.data() + plan.interior(r));
-                else
-                    scattered_row<T, K>(inner.data(), r, taps.data(), plan, spread.data());
+                for (long i = 0; i < rows; ++i)
+                    if (plan.stride == 1)
+                        plan.enter(inner.data() + i * out_row, spread.data() + plan.interior(r + i));
+                    else
+                        scattered_row<T, K>(inner.data() + i * out_row, r + i, taps.data(), plan, spread.data());
             }
             for (long r = 0; r < plan.height; ++r) {
                 if (plan.stride == 1)

@@ -20,19 +20,21 @@ long tile_of(long channels) {
     return std::lcm(channels, Simd<T>::width);
 }
 
-// Sizes of the buffers that a window slides over. With stride 2 a padded row holds its even pixels, then its odd ones,
+// Sizes of the buffers that a window slides over; `out_row` is that of a band of output rows. With stride 2 a padded row holds its even pixels, then its odd ones,
 // so that what a tap reads of a row lies side by side whatever the stride. Pixels of fewer channels than a vector are
 // packed, so that the pointwise convolution of `pack` pixels is one product with a block diagonal matrix.
 template <class T>
 struct Plan : Window {
-    long tile, plane, row, padded, out_row, pack, columns;
+    long tile, plane, row, padded, out_row, pack, columns, band;
     // What to add to a window's first number for each tap: divided out once, not for every vector.
     std::array<long, 25> taps;
     explicit Plan(const Window& window) : Window(window) {
         tile = tile_of<T>(channels);
         pack = std::max(1L, std::lcm(channels, Simd<T>::width) / channels * (channels < Simd<T>::width));
         columns = round_up(pack * channels, Simd<T>::width);
-        out_row = round_up(out_width() * channels, tile) + tile + columns;
+        // Short rows are computed several at a time, so that what a matrix is loaded for is some 32 pixels.
+        band = whole() ? std::clamp(32 / out_width(), 1L, out_height()) : 1;
+        out_row = round_up(band * out_width() * channels, tile) + tile + columns;
         plane = (width + 2 * pad() + stride - 1) / stride * channels;
         row = stride * plane;
         // The last block of a row reads up to a tile past it.
@@ -40,6 +42,8 @@ struct Plan : Window {
         for (long at = 0; at < kernel * kernel; ++at)
             taps[at] = at / kernel * dilation * row + column(at % kernel * dilation);
     }
+    // Whether output rows are whole tiles.
+    bool whole() const { return out_width() * channels % tile == 0; }
     // Whether pixels are whole vectors and neighbours in a row.
     bool runs() const { return stride == 1 && tile == channels; }
     // Where the pixel of a column of the padded picture lies in its row.

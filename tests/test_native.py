@@ -213,12 +213,12 @@ def no_library_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Mo
     return monkeypatch
 
 
-def test_without_a_compiler_the_readable_engine_computes_and_says_so(no_library_yet: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_torch_computes_and_says_so(no_library_yet: pytest.MonkeyPatch) -> None:
     no_library_yet.setenv("PATH", "")
     no_library_yet.delenv("CXX", raising=False)
     supernet = build_supernet(tiny_space("darts"), macro_of())
     engine = pick_engine("auto", supernet, torch.device("cpu"))
-    assert engine.name == "reference"
+    assert engine.name == "torch"
     assert engine.note is not None
     assert "no C++ compiler" in engine.note
     with pytest.raises(InputError, match="-engine native: no C"):
@@ -235,7 +235,7 @@ def test_a_compiler_that_fails_is_named(no_library_yet: pytest.MonkeyPatch, tmp_
     assert not list((tmp_path / "dadarts" / "native").iterdir())
 
 
-def test_a_cache_that_cannot_be_written_leaves_the_readable_engine(
+def test_a_cache_that_cannot_be_written_leaves_torch_s_engine(
     no_library_yet: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "dadarts").write_text("a file where the folder should be")
@@ -269,7 +269,7 @@ def test_a_damaged_library_is_compiled_again(no_library_yet: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("content", ["", "not a program"])
-def test_a_compiler_that_is_none_leaves_the_readable_engine(
+def test_a_compiler_that_is_none_leaves_torch_s_engine(
     no_library_yet: pytest.MonkeyPatch, tmp_path: Path, content: str
 ) -> None:
     named = tmp_path / "compiler"

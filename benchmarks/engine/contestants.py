@@ -13,13 +13,13 @@ from dadarts import compute
 from dadarts.alphas import Alphas, Idle, Mixing
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.cells import Macro
-from dadarts.engines import Forward, pick_engine
+from dadarts.engines import pick_engine
 from dadarts.optimizers import Optimizers
 from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress
 from dadarts.seeds import generator, seeded
 from dadarts.spaces import space
-from dadarts.supernet import Supernet
+from dadarts.supernet import Forward, Supernet
 
 HALFWAY = Progress(1, 2)
 ENGINES = ("nchw", "channels_last", "native")

@@ -15,12 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Alphas, Idle, Mixing
-from dadarts.engines import Forward
 from dadarts.penalties import Penalty
 from dadarts.relax import AnyRelaxation, Soft
 from dadarts.schedules import Progress
 from dadarts.sparsity import negligible
-from dadarts.supernet import Supernet
+from dadarts.supernet import Forward, Supernet
 
 Arrays: TypeAlias = Sequence[Tensor]
 Order = Literal["second", "first", "single-level"]

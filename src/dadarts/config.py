@@ -209,8 +209,8 @@ class SearchConfig(RunConfig):
     nesterov: bool = setting(False, "weights w", "Nesterov momentum")
     alpha_lr: float = setting(3e-4, "alphas", "learning rate of Adam", ge=0, le=1e3)
     alpha_weight_decay: float = setting(1e-3, "alphas", "weight decay", ge=0, le=1e3)
-    engine: Literal["auto", "reference", "native"] = setting(
-        "auto", "run", "form of the supernet: native has C++ kernels for the CPU, auto takes them where it can"
+    engine: Literal["auto", "reference", "torch", "native"] = setting(
+        "auto", "run", "form of the supernet: reference, torch, native (C++ kernels, CPU), or auto: the fastest"
     )
     sparse_tolerance: float = setting(
         1e-6, "run", "operations with a smaller relative effect are left out of a pass; 0 computes all", ge=0, le=1e-2

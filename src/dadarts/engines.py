@@ -1,29 +1,21 @@
-"""Which form of the supernet computes its passes: the readable one, or the one with native kernels."""
+"""Which form of the supernet computes its passes: the readable one, or the fast one with torch's or native kernels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
-from torch import Tensor
 
-from dadarts.alphas import Idle, Mixing
 from dadarts.errors import InputError
 from dadarts.fused import FusedSupernet
 from dadarts.lowered import Lowered
 from dadarts.native import Kernels, NoCompilerError, library
-from dadarts.supernet import Supernet
-
-
-class Forward(Protocol):
-    """A supernet's forward pass: logits (B, classes) of pictures; see `Supernet.forward`."""
-
-    def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None, /) -> Tensor: ...
-
+from dadarts.shared import SharedSupernet
+from dadarts.supernet import Forward, Supernet
 
 PrecisionName = Literal["float32", "tf32", "bf16"]
-EngineName = Literal["auto", "reference", "native"]
+EngineName = Literal["auto", "reference", "torch", "native"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +23,7 @@ class Engine:
     """A form of a supernet's forward pass.
 
     Args:
-        name: reference or native.
+        name: reference, torch or native.
         forward: the pass.
         exact: the pass in float32, where finite differences are taken.
         why: how the choice came about.
@@ -53,23 +45,44 @@ class Engine:
 def pick_engine(
     name: EngineName, supernet: Supernet, device: torch.device, precision: PrecisionName = "float32"
 ) -> Engine:
-    """The engine that `-engine` names; ``auto`` takes native kernels on a CPU with a C++ compiler.
+    """The engine that `-engine` names; ``auto`` takes the fastest that the machine has.
+
+    That is native kernels on a CPU with a C++ compiler, and torch's own operations anywhere else.
 
     Raises:
-        InputError: native kernels are asked for by name and cannot be had.
+        InputError: the engine that is asked for by name cannot be had.
     """
-    if name == "native" and device.type != "cpu":
-        raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine reference or -device cpu")
-    asked = "as asked for"
-    if name == "reference" or device.type != "cpu":
-        forward = Lowered(supernet, device) if precision == "bf16" else supernet
-        why = asked if name == "reference" else f"native kernels are for a CPU, not {device}"
-        return Engine("reference", forward, supernet, why)
+    if name == "auto":
+        return _fastest(supernet, device, precision)
+    why = "as asked for"
+    if name == "reference":
+        return Engine("reference", *_in(precision, supernet, device), why)
+    if name == "torch":
+        return Engine("torch", *_in(precision, SharedSupernet(supernet), device), why)
+    if device.type != "cpu":
+        raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine torch or -device cpu")
     try:
-        fused = FusedSupernet(supernet, Kernels(library()))
-        return Engine("native", fused, fused, asked if name == "native" else "a CPU with a C++ compiler")
+        return _native(supernet, why)
     except NoCompilerError as error:
-        if name == "native":
-            raise InputError(f"-engine native: {error}; use -engine reference") from None
-        slow = f"{error}: the readable engine computes instead, two to three times as slowly"
-        return Engine("reference", supernet, supernet, "no C++ compiler", slow)
+        raise InputError(f"-engine native: {error}; use -engine torch") from None
+
+
+def _fastest(supernet: Supernet, device: torch.device, precision: PrecisionName) -> Engine:
+    shared = _in(precision, SharedSupernet(supernet), device)
+    if device.type != "cpu":
+        return Engine("torch", *shared, f"native kernels are for a CPU, not {device}")
+    try:
+        return _native(supernet, "a CPU with a C++ compiler")
+    except NoCompilerError as error:
+        slow = f"{error}: torch's own operations compute instead, about half as fast as native kernels"
+        return Engine("torch", *shared, "no C++ compiler", slow)
+
+
+def _in(precision: PrecisionName, forward: Forward, device: torch.device) -> tuple[Forward, Forward]:
+    """The pass in a precision, and exact."""
+    return (Lowered(forward, device) if precision == "bf16" else forward), forward
+
+
+def _native(supernet: Supernet, why: str) -> Engine:
+    fused = FusedSupernet(supernet, Kernels(library()))
+    return Engine("native", fused, fused, why)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dadarts.alphas import Idle, Mixing
-from dadarts.supernet import Supernet
+from dadarts.supernet import Forward
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
@@ -17,19 +17,19 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Non
 
 
 class Lowered:
-    """A readable supernet under autocast to bfloat16.
+    """A pass in torch's own operations under autocast to bfloat16.
 
     Args:
-        supernet: the readable definition.
+        forward: the pass.
         device: where it is.
     """
 
-    def __init__(self, supernet: Supernet, device: torch.device) -> None:
-        self.supernet = supernet
+    def __init__(self, forward: Forward, device: torch.device) -> None:
+        self.forward = forward
         self.device = device
 
     def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None, /) -> Tensor:
         """Logits (B, classes) in float32; see `Supernet.forward`."""
         with autocast("bf16", self.device):
-            logits: Tensor = self.supernet(x_BCHW, mixing, noise_key, idle)
+            logits = self.forward(x_BCHW, mixing, noise_key, idle)
         return logits.float()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,12 @@ from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell, Macro, RunCell, Site, build_backbone, noises
 from dadarts.ops import Zero
 from dadarts.spaces import SearchSpace
+
+
+class Forward(Protocol):
+    """A supernet's forward pass: logits (B, classes) of pictures; see `Supernet.forward`."""
+
+    def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None, /) -> Tensor: ...
 
 
 class MixedNode(nn.Module):

@@ -24,6 +24,7 @@ from dadarts import checkpoint, search_state
 from dadarts.config import SearchConfig
 from dadarts.events import EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
 from dadarts.legacy import augment_config, search_config
+from dadarts.processes import Processes
 from tests.commands import (
     TINIEST,
     TINY_TRAINING,
@@ -344,10 +345,10 @@ def test_two_processes_never_write_one_run_and_a_dead_one_does_not_block(tmp_pat
 def test_a_run_that_another_process_began_meanwhile_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     build = search_state.build
 
-    def build_slowly(config: SearchConfig) -> search_state.SearchState:
+    def build_slowly(config: SearchConfig, processes: Processes) -> search_state.SearchState:
         monkeypatch.setattr(search_state, "build", build)
         succeed(search, "-name", "it", *SEARCH)
-        return build(config)
+        return build(config, processes)
 
     monkeypatch.setattr(search_state, "build", build_slowly)
     outcome = call(search, "-name", "it", *SEARCH)

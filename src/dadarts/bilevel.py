@@ -5,7 +5,7 @@ Arrays are lists of tensors in the order of ``supernet.parameters()`` (w) and ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
@@ -94,6 +94,8 @@ class Bilevel:
         tolerance: below which relative effect an operation is left out of a pass; 0 leaves out nothing but zeros.
         exact: how it is computed where gradients are subtracted; `forward` where none is given. A finite difference
             moves weights by less than half precision resolves.
+        average: the mean of tensors over processes, each of which computes a share of every batch. It is linear, so
+            gradients that have been averaged are those of the global batch, in every pass.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Bilevel:
         forward: Forward | None = None,
         tolerance: float = 0.0,
         exact: Forward | None = None,
+        average: Callable[[Arrays], list[Tensor]] = list,
     ) -> None:
         self.supernet = supernet
         self.forward = supernet if forward is None else forward
@@ -111,6 +114,7 @@ class Bilevel:
         self.alphas = alphas
         self.method = method
         self.tolerance = tolerance
+        self.average = average
         self.w: list[Tensor] = list(supernet.parameters())
         self.alpha: list[Tensor] = list(alphas.parameters())
 
@@ -138,7 +142,8 @@ class Bilevel:
     def weight_gradient(self, batch: Batch, mixing: Mixing) -> tuple[list[Tensor], Tensor, Tensor]:
         """``grad_w L(w, M)`` with loss and logits; operations that M does not use get zeros."""
         loss, logits = self.loss(batch, mixing)
-        return _gradient(loss, self.w), loss.detach(), logits.detach()
+        gradient, mean_loss = self._gradient(loss, self.w)
+        return gradient, mean_loss, logits.detach()
 
     def architecture_gradient(
         self, train: Batch, valid: Batch, progress: Progress, inner: Inner
@@ -151,18 +156,18 @@ class Bilevel:
         """
         if self.method.order == "first":
             loss = self._validation_objective(valid, progress)
-            return _gradient(loss, self.alpha), loss.detach()
+            return self._gradient(loss, self.alpha)
         gradient, _, _ = self.weight_gradient(train, self.fixed_mixing(self.method.look_ahead, progress))
         with self._moved(look_ahead_step(self.w, gradient, inner), -inner.xi):
             loss = self._validation_objective(valid, progress)
-            both = _gradient(loss, [*self.alpha, *self.w])
+            both, mean_loss = self._gradient(loss, [*self.alpha, *self.w])
         direct, v = both[: len(self.alpha)], both[len(self.alpha) :]
         if self.method.amended:
             v, scale = self.hessian_product(train, v, progress), 0.1 * inner.xi
         else:
             scale = -inner.xi
         correction = self.mixed_product(train, v, progress)
-        return [g + scale * c for g, c in zip(direct, correction, strict=True)], loss.detach()
+        return [g + scale * c for g, c in zip(direct, correction, strict=True)], mean_loss
 
     def mixed_product(self, train: Batch, v: Arrays, progress: Progress) -> list[Tensor]:
         """``grad_alpha <grad_w L_train(w, alpha), v>`` by central differences; zeros where v is zero."""
@@ -174,7 +179,7 @@ class Bilevel:
         for sign in (1.0, -1.0):
             with self._exactly(), self._moved(v, sign * eps), frozen(self.w):
                 loss, _ = self.relaxed_loss(train, relaxation, progress)
-                sides.append(_gradient(loss, self.alpha))
+                sides.append(self._gradient(loss, self.alpha)[0])
         return [(plus - minus) / (2 * eps) for plus, minus in zip(*sides, strict=True)]
 
     def hessian_product(self, train: Batch, v: Arrays, progress: Progress) -> list[Tensor]:
@@ -194,13 +199,22 @@ class Bilevel:
         loss, logits = self.relaxed_loss(train, self.method.weights.relax, progress)
         penalties = dict.fromkeys((*self.method.weights.penalties, *self.method.alphas.penalties))
         total = loss + sum(penalty(self.alphas, progress) for penalty in penalties)
-        return _gradient(total, [*self.w, *self.alpha]), loss.detach(), logits.detach()
+        gradient, _ = self._gradient(total, [*self.w, *self.alpha])
+        (mean_loss,) = self.average([loss.detach()])
+        return gradient, mean_loss, logits.detach()
 
     def _validation_objective(self, valid: Batch, progress: Progress) -> Tensor:
         loss, _ = self.relaxed_loss(valid, self.method.alphas.relax, progress)
         for penalty in self.method.alphas.penalties:
             loss = loss + penalty(self.alphas, progress)
         return loss
+
+    def _gradient(self, loss: Tensor, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Gradient and loss of the global batch."""
+        # Operations that a pass skips have zero gradients, not None: their momentum and decay still act.
+        own = torch.autograd.grad(loss, list(inputs), allow_unused=True, materialize_grads=True)
+        *gradient, mean_loss = self.average([*own, loss.detach()])
+        return gradient, mean_loss
 
     def _epsilon(self, v: Arrays) -> float:
         norm = torch.nn.utils.get_total_norm(list(v)).item()
@@ -247,8 +261,3 @@ def frozen(parameters: Sequence[Tensor]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def _gradient(loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
-    # Operations that a pass skips have zero gradients, not None: their momentum and decay still act.
-    return list(torch.autograd.grad(loss, list(inputs), allow_unused=True, materialize_grads=True))

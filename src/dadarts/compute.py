@@ -12,45 +12,54 @@ from torch import nn
 
 from dadarts.config import RunConfig
 from dadarts.errors import InputError
+from dadarts.processes import ALONE, LAUNCHER, Processes
 
 _ELEMENTS_FOR_MANY_THREADS = 2**18
 
 
-def pick_device(config: RunConfig) -> torch.device:
+def pick_device(config: RunConfig, processes: Processes = ALONE) -> torch.device:
     """The device that `-device` and `-gpus` name; ``auto`` takes CUDA, then MPS, then the CPU.
 
+    Several processes take a CUDA device each.
+
     Raises:
-        InputError: this machine has no such device.
+        InputError: this machine has no such device, or not one for every process.
     """
-    if config.gpus is not None and config.device != "cpu":
-        return _cuda(config.gpus)
-    if config.device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if config.device == "cuda":
-        return _cuda("0")
-    if config.device == "mps" and not torch.backends.mps.is_available():
-        raise InputError("-device mps: this machine has no MPS device; use -device cpu")
-    return torch.device(config.device)
+    if config.device == "cpu":
+        return torch.device("cpu")
+    if config.gpus is not None:
+        return _cuda(config.gpus.split(","), config.gpus, processes)
+    if config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available()):
+        return _cuda([str(rank) for rank in range(processes.count)], None, processes)
+    has_mps = torch.backends.mps.is_available() and not processes.several
+    if config.device == "mps" and not has_mps:
+        raise InputError("-device mps: this machine has no MPS device for every process; use -device cpu")
+    return torch.device("mps" if has_mps else "cpu")
 
 
-def _cuda(index: str) -> torch.device:
-    count = torch.cuda.device_count()
-    if not index.isdecimal() or len(index) > 4:
-        raise InputError(f"-gpus {index}: give the index of one CUDA device, such as 0")
-    if int(index) >= count:
+def _cuda(indices: list[str], given: str | None, processes: Processes) -> torch.device:
+    for index in indices:
+        if not index.isdecimal() or len(index) > 4:
+            raise InputError(f"-gpus {given}: give the index of a CUDA device, such as 0, or 0,1 for two processes")
+    if len(set(indices)) != processes.count:
         raise InputError(
-            f"CUDA device {index}: this machine has {count}; use -device cpu"
-            if not count
-            else f"-gpus {index}: this machine has CUDA devices 0 to {count - 1}"
+            f"-gpus {given}: a process computes on one device, and there {_are(processes.count)}; "
+            f"to search on {len(indices)} devices run {' '.join(LAUNCHER)} {len(indices)} search.py ... -gpus {given}"
         )
-    return torch.device("cuda", int(index))
+    count = torch.cuda.device_count()
+    for index in indices:
+        if int(index) >= count:
+            raise InputError(
+                f"CUDA device {index}: this machine has {count}; use -device cpu"
+                if not count or given is None
+                else f"-gpus {given}: this machine has CUDA devices 0 to {count - 1}"
+            )
+    return torch.device("cuda", int(indices[processes.rank]))
 
 
 @dataclass(frozen=True)
 class Threads:
-    """How many CPU threads a run uses, and why."""
+    """How many CPU threads a process uses, and why."""
 
     count: int
     why: str
@@ -59,19 +68,25 @@ class Threads:
         return f"{self.count} thread{'s' if self.count > 1 else ''} ({self.why})"
 
 
-def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int) -> Threads:
-    """How many CPU threads to use: `-threads`, or a rule.
+def _are(count: int) -> str:
+    return "is 1 process" if count == 1 else f"are {count} processes"
+
+
+def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int, processes: Processes = ALONE) -> Threads:
+    """How many CPU threads a process uses: `-threads`, or a rule.
 
     The rule looks at sizes only and never at a clock, because sums depend on the number of threads and a seed must
     give the same genotype twice: one thread where a state of the network has fewer than 2^18 numbers (small
-    operations run slower on two threads than on one), else one a core.
+    operations run slower on two threads than on one), else an equal part of the cores.
     """
     if config.threads is not None:
         return Threads(config.threads, "as asked for")
-    numbers = pixels * channels * batch
+    numbers = pixels * channels * batch // processes.count
     if numbers < _ELEMENTS_FOR_MANY_THREADS:
         return Threads(1, f"a state of {numbers:,} numbers is too small for more")
-    return Threads(_cores(), "one a core")
+    return Threads(
+        max(1, _cores() // processes.count), "an equal part of the cores" if processes.several else "one a core"
+    )
 
 
 def _cores() -> int:
@@ -94,6 +109,7 @@ def prepare(device: torch.device, threads: int, precision: str) -> None:
         # Torch lets convolutions round to TF32 unless told; a float32 search is to be one.
         torch.backends.cudnn.allow_tf32 = precision != "float32"
         torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
+        torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Batch, Bilevel
@@ -39,21 +40,46 @@ def evaluate(
 ) -> Iterator[Mapping[AnyRelaxation, Score] | None]:
     """Score the same weights on the same batches under several relaxations.
 
-    Yields None after every batch, so that a caller may stop in between, and the scores at the end.
+    Yields None after every batch, so that a caller may stop in between, and the scores at the end. Several processes
+    measure a batch each in every round; the scores are those of one process.
     """
-    mixings = {relaxation: bilevel.fixed_mixing(relaxation, progress) for relaxation in relaxations}
-    totals = dict.fromkeys(relaxations, (0.0, 0))
-    seen = 0
-    for batch in loader.epoch(0):
-        seen += len(batch.labels)
-        for relaxation, mixing in mixings.items():
-            with torch.no_grad():
-                logits = bilevel.forward(batch.images, mixing, batch.key)
-            loss, correct = totals[relaxation]
-            loss += F.cross_entropy(logits, batch.labels, reduction="sum").item()
-            totals[relaxation] = loss, correct + int((logits.argmax(dim=1) == batch.labels).sum())
-        yield None
-    yield {relaxation: Score(loss / seen, correct / seen) for relaxation, (loss, correct) in totals.items()}
+    mixings = {relaxation: bilevel.fixed_mixing(relaxation, progress) for relaxation in sorted(relaxations, key=repr)}
+    tables = torch.zeros((len(mixings), loader.steps(), 2), dtype=torch.float64)
+    with batches_apart(bilevel.supernet):
+        for step, batch in loader.dealt():
+            for table, mixing in zip(tables, mixings.values(), strict=True):
+                if batch is not None:
+                    with torch.no_grad():
+                        logits = bilevel.forward(batch.images, mixing, batch.key)
+                    table[step] = measured(logits, batch.labels)
+            yield None
+    tables = loader.processes.summed(tables)
+    yield {relaxation: score(table, len(loader.index)) for relaxation, table in zip(mixings, tables, strict=True)}
+
+
+def measured(logits: Tensor, labels: Tensor) -> Tensor:
+    """Sum of the cross entropy and number of right answers of a batch, float64 (2,)."""
+    loss = F.cross_entropy(logits, labels, reduction="sum").item()
+    return torch.tensor([loss, int((logits.argmax(dim=1) == labels).sum())], dtype=torch.float64)
+
+
+def score(table: Tensor, pictures: int) -> Score:
+    """The score over a split from what was `measured` of its batches, (steps, 2), added in their order."""
+    loss = correct = 0.0
+    for batch_loss, batch_correct in table.tolist():
+        loss += batch_loss
+        correct += batch_correct
+    return Score(loss / pictures, correct / pictures)
+
+
+@contextmanager
+def batches_apart(network: nn.Module) -> Iterator[None]:
+    """Let each process pass whole batches of its own, with their own statistics (see `ops.synchronise`)."""
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train()
 
 
 def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
@@ -81,8 +107,9 @@ def hessian_eigenvalue(bilevel: Bilevel, valid: Batch, progress: Progress, itera
     Hessian-vector products are exact. Under a `Hard` relaxation the straight-through gradient is differentiated.
     """
     mixing = bilevel.alphas.mix(bilevel.method.alphas.relax, progress)
-    # Only the readable form can be differentiated twice.
-    loss = F.cross_entropy(bilevel.supernet(valid.images, mixing, valid.key), valid.labels)
+    # Only the readable form can be differentiated twice, and only the statistics of one process.
+    with batches_apart(bilevel.supernet):
+        loss = F.cross_entropy(bilevel.supernet(valid.images, mixing, valid.key), valid.labels)
     gradient = torch.autograd.grad(loss, bilevel.alpha, create_graph=True)
     flat = torch.cat([g.flatten() for g in gradient])
     # Not a vector of ones: shifting a row of alpha changes no softmax, so that lies in the null space.

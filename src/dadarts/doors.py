@@ -10,15 +10,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, RunError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
 from dadarts.flags import TRUTH, Command, Flag, flags_of
 from dadarts.lookup import genotype_text
+from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder, refuse_both
 from dadarts.techniques import FLAGS_OF_METHOD, Techniques
@@ -141,17 +143,25 @@ def truth(name: str, values: dict[str, str]) -> bool:
 
 
 def guarded(prog: str, main: Callable[[], int]) -> int:
-    """Run a command; whatever goes wrong on purpose is one line on stderr and an exit code."""
+    """Run a command; whatever goes wrong on purpose is one line on stderr and an exit code.
+
+    Of several processes only the first one says it.
+    """
+
+    def say(line: str) -> None:
+        if os.environ.get("RANK", "0") == "0":
+            print(f"{prog}: {' '.join(line.split())}", file=sys.stderr)
+
     try:
         return main()
     except DadartsError as error:
-        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        say(str(error))
         return error.exit_code
     except _StoppedEarlyError as stop:
-        print(f"{prog}: stopped at once, before a first checkpoint: nothing was saved", file=sys.stderr)
+        say("stopped at once, before a first checkpoint: nothing was saved")
         return 128 + stop.number
     except KeyboardInterrupt:
-        print(f"{prog}: stopped before anything was begun", file=sys.stderr)
+        say("stopped before anything was begun")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -189,36 +199,59 @@ def _stop_signals() -> Iterator[Callable[[], int]]:
             signal.signal(number, handler)
 
 
-def run(
-    events_of: Callable[[], Iterator[Event]], print_freq: int, argv: Sequence[str], notes: Sequence[str] = ()
-) -> int:
-    """Iterate over a run: show progress, stop on a signal, print the result as the last line of stdout."""
-    with _stop_signals() as begin:
+class RunOf(Protocol):
+    """Begins a run in these processes."""
+
+    def __call__(self, *, processes: Processes) -> Iterator[Event]: ...
+
+
+def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[str] = ()) -> int:
+    """Iterate over a run: show progress, stop on a signal, print the result as the last line of stdout.
+
+    Of several processes the first one shows and prints, and all stop after the same step.
+    """
+    with _stop_signals() as begin, joined(from_environment()) as processes, _explained():
         # Torch takes seconds to import: from here on a signal is answered with a line.
-        progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line))
-        events = events_of()
-        try:
-            for event in events:
-                progress(event)
-                if isinstance(event, RunStarted):
-                    for note in notes:
-                        progress.say(f"note: {note}")
-                if isinstance(event, SearchDone | TrainDone):
+        progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not processes.is_first)
+        events = events_of(processes=processes)
+        for event in events:
+            progress(event)
+            if isinstance(event, RunStarted):
+                for note in notes:
+                    progress.say(f"note: {note}")
+            if isinstance(event, SearchDone | TrainDone):
+                if processes.is_first:
                     _finish(event)
-                    continue
-                stopped = begin()
-                if stopped:
-                    events.close()  # type: ignore[attr-defined]
-                    progress.say(f"stopped and saved; go on with: {shlex.join([*_without_steering(argv), '-resume'])}")
-                    return 128 + stopped
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            raise RunError(f"{place}{error.strerror or error}; the last checkpoint is kept") from error
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            raise RunError("out of memory: give a smaller -batch_size, -init_channels or -layers") from error
+                continue
+            stopped = processes.largest(begin())
+            if stopped:
+                events.close()  # type: ignore[attr-defined]
+                words = _launched([*_without_steering(argv), "-resume"], processes)
+                progress.say(f"stopped and saved; go on with: {shlex.join(words)}")
+                return 128 + stopped
     return 0
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say in one line what a machine cannot do."""
+    try:
+        yield
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise RunError(f"{place}{error.strerror or error}; the last checkpoint is kept") from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise RunError("out of memory: give a smaller -batch_size, -init_channels or -layers") from error
+
+
+def _launched(words: list[str], processes: Processes) -> list[str]:
+    """A command as it must be given to start as many processes."""
+    if not processes.several:
+        return words
+    program = words[1:] if words[0] == "python" else ["--no-python", *words]
+    return [*LAUNCHER, str(processes.count), *program]
 
 
 def _without_steering(words: Sequence[str]) -> Iterator[str]:
@@ -243,7 +276,12 @@ def search_from_values(values: dict[str, str], default_method: str, argv: Sequen
     config, notes = (SearchConfig(**saved), []) if saved else search_config(settings, default_method)
     from dadarts.search_loop import search
 
-    return run(lambda: search(config, resume=resume, overwrite=overwrite), config.print_freq, argv, notes)
+    return run(
+        partial(search, config, resume=resume, overwrite=overwrite),
+        config.print_freq,
+        argv,
+        notes,
+    )
 
 
 def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> int:
@@ -254,4 +292,8 @@ def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> 
     config = TrainConfig(**saved) if saved else train_config(settings)
     from dadarts.train_loop import train
 
-    return run(lambda: train(config, resume=resume, overwrite=overwrite), config.print_freq, [*command, *argv])
+    return run(
+        partial(train, config, resume=resume, overwrite=overwrite),
+        config.print_freq,
+        [*command, *argv],
+    )

@@ -11,6 +11,7 @@ from dadarts.errors import InputError
 from dadarts.fused import FusedSupernet
 from dadarts.lowered import Lowered
 from dadarts.native import Kernels, NoCompilerError, library
+from dadarts.processes import ALONE, Processes
 from dadarts.shared import SharedSupernet
 from dadarts.supernet import Forward, Supernet
 
@@ -43,22 +44,30 @@ class Engine:
 
 
 def pick_engine(
-    name: EngineName, supernet: Supernet, device: torch.device, precision: PrecisionName = "float32"
+    name: EngineName,
+    supernet: Supernet,
+    device: torch.device,
+    precision: PrecisionName = "float32",
+    processes: Processes = ALONE,
 ) -> Engine:
     """The engine that `-engine` names; ``auto`` takes the fastest that the machine has.
 
     That is native kernels on a CPU with a C++ compiler, and torch's own operations anywhere else.
 
+    Several processes share batch statistics, which native kernels do not.
+
     Raises:
         InputError: the engine that is asked for by name cannot be had.
     """
     if name == "auto":
-        return _fastest(supernet, device, precision)
+        return _fastest(supernet, device, precision, processes)
     why = "as asked for"
     if name == "reference":
         return Engine("reference", *_in(precision, supernet, device), why)
     if name == "torch":
         return Engine("torch", *_in(precision, SharedSupernet(supernet), device), why)
+    if processes.several:
+        raise InputError("-engine native computes in one process; use -engine torch with several")
     if device.type != "cpu":
         raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine torch or -device cpu")
     try:
@@ -67,10 +76,12 @@ def pick_engine(
         raise InputError(f"-engine native: {error}; use -engine torch") from None
 
 
-def _fastest(supernet: Supernet, device: torch.device, precision: PrecisionName) -> Engine:
+def _fastest(supernet: Supernet, device: torch.device, precision: PrecisionName, processes: Processes) -> Engine:
     shared = _in(precision, SharedSupernet(supernet), device)
     if device.type != "cpu":
         return Engine("torch", *shared, f"native kernels are for a CPU, not {device}")
+    if processes.several:
+        return Engine("torch", *shared, "native kernels are for one process")
     try:
         return _native(supernet, "a CPU with a C++ compiler")
     except NoCompilerError as error:

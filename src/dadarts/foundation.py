@@ -13,6 +13,7 @@ from dadarts.compute import Threads
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Augmentation, DataRequest, DataSet, Loader, Pictures, load
 from dadarts.errors import InputError
+from dadarts.processes import Processes
 from dadarts.spaces import SearchSpace
 
 
@@ -24,6 +25,7 @@ class Foundation:
     data: DataSet
     device: torch.device
     threads: Threads
+    processes: Processes
 
     @property
     def macro(self) -> Macro:
@@ -65,18 +67,26 @@ class Foundation:
             augment,
             self.device,
             config.workers,
+            self.processes,
         )
 
 
-def lay(config: SearchConfig | TrainConfig) -> Foundation:
+def lay(config: SearchConfig | TrainConfig, processes: Processes) -> Foundation:
     """Load the data, and make this process compute as the configuration says.
 
     Raises:
-        InputError: the data or the device cannot be used.
+        InputError: the data or the device cannot be used, or a batch has no equal shares.
     """
-    device = compute.pick_device(config)
-    data = load(DataRequest(config.dataset, config.data_path, config.image_size, config.cache_dir, config.workers))
+    if config.batch_size % processes.count:
+        raise InputError(
+            f"-batch_size {config.batch_size} is the batch of all {processes.count} processes together, and they take "
+            f"equal shares; give a multiple of {processes.count}"
+        )
+    device = compute.pick_device(config, processes)
+    request = DataRequest(config.dataset, config.data_path, config.image_size, config.cache_dir, config.workers)
+    # In turn: what the first process downloads and decodes, the others find.
+    data = processes.in_turn(lambda: load(request))
     _, height, width = data.train.shape
-    threads = compute.pick_threads(config, height * width, config.init_channels, config.batch_size)
+    threads = compute.pick_threads(config, height * width, config.init_channels, config.batch_size, processes)
     compute.prepare(device, threads.count, config.precision)
-    return Foundation(config, data, device, threads)
+    return Foundation(config, data, device, threads, processes)

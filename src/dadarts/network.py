@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dadarts.cells import Cell, Macro, Site, build_backbone, noises
 from dadarts.genotype import Edge, Genotype
 from dadarts.ops import NONE, InvertedResidual, PointwiseReduce, Zero, batch_norm
+from dadarts.processes import ALONE, Processes
 from dadarts.spaces import SearchSpace, for_syntax
 
 
@@ -21,15 +22,18 @@ class DropPath:
     Args:
         probability: that an edge is dropped for a picture, in [0, 1).
         draw: where the decisions come from.
+        processes: they are drawn for the batch of all, and each takes its share.
     """
 
     probability: float
     draw: torch.Generator
+    processes: Processes = ALONE
 
     def __call__(self, x: Tensor) -> Tensor:
         keep = 1 - self.probability
-        kept = torch.rand((x.shape[0], 1, 1, 1), generator=self.draw).to(x.device) < keep
-        return x * kept / keep
+        size = x.shape[0] * self.processes.count
+        drawn = torch.rand((size, 1, 1, 1), generator=self.draw)[self.processes.share(size)]
+        return x * (drawn.to(x.device) < keep) / keep
 
 
 class FixedNode(nn.Module):

@@ -18,12 +18,21 @@ class Progress:
         print_freq: steps between two plain lines.
         log: writes a line to the run's log.txt; called only after `RunStarted`.
         stream: where to show progress; None is stderr.
+        silent: show and log nothing, as all but the first of several processes do.
     """
 
-    def __init__(self, print_freq: int, log: Callable[[Path, str], None], stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        print_freq: int,
+        log: Callable[[Path, str], None],
+        stream: TextIO | None = None,
+        *,
+        silent: bool = False,
+    ) -> None:
         self.print_freq = print_freq
         self.stream = sys.stderr if stream is None else stream
         self.live = self.stream.isatty()
+        self.silent = silent
         self._log = log
         self._folder: Path | None = None
         self._began = time.monotonic()
@@ -31,6 +40,8 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        if self.silent:
+            return
         match event:
             case RunStarted():
                 self._folder = event.folder
@@ -50,6 +61,8 @@ class Progress:
 
     def say(self, line: str) -> None:
         """A line that stays, on the stream and in the log."""
+        if self.silent:
+            return
         print(f"\r\x1b[K{line}" if self.live else line, file=self.stream, flush=True)
         if self._folder is not None:
             self._log(self._folder, line)

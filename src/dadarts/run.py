@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
-from dadarts import atomic, checkpoint, compute, report
+from dadarts import checkpoint, compute, report
 from dadarts.config import Computed, SearchConfig, TrainConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import EpochDone, Event, Row, StepDone
 from dadarts.genotype import Genotype
 from dadarts.journal import Journal
 from dadarts.position import Position
+from dadarts.processes import ALONE, Processes
 from dadarts.runfolder import RunFolder
 from dadarts.schedules import Progress
 
@@ -103,17 +105,19 @@ class Run(Generic[AnyConfig]):
     Args:
         resume: go on from the last checkpoint.
         overwrite: replace what is there.
+        processes: all that compute it; the first one writes.
     """
 
     kind: Kind
     config: AnyConfig
     resume: bool
     overwrite: bool
+    processes: Processes = ALONE
     folder: RunFolder = field(init=False)
     saved_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self.folder = RunFolder(self.config.runs_dir / self.kind.name / self.config.name)
+        self.folder = RunFolder(self.config.runs_dir / self.kind.name / self.config.name, self.processes.is_first)
 
     def result(self) -> str | None:
         """What the run to resume has ended with; None where there is something to do.
@@ -122,14 +126,28 @@ class Run(Generic[AnyConfig]):
             InputError: the name cannot be used, or the run has other settings; nothing was created.
         """
         self.folder.check(self.resume, self.overwrite)
+        # Nobody begins a folder that another process has still to look at.
+        self.processes.largest(0)
         if not self.resume:
             return None
         self.folder.refuse_other_settings(self.config)
         return self.folder.result()
 
+    @property
+    def in_each(self) -> str:
+        """What the log says behind the threads where there are several processes."""
+        return f", in each of {self.processes.count} processes" if self.processes.several else ""
+
     def config_as_computed(self) -> AnyConfig:
-        """The configuration, with the threads and the engine that a run to resume has computed with."""
-        return self.folder.as_computed(self.config) if self.resume else self.config
+        """The configuration, with the threads and the engine that a run to resume has computed with.
+
+        Raises:
+            InputError: it has computed with another number of processes.
+        """
+        if not self.resume:
+            return self.config
+        self.folder.refuse_other_processes(self.processes)
+        return self.folder.as_computed(self.config)
 
     @contextmanager
     def claimed(self, state: State, files: Mapping[str, str]) -> Iterator[None]:
@@ -138,19 +156,25 @@ class Run(Generic[AnyConfig]):
         Raises:
             InputError: another process holds it, or its checkpoint cannot be gone on from.
         """
-        with self.folder.claimed(self.resume, self.overwrite):
-            if self.resume:
-                self._restore(state)
-            else:
-                self._begin(state, files)
+        with ExitStack() as held:
+
+            def claim() -> None:
+                held.enter_context(self.folder.claimed(self.resume, self.overwrite))
+                if self.resume:
+                    self._restore(state)
+                else:
+                    self._begin(state, files)
+
+            self.processes.in_turn(claim)
             yield
 
     def _begin(self, state: State, files: Mapping[str, str]) -> None:
         self.save(state)
         for name, text in files.items():
-            atomic.write_text(self.folder.path / name, text)
+            self.folder.write_text(name, text)
         # Last: the configuration makes the folder a run.
-        self.folder.write_config(self.config.to_json(), compute.versions(state.device) | state.computed)
+        versions = compute.versions(state.device) | state.computed | {"processes": self.processes.count}
+        self.folder.write_config(self.config.to_json(), versions)
 
     def _restore(self, state: State) -> None:
         path = self.folder.checkpoint
@@ -169,13 +193,20 @@ class Run(Generic[AnyConfig]):
         Raises:
             RunError: the disk is full, or the state is not finite; the checkpoint before is kept.
         """
-        checkpoint.save(self.folder.checkpoint, self.kind.name, self.config.to_json(), state.to_checkpoint())
+        if self.folder.writable:
+            checkpoint.save(self.folder.checkpoint, self.kind.name, self.config.to_json(), state.to_checkpoint())
         self.saved_at = time.monotonic()
 
     def save_if_due(self, state: State) -> None:
         """Write the checkpoint where the last one is older than `-checkpoint_minutes`."""
         if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
             self.save(state)
+
+    def taken(self, loss: Tensor, correct: Tensor, labels: Tensor, loading: float, architecture: float = 0.0) -> Taken:
+        """A step of all processes, from the mean loss of the global batch and what this process got right."""
+        counts = self.processes.summed(torch.tensor([int(correct), len(labels)]))
+        right, pictures = counts.tolist()
+        return Taken(loss.item(), right, pictures, loading, architecture)
 
     @contextmanager
     def saved_when_stopped(self, state: State) -> Iterator[None]:
@@ -199,7 +230,8 @@ class Run(Generic[AnyConfig]):
             measured: measures the epoch after its last step; its row of history.
         """
         epochs = self.config.epochs
-        with Journal(self.folder.path, state.position.epoch) as journal:
+        first_epoch = state.position.epoch
+        with Journal(self.folder.path, first_epoch) if self.folder.writable else nullcontext() as journal:
             while state.position.epoch < epochs:
                 progress = Progress(state.position.epoch, epochs)
                 yield from self._counted(state, progress, steps(progress))
@@ -208,7 +240,8 @@ class Run(Generic[AnyConfig]):
                 state.position = state.position.next_epoch()
                 self.folder.write_history(state.history)
                 self.save(state)
-                journal.epoch(row)
+                if journal is not None:
+                    journal.epoch(row)
                 yield EpochDone(progress.epoch, epochs, row)
 
     def _counted(self, state: State, progress: Progress, steps: Iterator[Taken]) -> Iterator[Event]:
@@ -246,6 +279,8 @@ class Run(Generic[AnyConfig]):
     ) -> tuple[Path, ...]:
         """Draw the cells and the curves."""
         pictures = self.pictures(genotype)
+        if not self.folder.writable:
+            return pictures
         for path in pictures[:-1]:
             path.parent.mkdir(exist_ok=True)
             report.draw_cell(genotype, path.stem, path, f"{self.config.name}: {path.stem} cell")

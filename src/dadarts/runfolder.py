@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +20,22 @@ from dadarts import atomic
 from dadarts.config import Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
+from dadarts.processes import LAUNCHER, Processes
 
 AnyRun = TypeVar("AnyRun", bound=RunConfig)
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """``runs/<kind>/<name>`` and the names of the files in it."""
+    """``runs/<kind>/<name>`` and the names of the files in it.
+
+    Args:
+        path: where it is.
+        writable: whether this process writes there; where it does not, everything that writes does nothing.
+    """
 
     path: Path
+    writable: bool = True
 
     @property
     def config(self) -> Path:
@@ -88,6 +95,9 @@ class RunFolder:
         Raises:
             InputError: another process holds it, or has begun a run there since `check`.
         """
+        if not self.writable:
+            yield
+            return
         with self._locked():
             self.check(resume, overwrite)
             if resume:
@@ -127,6 +137,16 @@ class RunFolder:
             file.flush()
             yield file
 
+    def write(self, name: str, write: Callable[[Path], object]) -> None:
+        """Let `write` make a file, which appears whole or not at all."""
+        if self.writable:
+            atomic.write(self.path / name, write)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file, whole or not at all."""
+        if self.writable:
+            atomic.write_text(self.path / name, text)
+
     def write_history(self, rows: Sequence[Row]) -> None:
         """Write history.csv anew from all rows so far; an empty cell is a value that there is none of."""
         text = io.StringIO()
@@ -134,12 +154,12 @@ class RunFolder:
             writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
-        atomic.write_text(self.history, text.getvalue())
+        self.write_text(self.history.name, text.getvalue())
 
     def write_config(self, settings: dict[str, Any], versions: dict[str, str | int]) -> None:
         """Write config.json: all that decides the run, and what its numbers may depend on besides."""
         text = json.dumps({"settings": settings, "versions": versions}, indent=1)
-        atomic.write_text(self.config, text + "\n")
+        self.write_text(self.config.name, text + "\n")
 
     def saved_config(self) -> dict[str, Any]:
         """What `write_config` wrote.
@@ -177,6 +197,20 @@ class RunFolder:
             ]
         )
 
+    def refuse_other_processes(self, processes: Processes) -> None:
+        """Refuse to resume with another number of processes: sums would differ.
+
+        Raises:
+            InputError: it says how to start as many.
+        """
+        there = self.saved_config()["versions"].get("processes", 1)
+        if there != processes.count:
+            command = f"start it with {' '.join(LAUNCHER)} {there}" if there != 1 else "start it as one process"
+            raise InputError(
+                f"{self.path} cannot go on in another number of processes: {there} in the run and {processes.count} "
+                f"here; {command}"
+            )
+
     def as_computed(self, config: AnyRun) -> AnyRun:
         """The configuration with the threads and engine that the run has computed with, unless it names others."""
         saved = self.saved_config()["versions"]
@@ -198,7 +232,7 @@ class RunFolder:
 
     def write_result(self, text: str) -> None:
         """Mark the run as finished."""
-        atomic.write_text(self.path / "result.txt", text + "\n")
+        self.write_text("result.txt", text + "\n")
 
     def log(self, line: str) -> None:
         """Append a line with the time to log.txt."""

@@ -8,13 +8,14 @@ from itertools import repeat
 
 import numpy as np
 
-from dadarts import atomic, diagnostics, report, search_state
+from dadarts import diagnostics, report, search_state
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.genotype import Genotype, derive
 from dadarts.penalties import DiscretizationLoss, default_target, discretization_distance
 from dadarts.position import timed
+from dadarts.processes import ALONE, Processes
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.run import SEARCH, Run, Taken
 from dadarts.schedules import Progress, cosine
@@ -23,7 +24,9 @@ from dadarts.search_state import SearchState
 Scores = Mapping[AnyRelaxation, diagnostics.Score]
 
 
-def search(config: SearchConfig, *, resume: bool = False, overwrite: bool = False) -> Iterator[Event]:
+def search(
+    config: SearchConfig, *, resume: bool = False, overwrite: bool = False, processes: Processes = ALONE
+) -> Iterator[Event]:
     """Search, leave everything in ``runs/search/NAME``, and yield what happens.
 
     Not iterating further stops the search; its state is saved when the iterator is closed, and a search with
@@ -32,17 +35,20 @@ def search(config: SearchConfig, *, resume: bool = False, overwrite: bool = Fals
     >>> for event in search(SearchConfig(name="first", dataset="digits")):  # doctest: +SKIP
     ...     print(event)
 
+    With several `processes` (`dadarts.processes.joined`) each of them calls this and gets the same events; only the
+    first one writes.
+
     Raises:
         InputError: the configuration, the data or the name cannot be used; nothing was created.
         RunError: the run cannot go on (a loss that is not finite, a full disk); the last checkpoint is kept.
     """
-    run = Run(SEARCH, config, resume, overwrite)
+    run = Run(SEARCH, config, resume, overwrite, processes)
     result = run.result()
     if result is not None:
         genotype = Genotype.parse(result)
         yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
         return
-    state = search_state.build(run.config_as_computed())
+    state = search_state.build(run.config_as_computed(), processes)
     with run.claimed(state, files={}):
         yield from _Search(run, state).events()
 
@@ -63,7 +69,7 @@ class _Search:
             f"{config.search_space} search on {config.dataset}: supernet of {config.layers} layers, "
             f"{config.init_channels} channels, {parameters:,} weights; {state.steps} steps an epoch, "
             f"{config.epochs} epochs on {state.device} with {state.threads}, {state.engine.name} engine "
-            f"({state.engine.why})",
+            f"({state.engine.why}){self.run.in_each}",
         )
         yield from (Note(text) for text in _notes(config))
         if state.engine.note:
@@ -89,12 +95,8 @@ class _Search:
         pairs = zip(train, architecture if two_level else repeat(None), strict=False)
         for (batch, held), loading in timed(pairs):
             losses = state.optimizers.step(batch, held, progress, weight_lr)
-            yield Taken(
-                losses.train_loss.item(),
-                int(losses.train_correct),
-                len(batch.labels),
-                loading,
-                losses.architecture_seconds,
+            yield self.run.taken(
+                losses.train_loss, losses.train_correct, batch.labels, loading, losses.architecture_seconds
             )
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
@@ -130,10 +132,11 @@ class _Search:
     ) -> Generator[Event, None, Mapping[AnyRelaxation, diagnostics.Score]]:
         state, validation = self.state, self.state.loaders.validation
         scores: Mapping[AnyRelaxation, diagnostics.Score] = {}
+        steps, at_once = validation.steps(), self.run.processes.count
         for step, done in enumerate(diagnostics.evaluate(state.bilevel, validation, relaxations, progress), 1):
             if done is None:
                 self.run.save_if_due(state)
-                yield ValidationStep(progress.epoch, progress.epochs, step, validation.steps())
+                yield ValidationStep(progress.epoch, progress.epochs, min(step * at_once, steps), steps)
             else:
                 scores = done
         return scores
@@ -169,7 +172,7 @@ class _Search:
     def _eigenvalue_column(self, progress: Progress) -> Row:
         if not self.config.hessian_eigenvalue:
             return {}
-        batch = next(self.state.loaders.architecture.epoch(progress.epoch))
+        batch = next(self.state.loaders.architecture.whole().epoch(progress.epoch))
         return {"hessian_eigenvalue": diagnostics.hessian_eigenvalue(self.state.bilevel, batch, progress)}
 
     def _genotype(self, retain: str) -> Genotype:
@@ -185,8 +188,8 @@ class _Search:
         return genotype
 
     def _write_genotype(self, genotype: Genotype) -> None:
-        atomic.write_text(self.folder / "genotype.json", genotype.to_json(space=self.config.search_space))
-        atomic.write_text(self.folder / "genotype.txt", f"{genotype}\n")
+        self.run.folder.write_text("genotype.json", genotype.to_json(space=self.config.search_space))
+        self.run.folder.write_text("genotype.txt", f"{genotype}\n")
 
     def _write_alphas(self) -> None:
         state = self.state
@@ -195,7 +198,7 @@ class _Search:
             name: np.stack([snapshot[number].numpy() for snapshot in state.snapshots])
             for number, name in enumerate(names)
         } | {f"initial_{name}": state.initial[number].numpy() for number, name in enumerate(names)}
-        atomic.write(self.folder / "alphas.npz", lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
+        self.run.folder.write("alphas.npz", lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
 
 
 def _discretization_loss(config: SearchConfig) -> DiscretizationLoss | None:

@@ -18,8 +18,10 @@ from dadarts.data import Augmentation, Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
 from dadarts.events import Row
 from dadarts.foundation import Foundation
+from dadarts.ops import synchronise
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position
+from dadarts.processes import ALONE, Processes
 from dadarts.seeds import generator, seeded
 from dadarts.supernet import Supernet
 
@@ -114,13 +116,13 @@ class SearchState:
         self.position = Position(**saved["position"])
 
 
-def build(config: SearchConfig) -> SearchState:
-    """Load the data and draw the supernet and alphas of a search.
+def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
+    """Load the data and draw the supernet and alphas of a search, in every process the same.
 
     Raises:
         InputError: the data, the device or the batch size cannot be used.
     """
-    base = foundation.lay(config)
+    base = foundation.lay(config, processes)
     loaders = _loaders(config, base)
     base.refuse_lone_picture(config.space, loaders.validation)
     memory.refuse_too_large(
@@ -135,9 +137,12 @@ def build(config: SearchConfig) -> SearchState:
     with seeded(config.seed, "weights"):
         supernet = compute.placed(Supernet(config.space, base.macro, config.checkpoint_activations), base.device)
     alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(base.device)
-    engine = pick_engine(config.engine, supernet, base.device, config.precision)
+    engine = pick_engine(config.engine, supernet, base.device, config.precision, processes)
+    synchronise(supernet, processes)
     tolerance = config.sparse_tolerance if engine.sparse else 0.0
-    bilevel = Bilevel(supernet, alphas, config.method, engine.forward, tolerance, engine.exact)
+    bilevel = Bilevel(
+        supernet, alphas, config.method, engine.forward, tolerance, engine.exact, average=processes.averaged
+    )
     optimizers = Optimizers(
         bilevel,
         momentum=config.w_momentum,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from dadarts import atomic, export, report, train_state
+from dadarts import diagnostics, export, report, train_state
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.errors import InputError
@@ -18,27 +19,30 @@ from dadarts.events import Event, Note, Row, RunStarted, TrainDone, ValidationSt
 from dadarts.lowered import autocast
 from dadarts.network import DropPath, count_multiply_adds, count_parameters
 from dadarts.position import timed
+from dadarts.processes import ALONE, Processes
 from dadarts.run import TRAINING, Run, Taken
 from dadarts.schedules import Progress, cosine
 from dadarts.seeds import generator
 from dadarts.train_state import TrainState
 
 
-def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> Iterator[Event]:
+def train(
+    config: TrainConfig, *, resume: bool = False, overwrite: bool = False, processes: Processes = ALONE
+) -> Iterator[Event]:
     """Train, leave everything in ``runs/augment/NAME``, and yield what happens.
 
-    Stopping and resuming work as in `dadarts.search`.
+    Stopping, resuming and several processes work as in `dadarts.search`.
 
     Raises:
         InputError: the configuration, the data or the name cannot be used; nothing was created.
         RunError: the run cannot go on; the last checkpoint is kept.
     """
-    run = Run(TRAINING, config, resume, overwrite)
+    run = Run(TRAINING, config, resume, overwrite, processes)
     result = run.result()
     if result is not None:
         yield TrainDone(run.folder.path, _metrics(result, run.folder.path), run.pictures(config.genotype))
         return
-    state = train_state.build(run.config_as_computed())
+    state = train_state.build(run.config_as_computed(), processes)
     files = {"genotype.txt": f"{config.genotype}\n", "genotype.json": config.genotype.to_json()}
     with run.claimed(state, files):
         yield from _Training(run, state).events()
@@ -58,7 +62,7 @@ class _Training:
             self.folder,
             f"training on {config.dataset}: {config.layers} layers, {config.init_channels} channels, "
             f"{count_parameters(state.network):,} parameters; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {state.foundation.threads}",
+            f"{config.epochs} epochs on {state.device} with {state.foundation.threads}{self.run.in_each}",
         )
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")
@@ -68,9 +72,10 @@ class _Training:
                 state.network.load_state_dict(state.best[1])
             metrics = yield from self._tested()
         data = state.foundation.data
-        export.save(self.folder / export.FILE, state.network, data.classes, data.mean, data.std)
+        if self.run.folder.writable:
+            export.save(self.folder / export.FILE, state.network, data.classes, data.mean, data.std)
         pictures = self.run.draw(config.genotype, state.history, report.draw_training)
-        atomic.write_text(self.folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        self.run.folder.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
         self.run.folder.write_result(json.dumps(metrics))
         yield TrainDone(self.folder, metrics, pictures)
 
@@ -80,7 +85,8 @@ class _Training:
         for group in state.sgd.param_groups:
             group["lr"] = cosine(config.lr, 0.0, progress)
         for batch, loading in timed(state.train.epoch(progress.epoch, state.position.step)):
-            drop_path = DropPath(config.drop_path_prob * progress.fraction, generator(batch.key, "drop-path"))
+            draw = generator(batch.key, "drop-path")
+            drop_path = DropPath(config.drop_path_prob * progress.fraction, draw, self.run.processes)
             with autocast(config.precision, state.device):
                 logits, side = state.network.forward_with_auxiliary(batch.images, drop_path, batch.key)
             logits, side = logits.float(), None if side is None else side.float()
@@ -88,11 +94,21 @@ class _Training:
             total = loss if side is None else loss + config.aux_weight * F.cross_entropy(side, batch.labels)
             state.sgd.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
+            mean_loss = self._averaged_gradients(loss)
             if config.grad_clip:
                 torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.grad_clip)
             state.sgd.step()
-            correct = int((logits.argmax(dim=1) == batch.labels).sum())
-            yield Taken(loss.item(), correct, len(batch.labels), loading)
+            correct = (logits.argmax(dim=1) == batch.labels).sum()
+            yield self.run.taken(mean_loss, correct, batch.labels, loading)
+
+    def _averaged_gradients(self, loss: Tensor) -> Tensor:
+        """Make gradients those of the global batch, and return its mean loss."""
+        parameters = [p for p in self.state.network.parameters() if p.grad is not None]
+        own = [p.grad for p in parameters if p.grad is not None]
+        *gradients, mean_loss = self.run.processes.averaged([*own, loss.detach()])
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        return mean_loss
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
         config, state, position = self.config, self.state, self.state.position
@@ -117,16 +133,16 @@ class _Training:
 
     def _evaluated(self, loader: Loader, epoch: int) -> Generator[Event, None, tuple[float, float]]:
         self.state.network.eval()
-        loss, correct, seen = 0.0, 0, 0
-        for step, batch in enumerate(loader.epoch(0), 1):
-            with torch.no_grad():
-                logits = self.state.network(batch.images, noise_key=batch.key)
-            loss += F.cross_entropy(logits, batch.labels, reduction="sum").item()
-            correct += int((logits.argmax(dim=1) == batch.labels).sum())
-            seen += len(batch.labels)
+        table = torch.zeros((loader.steps(), 2), dtype=torch.float64)
+        for step, batch in loader.dealt():
+            if batch is not None:
+                with torch.no_grad():
+                    logits = self.state.network(batch.images, noise_key=batch.key)
+                table[step] = diagnostics.measured(logits, batch.labels)
             self.run.save_if_due(self.state)
-            yield ValidationStep(epoch, self.config.epochs, step, loader.steps())
-        return loss / seen, correct / seen
+            yield ValidationStep(epoch, self.config.epochs, min(step + 1, loader.steps()), loader.steps())
+        found = diagnostics.score(self.run.processes.summed(table), len(loader.index))
+        return found.loss, found.top1
 
     def _tested(self) -> Generator[Event, None, dict[str, float | int]]:
         state = self.state

@@ -15,7 +15,9 @@ from dadarts.data import Augmentation, Loader, hold_out, stratified_part
 from dadarts.events import Row
 from dadarts.foundation import Foundation
 from dadarts.network import Network
+from dadarts.ops import synchronise
 from dadarts.position import Position
+from dadarts.processes import ALONE, Processes
 from dadarts.seeds import seeded
 
 
@@ -85,13 +87,13 @@ class TrainState:
         self.best = saved["best"]
 
 
-def build(config: TrainConfig) -> TrainState:
-    """Load the data and draw the network of a training.
+def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
+    """Load the data and draw the network of a training, in every process the same.
 
     Raises:
         InputError: the data, the device or the batch size cannot be used.
     """
-    base = foundation.lay(config)
+    base = foundation.lay(config, processes)
     train, selection = _loaders(config, base)
     nodes = len(config.genotype.cells["normal"].nodes)
     base.refuse_lone_picture(spaces.for_syntax(config.genotype.syntax, nodes), train)
@@ -101,6 +103,7 @@ def build(config: TrainConfig) -> TrainState:
     )
     with seeded(config.seed, "weights"):
         network = compute.placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)
+    synchronise(network, processes)
     sgd = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
     )

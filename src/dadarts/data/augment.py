@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,12 +24,19 @@ class Draws:
 
     def to(self, device: torch.device) -> Draws:
         """The same draws on another device."""
+        return self._each(lambda draw: draw.to(device))
+
+    def __getitem__(self, part: slice) -> Draws:
+        """The draws for a part of the batch."""
+        return self._each(lambda draw: draw[part])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Draws:
         return Draws(
-            self.top.to(device),
-            self.left.to(device),
-            self.mirrored.to(device),
-            self.centre_y.to(device),
-            self.centre_x.to(device),
+            change(self.top),
+            change(self.left),
+            change(self.mirrored),
+            change(self.centre_y),
+            change(self.centre_x),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from dadarts.data.augment import Augmentation, Draws, normalise
 from dadarts.data.pictures import Pictures
 from dadarts.errors import InputError
+from dadarts.processes import ALONE, Processes
 from dadarts.seeds import derive, generator
 
 _CPU = torch.device("cpu")
@@ -24,6 +25,8 @@ AHEAD = 3
 @dataclass(frozen=True)
 class Batch:
     """Normalised images, float32 (B, C, H, W), and labels, int64 (B,), on the loader's device.
+
+    Where several processes share a batch, B is this one's part.
 
     `key` identifies the randomness of the batch: `derive(seed, stream, epoch, step)`.
     """
@@ -47,7 +50,8 @@ class Loader:
     With `augment` an epoch is shuffled and its last, partial batch is left out; without, the pictures come in
     the order of `index`, only normalised, to the last. `stream` ("train", "valid", "test") separates the
     randomness of loaders that share a seed. With `workers` above 0 a thread fetches a few batches ahead; no
-    number depends on it.
+    number depends on it. Where there are several `processes`, an augmented batch is drawn whole and each process
+    takes its share of it; batches without augmentation stay whole, to be `dealt`.
 
     Raises InputError where an augmented split is smaller than one batch.
     """
@@ -62,6 +66,7 @@ class Loader:
     augment: Augmentation | None
     device: torch.device = _CPU
     workers: int = 0
+    processes: Processes = ALONE
 
     def __post_init__(self) -> None:
         if self.augment is not None and len(self.index) < self.batch_size:
@@ -75,10 +80,10 @@ class Loader:
         whole, rest = divmod(len(self.index), self.batch_size)
         return whole if self.augment is not None or not rest else whole + 1
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from step `start` on."""
+    def epoch(self, epoch: int, start: int = 0, stride: int = 1) -> Iterator[Batch]:
+        """The batches of an epoch from step `start` on, every one or every `stride`-th."""
         order = self._order(epoch)
-        steps = range(start, self.steps())
+        steps = range(start, self.steps(), stride)
         if self.workers == 0:
             for step in steps:
                 yield self._finish(self._fetch(order, epoch, step), epoch, step)
@@ -86,13 +91,27 @@ class Loader:
         with ThreadPoolExecutor(1, thread_name_prefix=f"{self.stream}-batches") as thread:
             waiting: deque[Future[_Fetched]] = deque()
             try:
-                for step in steps:
-                    for later in range(step + len(waiting), min(step + AHEAD, steps.stop)):
+                for place, step in enumerate(steps):
+                    for later in steps[place + len(waiting) : place + AHEAD]:
                         waiting.append(thread.submit(self._fetch, order, epoch, later))
                     yield self._finish(waiting.popleft().result(), epoch, step)
             finally:
                 for future in waiting:
                     future.cancel()
+
+    def dealt(self) -> Iterator[tuple[int, Batch | None]]:
+        """The whole batches of epoch 0 and their steps, dealt to the processes in turn.
+
+        All processes get equally many; those that the last round leaves without a batch get None in its place.
+        """
+        processes = self.processes
+        own = self.epoch(0, processes.rank, processes.count)
+        for begin in range(0, self.steps(), processes.count):
+            yield begin + processes.rank, next(own, None)
+
+    def whole(self) -> Loader:
+        """A loader of the same batches that does not share them with other processes."""
+        return replace(self, processes=ALONE)
 
     def _order(self, epoch: int) -> Tensor:
         if self.augment is None:
@@ -105,7 +124,9 @@ class Loader:
         draws = None
         if self.augment is not None:
             source = generator(self.seed, self.stream, "augment", epoch, step)
-            draws = self.augment.draw(len(chosen), self.pictures.shape, source)
+            share = self.processes.share(len(chosen))
+            draws = self.augment.draw(len(chosen), self.pictures.shape, source)[share]
+            chosen = chosen[share]
         return _Fetched(self.pictures.take(chosen), self.pictures.labels[chosen], draws)
 
     def _finish(self, fetched: _Fetched, epoch: int, step: int) -> Batch:

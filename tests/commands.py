@@ -163,6 +163,7 @@ class Running:
     door: str
     words: Sequence[str]
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
     process: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -170,7 +171,9 @@ class Running:
             (self.folder / name).unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(IMPORTED_BEFORE_FORKING)
-        self.process = context.Process(target=_child, args=(self.door, list(self.words), str(self.folder)))
+        self.process = context.Process(
+            target=_child, args=(self.door, list(self.words), str(self.folder), self.environment)
+        )
         self.process.start()
 
     @property
@@ -202,7 +205,8 @@ class Running:
         return code
 
 
-def _child(door: str, words: list[str], folder: str) -> None:
+def _child(door: str, words: list[str], folder: str, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
     os.chdir(folder)
     for name, number in (("stdout", 1), ("stderr", 2)):
         os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)

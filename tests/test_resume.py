@@ -474,7 +474,7 @@ def test_an_interrupt_before_the_run_has_begun_is_answered_with_one_line(monkeyp
 
 
 def test_a_signal_while_the_data_is_read_ends_the_command_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def signalled(config: SearchConfig) -> None:
+    def signalled(config: SearchConfig, processes: Processes) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 

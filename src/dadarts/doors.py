@@ -7,12 +7,12 @@ import re
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
@@ -23,7 +23,10 @@ from dadarts.lookup import genotype_text
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder, refuse_both
+from dadarts.stopping import Signals, StoppedEarlyError, stop_signals
 from dadarts.techniques import FLAGS_OF_METHOD, Techniques
+
+_HEAD_START = 10.0
 
 RUN_FLAGS = (
     Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True),
@@ -147,56 +150,24 @@ def guarded(prog: str, main: Callable[[], int]) -> int:
 
     Of several processes only the first one says it.
     """
-
-    def say(line: str) -> None:
-        if os.environ.get("RANK", "0") == "0":
-            print(f"{prog}: {' '.join(line.split())}", file=sys.stderr)
-
+    is_first = os.environ.get("RANK", "0") == "0"
     try:
         return main()
     except DadartsError as error:
-        say(str(error))
-        return error.exit_code
-    except _StoppedEarlyError as stop:
-        say("stopped at once, before a first checkpoint: nothing was saved")
-        return 128 + stop.number
+        code, line = error.exit_code, " ".join(str(error).split())
+        if not is_first:
+            # Their launcher ends all processes with the first that fails, and only the first one has a voice.
+            time.sleep(_HEAD_START)
+    except StoppedEarlyError as stop:
+        code, line = 128 + stop.number, "stopped at once, before a first checkpoint: nothing was saved"
     except KeyboardInterrupt:
-        say("stopped before anything was begun")
-        return 128 + signal.SIGINT
+        code, line = 128 + signal.SIGINT, "stopped before anything was begun"
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-class _StoppedEarlyError(BaseException):
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], int]]:
-    """Collect SIGINT and SIGTERM; before the run has begun they end the process at once."""
-    received = 0
-    begun = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal received
-        if not begun or received:
-            raise _StoppedEarlyError(number)
-        received = number
-
-    def begin() -> int:
-        nonlocal begun
-        begun = True
-        return received
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield begin
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if is_first:
+        print(f"{prog}: {line}", file=sys.stderr)
+    return code
 
 
 class RunOf(Protocol):
@@ -210,7 +181,7 @@ def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[
 
     Of several processes the first one shows and prints, and all stop after the same step.
     """
-    with _stop_signals() as begin, joined(from_environment()) as processes, _explained():
+    with stop_signals() as signals, joined(from_environment()) as processes, _explained():
         # Torch takes seconds to import: from here on a signal is answered with a line.
         progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not processes.is_first)
         events = events_of(processes=processes)
@@ -223,13 +194,18 @@ def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[
                 if processes.is_first:
                     _finish(event)
                 continue
-            stopped = processes.largest(begin())
+            stopped = processes.largest(signals.begin())
             if stopped:
-                events.close()  # type: ignore[attr-defined]
                 words = _launched([*_without_steering(argv), "-resume"], processes)
-                progress.say(f"stopped and saved; go on with: {shlex.join(words)}")
+                processes.in_turn(partial(_stop, events, progress, words, signals))
                 return 128 + stopped
     return 0
+
+
+def _stop(events: Iterator[Event], progress: Progress, words: list[str], signals: Signals) -> None:
+    events.close()  # type: ignore[attr-defined]
+    progress.say(f"stopped and saved; go on with: {shlex.join(words)}")
+    signals.end()
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dadarts.errors import DadartsError, InputError, RunError
@@ -135,17 +136,16 @@ class Processes:
 
     def _told(self) -> DadartsError:
         """What another process ended with."""
-        code, text = 0, ""
-        if self.store.check([_ERROR]):
-            word, text = self.store.get(_ERROR).decode().split(" ", 1)
-            code = int(word)
-        if code == InputError.exit_code:
-            return InputError(text)
-        return RunError(text or "another process of this run has ended; the last checkpoint is kept")
+        # The store itself may have ended with the process that held it.
+        with suppress(RuntimeError):
+            if self.store.check([_ERROR]):
+                code, text = self.store.get(_ERROR).decode().split(" ", 1)
+                return InputError(text) if int(code) == InputError.exit_code else RunError(text)
+        return RunError("another process of this run has ended; the last checkpoint is kept")
 
     def tell(self, error: DadartsError) -> None:
         """Say to the other processes why this one ends; who tells first is heard."""
-        if self.store is not None:
+        with suppress(RuntimeError):
             self.store.compare_set(_ERROR, "", f"{error.exit_code} {error}")
 
 
@@ -177,6 +177,9 @@ def joined(processes: Processes) -> Iterator[Processes]:
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
+    # Default arguments in there take hold of a group that exists when it is imported, as optimizers do: the group's
+    # threads would then outlive the interpreter and abort the process.
+    import_module("torch.distributed.nn.functional")
     store, _, _ = next(iter(rendezvous("env://", timeout=_PATIENCE)))
     connected = replace(processes, store=PrefixStore("dadarts", store))
     distributed.init_process_group(

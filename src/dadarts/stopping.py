@@ -1,0 +1,54 @@
+"""How SIGINT and SIGTERM stop a run: after the step at hand, or at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StoppedEarlyError(BaseException):
+    """A signal that asks for an end at once: before the run has begun, or the second one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Signals:
+    """The signals that have come. Until `begin` one ends the process at once, and after `end` none does anything."""
+
+    def __init__(self) -> None:
+        self._received = 0
+        self._begun = False
+        self._over = False
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """What is called when a signal comes."""
+        if self._over:
+            return
+        if not self._begun or self._received:
+            raise StoppedEarlyError(number)
+        self._received = number
+
+    def begin(self) -> int:
+        """From now on a signal waits for the next call, which returns it; 0 is none."""
+        self._begun = True
+        return self._received
+
+    def end(self) -> None:
+        """All is saved and said."""
+        self._over = True
+
+
+@contextmanager
+def stop_signals() -> Iterator[Signals]:
+    """Collect SIGINT and SIGTERM for a while."""
+    signals = Signals()
+    before = {number: signal.signal(number, signals.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,412 @@
+"""Several processes compute what one does: the same sums, files and refusals, whoever is stopped or killed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dadarts import compute, foundation
+from dadarts.config import SearchConfig
+from dadarts.data import Augmentation, InMemory, Loader
+from dadarts.engines import pick_engine
+from dadarts.errors import InputError, RunError
+from dadarts.network import DropPath
+from dadarts.ops import BatchNorm, Noise, synchronise
+from dadarts.processes import ALONE, LAUNCHER, Processes, from_environment, joined
+from dadarts.runfolder import RunFolder
+from dadarts.seeds import generator
+from tests.commands import (
+    TINIEST,
+    TINY_TRAINING,
+    Outcome,
+    Running,
+    alphas,
+    augment,
+    call,
+    check_refusal,
+    column,
+    history,
+    result_of_search,
+    script,
+    search,
+    spawn,
+    succeed,
+    without_pictures,
+)
+from tests.nets import build_supernet, macro_of, tiny_space
+
+DADARTS = ["-hd_on_weights", "-topk_on_alphas", "-dal_on_alphas", "-print_freq", "1"]
+SEARCH = [*TINIEST, *DADARTS]
+LONGER = [*SEARCH[: SEARCH.index("0.1")], "0.25", *SEARCH[SEARCH.index("0.1") + 1 :], "-hessian_eigenvalue"]
+"""Two epochs of 11 steps."""
+SEARCH_RUN = Path("runs/search/it")
+
+RankOf = Callable[[Processes], Any]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+
+
+def environment(rank: int, count: int, port: int) -> dict[str, str]:
+    """What ``torch.distributed.run`` tells a process."""
+    return {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def in_two(compute_part: RankOf, folder: Path) -> list[Any]:
+    """What a function returns in each of two joined processes."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch._dynamo", "tests.test_processes"])
+    port = free_port()
+    ranks = [
+        context.Process(target=_rank, args=(compute_part, environment(rank, 2, port), folder / f"{rank}.pt"))
+        for rank in range(2)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(60)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+def _rank(compute_part: RankOf, variables: dict[str, str], path: Path) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(variables)
+    with joined(from_environment()) as here:
+        torch.save(compute_part(here), path)
+
+
+def pair(door: str, words: list[str], folder: Path) -> list[Running]:
+    """A command in two processes, as the launcher starts them."""
+    port = free_port()
+    folders = [folder / f"rank{rank}" for rank in range(2)]
+    for place in folders:
+        place.mkdir(exist_ok=True)
+    words = ["-runs_dir", str(folder / "runs"), *words]
+    return [Running(door, words, place, environment(rank, 2, port)) for rank, place in enumerate(folders)]
+
+
+def finish(running: list[Running]) -> list[int]:
+    return [process.end() for process in running]
+
+
+def batch_norms() -> Iterator[tuple[str, BatchNorm, Tensor, Tensor]]:
+    """Norms of every kind, a batch of six for each, far from mean 0, and the gradient of its output."""
+    for channels in (3, 12):
+        for affine in (False, True):
+            for layout in (torch.contiguous_format, torch.channels_last):
+                draw = generator(channels, "norm")
+                norm = BatchNorm(channels, affine=affine, track_running_stats=affine).double()
+                for parameter in norm.parameters():
+                    nn.init.normal_(parameter, generator=draw)
+                x, g = 5 + torch.randn((2, 6, channels, 5, 4), generator=draw, dtype=torch.float64)
+                yield f"{channels} {affine} {layout}", norm, x.contiguous(memory_format=layout), g
+
+
+def passed(norm: nn.Module, x: Tensor, g: Tensor) -> dict[str, Tensor]:
+    """Output, gradients and buffers of a pass."""
+    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    y = norm(x)
+    y.backward(g)
+    found = {"y": y.detach(), "x": x.grad, **norm.state_dict()}
+    found |= {f"{name} gradient": parameter.grad for name, parameter in norm.named_parameters()}
+    return {name: tensor.clone() for name, tensor in found.items() if tensor is not None}
+
+
+def passed_by_shares(here: Processes) -> dict[str, dict[str, Tensor]]:
+    found = {}
+    for name, norm, x, g in batch_norms():
+        synchronise(norm, here)
+        share = here.share(len(x))
+        found[name] = passed(norm, x[share], g[share])
+    return found
+
+
+def test_batch_norm_over_two_processes_is_that_of_the_joined_batch(tmp_path: Path) -> None:
+    shares = in_two(passed_by_shares, tmp_path)
+    for name, norm, x, g in batch_norms():
+        oracle = nn.BatchNorm2d(norm.num_features, affine=norm.affine, track_running_stats=norm.affine).double()
+        oracle.load_state_dict(norm.state_dict())
+        for what, expected in passed(oracle, x, g).items():
+            parts = [share[name][what] for share in shares]
+            if what in ("x", "y"):
+                found = torch.cat(parts)
+                assert all(part.is_contiguous(memory_format=torch.channels_last) for part in parts) or (
+                    "contiguous_format" in name
+                )
+            elif "gradient" in what:
+                # Each process has the gradient of the sum of losses through its own pictures.
+                found = parts[0] + parts[1]
+            else:
+                assert torch.equal(*parts)
+                found = parts[0]
+            torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11, msg=f"{name}: {what}")
+
+
+def test_in_evaluation_mode_a_process_normalises_its_own_batch() -> None:
+    norm = BatchNorm(4, affine=False, track_running_stats=False)
+    synchronise(norm, Processes(1, 2))
+    x = torch.randn((4, 4, 3, 3), generator=generator("evaluated"))
+    # No process is joined: whoever asked another for its statistics would fail.
+    torch.testing.assert_close(norm.eval()(x), nn.BatchNorm2d(4, affine=False, track_running_stats=False)(x))
+
+
+def shared(here: Processes) -> dict[str, Any]:
+    """What the first process, and then what each, makes of tensors and numbers."""
+    like = torch.arange(24.0).view(1, 2, 3, 4).contiguous(memory_format=torch.channels_last)
+    averaged = here.averaged([like * (1 + here.rank), torch.tensor(float(here.rank))])
+    assert averaged[0].stride() == like.stride()
+    order = here.in_turn(lambda: here.rank)
+    return {
+        "averaged": averaged,
+        "summed": here.summed(torch.tensor([1, here.rank])),
+        "gathered": here.gathered(torch.tensor(here.rank)),
+        "largest": here.largest(3 * here.rank),
+        "order": order,
+    }
+
+
+def test_what_processes_exchange(tmp_path: Path) -> None:
+    first, second = in_two(shared, tmp_path)
+    for found in (first, second):
+        assert torch.equal(found["averaged"][0], 1.5 * torch.arange(24.0).view(1, 2, 3, 4))
+        assert found["averaged"][1] == 0.5
+        assert found["summed"].tolist() == [2, 1]
+        assert found["gathered"].tolist() == [0, 1]
+        assert found["largest"] == 3
+    assert (first["order"], second["order"]) == (0, 1)
+
+
+def told(here: Processes) -> str:
+    """What the second process refuses reaches the first, which only notices that it has gone."""
+    if not here.is_first:
+        here.tell(InputError("the picture is damaged"))
+        return "told"
+    with pytest.raises(InputError, match="the picture is damaged"):
+        here.largest(0)
+    return "heard"
+
+
+def test_the_error_that_ended_another_process_is_heard(tmp_path: Path) -> None:
+    assert in_two(told, tmp_path) == ["heard", "told"]
+
+
+def test_alone_nothing_is_exchanged() -> None:
+    tensor = torch.ones(2)
+    assert ALONE.averaged([tensor])[0] is tensor
+    assert ALONE.summed(tensor) is tensor
+    assert ALONE.gathered(tensor).shape == (1, 2)
+    assert ALONE.share(5) == slice(0, 5)
+    assert from_environment({}) is ALONE
+    assert from_environment({"RANK": "0", "WORLD_SIZE": "1"}) is ALONE
+
+
+def test_processes_on_several_machines_are_refused() -> None:
+    with pytest.raises(InputError, match="several machines"):
+        from_environment({"RANK": "2", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"})
+
+
+def loader(here: Processes, augment: Augmentation | None, workers: int = 0) -> Loader:
+    draw = generator("pictures")
+    pictures = InMemory(torch.randint(256, (21, 1, 8, 8), dtype=torch.uint8, generator=draw), torch.arange(21) % 3)
+    return Loader(pictures, torch.arange(21), 4, (0.5,), (0.2,), 7, "train", augment, workers=workers, processes=here)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_shares_of_augmented_batches_are_the_batch_of_one_process(workers: int) -> None:
+    augment = Augmentation.standard((1, 8, 8), flip=True, cutout=3)
+    whole = list(loader(ALONE, augment).epoch(1, start=2))
+    shares = [list(loader(Processes(rank, 2), augment, workers).epoch(1, start=2)) for rank in range(2)]
+    assert len(whole) == len(shares[0]) == 3
+    for expected, *parts in zip(whole, *shares, strict=True):
+        assert torch.equal(torch.cat([part.images for part in parts]), expected.images)
+        assert torch.equal(torch.cat([part.labels for part in parts]), expected.labels)
+        assert {part.key for part in parts} == {expected.key}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("count", [1, 2, 4, 7])
+def test_every_whole_batch_is_dealt_once_in_equally_many_rounds(count: int, workers: int) -> None:
+    whole = list(loader(ALONE, None).epoch(0))
+    dealt = [list(loader(Processes(rank, count), None, workers).dealt()) for rank in range(count)]
+    assert {len(rounds) for rounds in dealt} == {-(-len(whole) // count)}
+    found = {step: batch for rounds in dealt for step, batch in rounds if batch is not None}
+    assert sorted(found) == list(range(len(whole)))
+    for step, batch in found.items():
+        assert torch.equal(batch.images, whole[step].images)
+        assert batch.key == whole[step].key
+
+
+def test_noise_and_drop_path_are_shares_of_one_draw() -> None:
+    x = torch.ones((6, 2, 4, 4))
+    noise = Noise(2)
+    whole, dropped = noise(x), DropPath(0.5, generator("drop"))(x)
+    for rank in range(3):
+        here = Processes(rank, 3)
+        synchronise(noise, here)
+        part = here.share(6)
+        assert torch.equal(noise(x[part]), whole[part])
+        assert torch.equal(DropPath(0.5, generator("drop"), here)(x[part]), dropped[part])
+    assert torch.equal(noise.eval()(x), whole)
+
+
+def test_engines_threads_and_devices_of_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    two, cpu = Processes(1, 2), torch.device("cpu")
+    supernet = build_supernet(tiny_space("darts"), macro_of())
+    engine = pick_engine("auto", supernet, cpu, two)
+    assert engine.name == "reference"
+    assert engine.note is not None
+    with pytest.raises(InputError, match="-engine reference"):
+        pick_engine("native", supernet, cpu, two)
+    config = SearchConfig(name="it", dataset="digits", device="auto", gpus="2,5")
+    monkeypatch.setattr(compute, "_cores", lambda: 8)
+    assert compute.pick_threads(config, 1024, 16, 64) == 8
+    assert compute.pick_threads(config, 1024, 16, 64, two) == 4
+    assert compute.pick_threads(config, 1024, 16, 16, two) == 1
+    with pytest.raises(InputError, match=r"run python -m torch\.distributed\.run --nproc_per_node 2 search\.py"):
+        compute.pick_device(config)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 6)
+    assert compute.pick_device(config, two) == torch.device("cuda", 5)
+    assert compute.pick_device(config.model_copy(update={"gpus": None}), two) == torch.device("cuda", 1)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="this machine has 1"):
+        compute.pick_device(config.model_copy(update={"gpus": None}), Processes(0, 2))
+
+
+def test_a_batch_without_equal_shares_is_refused_before_data_is_read() -> None:
+    config = SearchConfig(name="it", dataset="nowhere", batch_size=15)
+    with pytest.raises(InputError, match=r"-batch_size 15 .* give a multiple of 2"):
+        foundation.lay(config, Processes(0, 2))
+
+
+def test_two_processes_under_the_launcher_search_as_one_does() -> None:
+    outcome = spawn(sys.executable, *LAUNCHER[1:], "2", *script("search.py")[1:], "-name", "it", *LONGER)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == (SEARCH_RUN / "genotype.txt").read_text(), "one process prints, once"
+    assert outcome.err.count("epoch 1/2  step 11/11") == 1
+    succeed(search, "-name", "one", *LONGER, "-engine", "reference")
+    one = SEARCH_RUN.with_name("one")
+    assert (one / "genotype.txt").read_text() == outcome.out
+    assert files(SEARCH_RUN) == files(one)
+    versions = json.loads((SEARCH_RUN / "config.json").read_text())["versions"]
+    assert versions["processes"] == 2
+    # 22 steps of Adam, whose updates are alpha_lr (3e-4) in size whatever the gradient's is: a wrong gradient moves an
+    # alpha by 1e-4 and more. Float32 gives relative errors of about 1e-6 in a gradient, of which a step makes 3e-10.
+    for name, expected in alphas(one).items():
+        np.testing.assert_allclose(alphas(SEARCH_RUN)[name], expected, rtol=0, atol=1e-6)
+    for name in ("train_loss", "valid_loss", "hessian_eigenvalue"):
+        assert column(SEARCH_RUN, name) == pytest.approx(column(one, name), rel=1e-3)
+    assert column(SEARCH_RUN, "train_top1") == pytest.approx(column(one, "train_top1"), abs=0.01)
+
+
+def files(run: Path) -> set[str]:
+    return {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tensorboard" not in path.parts}
+
+
+def test_stopped_killed_and_resumed_two_processes_come_to_the_same_bits(tmp_path: Path) -> None:
+    words = ["-name", "it", *SEARCH, "-checkpoint_minutes", "0"]
+    assert finish(pair("search", ["-name", "whole", *SEARCH], tmp_path)) == [0, 0]
+    running = pair("search", words, tmp_path)
+    running[0].wait_for("  step 2/")
+    assert running[1].stop(signal.SIGTERM) == 143, running[1].err
+    assert running[0].end() == 143, "all stop after the same step, whichever is asked"
+    assert running[1].err == ""
+    advice = running[0].err.splitlines()[-1].split("go on with: ")[1]
+    assert shlex.split(advice)[: len(LAUNCHER) + 4] == [
+        *LAUNCHER,
+        "2",
+        "search.py",
+        "-runs_dir",
+        str(tmp_path / "runs"),
+    ]
+    outcome = call(search, "-name", "it", "-resume")
+    check_refusal(outcome)
+    assert "2 in the run and 1 here; start it with python -m torch.distributed.run --nproc_per_node 2" in outcome.err
+    running = pair("search", [*words, "-resume"], tmp_path)
+    running[0].wait_for("epoch 2/2  step 1/")
+    assert running[1].stop(signal.SIGKILL) == -signal.SIGKILL
+    assert running[0].end() == 1
+    assert "another process of this run has ended; the last checkpoint is kept" in running[0].err
+    running = pair("search", [*words, "-resume"], tmp_path)
+    assert finish(running) == [0, 0], running[0].err
+    assert (running[1].out, running[1].err) == ("", "")
+    assert result_of_search(SEARCH_RUN) == result_of_search(SEARCH_RUN.with_name("whole"))
+
+
+def test_a_search_in_one_process_is_not_resumed_in_two() -> None:
+    folder = RunFolder(SEARCH_RUN)
+    SEARCH_RUN.mkdir(parents=True)
+    folder.write_config({}, {"threads": 1})
+    folder.refuse_other_processes(ALONE)
+    with pytest.raises(InputError, match="1 in the run and 2 here; start it as one process"):
+        folder.refuse_other_processes(Processes(0, 2))
+
+
+def test_a_refusal_is_said_by_the_first_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = pair("search", ["-name", "it", *TINIEST[:-2], "-search_space", "darts", "-engine", "native"], tmp_path)
+    assert running[0].end() == 2
+    # The other one leaves the first to speak, and is ended by the launcher meanwhile.
+    assert running[1].stop(signal.SIGKILL) == -signal.SIGKILL
+    check_refusal(Outcome(2, running[0].out, running[0].err))
+    assert "-engine native" in running[0].err
+    assert (running[1].out, running[1].err) == ("", "")
+    assert not SEARCH_RUN.exists()
+
+
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    words = [*TINY_TRAINING, "-drop_path_prob", "0.3", "-valid_fraction", "0.2"]
+    running = pair("augment", ["-name", "it", *words], tmp_path)
+    assert finish(running) == [0, 0], running[0].err
+    succeed(augment, "-name", "one", *words)
+    two, one = Path("runs/augment/it"), Path("runs/augment/one")
+    assert files(two) == files(one)
+    assert (running[1].out, running[1].err) == ("", "")
+    assert float(running[0].out) == pytest.approx(json.loads((one / "metrics.json").read_text())["test_top1"], abs=0.01)
+    for name in ("train_loss", "valid_loss"):
+        assert column(two, name) == pytest.approx(column(one, name), rel=1e-4)
+    assert len(history(two)) == 2
+
+
+def test_without_the_process_that_held_their_store_the_loss_is_still_one_line() -> None:
+    class Gone:
+        def check(self, keys: list[str]) -> bool:
+            raise RuntimeError("connection refused")
+
+        def compare_set(self, *words: str) -> None:
+            raise RuntimeError("connection refused")
+
+    here = Processes(1, 2, Gone())
+    here.tell(RunError("it is full"))
+    with pytest.raises(RunError, match="another process of this run has ended"), here._connected():
+        raise RuntimeError("Connection closed by peer")

@@ -77,7 +77,7 @@ SEED_TRAINING = (
 """The training on the original's page."""
 
 IMPORTED_BEFORE_FORKING = [
-    *("torch._dynamo", "torch.utils.tensorboard", "sklearn.datasets"),
+    *("torch._dynamo", "torch.distributed.nn.functional", "torch.utils.tensorboard", "sklearn.datasets"),
     *("dadarts.search_loop", "dadarts.train_loop"),
 ]
 

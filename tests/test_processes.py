@@ -29,6 +29,7 @@ from dadarts.processes import ALONE, LAUNCHER, Processes, from_environment, join
 from dadarts.runfolder import RunFolder
 from dadarts.seeds import generator
 from tests.commands import (
+    IMPORTED_BEFORE_FORKING,
     TINIEST,
     TINY_TRAINING,
     Outcome,
@@ -49,9 +50,19 @@ from tests.commands import (
 from tests.nets import build_supernet, macro_of, tiny_space
 
 DADARTS = ["-hd_on_weights", "-topk_on_alphas", "-dal_on_alphas", "-print_freq", "1"]
-SEARCH = [*TINIEST, *DADARTS]
-LONGER = [*SEARCH[: SEARCH.index("0.1")], "0.25", *SEARCH[SEARCH.index("0.1") + 1 :], "-hessian_eigenvalue"]
-"""Two epochs of 11 steps."""
+
+
+def of_one_epoch(portion: str) -> list[str]:
+    """The tiniest DADARTS search, of one epoch over a portion of the digits."""
+    changed = {"-epochs": "1", "-dataset_portion": portion}
+    values = [changed.get(flag, word) for flag, word in zip(["", *TINIEST], TINIEST, strict=False)]
+    return [*values, *DADARTS]
+
+
+SHORT = of_one_epoch("0.1")
+"""Four steps."""
+LONG = [*of_one_epoch("0.46"), "-hessian_eigenvalue"]
+"""Twenty steps."""
 SEARCH_RUN = Path("runs/search/it")
 
 RankOf = Callable[[Processes], Any]
@@ -85,7 +96,7 @@ def free_port() -> int:
 def in_two(compute_part: RankOf, folder: Path) -> list[Any]:
     """What a function returns in each of two joined processes."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch._dynamo", "tests.test_processes"])
+    context.set_forkserver_preload(IMPORTED_BEFORE_FORKING)
     port = free_port()
     ranks = [
         context.Process(target=_rank, args=(compute_part, environment(rank, 2, port), folder / f"{rank}.pt"))
@@ -114,6 +125,12 @@ def pair(door: str, words: list[str], folder: Path) -> list[Running]:
         place.mkdir(exist_ok=True)
     words = ["-runs_dir", str(folder / "runs"), *words]
     return [Running(door, words, place, environment(rank, 2, port)) for rank, place in enumerate(folders)]
+
+
+def is_silent(process: Running) -> bool:
+    """Whether it said nothing; torch itself may log that the first process, which holds their store here, has gone."""
+    words = ("search.py:", "augment.py:", "note:", "epoch", "search on", "saved")
+    return not process.out and not any(word in process.err for word in words)
 
 
 def finish(running: list[Running]) -> list[int]:
@@ -283,16 +300,16 @@ def test_noise_and_drop_path_are_shares_of_one_draw() -> None:
 def test_engines_threads_and_devices_of_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     two, cpu = Processes(1, 2), torch.device("cpu")
     supernet = build_supernet(tiny_space("darts"), macro_of())
-    engine = pick_engine("auto", supernet, cpu, two)
-    assert engine.name == "reference"
-    assert engine.note is not None
-    with pytest.raises(InputError, match="-engine reference"):
-        pick_engine("native", supernet, cpu, two)
+    engine = pick_engine("auto", supernet, cpu, processes=two)
+    assert engine.name == "torch"
+    assert engine.why == "native kernels are for one process"
+    with pytest.raises(InputError, match="-engine torch"):
+        pick_engine("native", supernet, cpu, processes=two)
     config = SearchConfig(name="it", dataset="digits", device="auto", gpus="2,5")
     monkeypatch.setattr(compute, "_cores", lambda: 8)
-    assert compute.pick_threads(config, 1024, 16, 64) == 8
-    assert compute.pick_threads(config, 1024, 16, 64, two) == 4
-    assert compute.pick_threads(config, 1024, 16, 16, two) == 1
+    assert compute.pick_threads(config, 1024, 16, 64).count == 8
+    assert compute.pick_threads(config, 1024, 16, 64, two).count == 4
+    assert compute.pick_threads(config, 1024, 16, 16, two).count == 1
     with pytest.raises(InputError, match=r"run python -m torch\.distributed\.run --nproc_per_node 2 search\.py"):
         compute.pick_device(config)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -311,17 +328,17 @@ def test_a_batch_without_equal_shares_is_refused_before_data_is_read() -> None:
 
 
 def test_two_processes_under_the_launcher_search_as_one_does() -> None:
-    outcome = spawn(sys.executable, *LAUNCHER[1:], "2", *script("search.py")[1:], "-name", "it", *LONGER)
+    outcome = spawn(sys.executable, *LAUNCHER[1:], "2", *script("search.py")[1:], "-name", "it", *LONG)
     assert outcome.code == 0, outcome.err
     assert outcome.out == (SEARCH_RUN / "genotype.txt").read_text(), "one process prints, once"
-    assert outcome.err.count("epoch 1/2  step 11/11") == 1
-    succeed(search, "-name", "one", *LONGER, "-engine", "reference")
+    assert outcome.err.count("epoch 1/1  step 20/20") == 1
+    succeed(search, "-name", "one", *LONG, "-engine", "reference")
     one = SEARCH_RUN.with_name("one")
     assert (one / "genotype.txt").read_text() == outcome.out
     assert files(SEARCH_RUN) == files(one)
     versions = json.loads((SEARCH_RUN / "config.json").read_text())["versions"]
     assert versions["processes"] == 2
-    # 22 steps of Adam, whose updates are alpha_lr (3e-4) in size whatever the gradient's is: a wrong gradient moves an
+    # 20 steps of Adam, whose updates are alpha_lr (3e-4) in size whatever the gradient's is: a wrong gradient moves an
     # alpha by 1e-4 and more. Float32 gives relative errors of about 1e-6 in a gradient, of which a step makes 3e-10.
     for name, expected in alphas(one).items():
         np.testing.assert_allclose(alphas(SEARCH_RUN)[name], expected, rtol=0, atol=1e-6)
@@ -335,13 +352,13 @@ def files(run: Path) -> set[str]:
 
 
 def test_stopped_killed_and_resumed_two_processes_come_to_the_same_bits(tmp_path: Path) -> None:
-    words = ["-name", "it", *SEARCH, "-checkpoint_minutes", "0"]
-    assert finish(pair("search", ["-name", "whole", *SEARCH], tmp_path)) == [0, 0]
+    words = ["-name", "it", *SHORT, "-checkpoint_minutes", "0"]
+    assert finish(pair("search", ["-name", "whole", *SHORT], tmp_path)) == [0, 0]
     running = pair("search", words, tmp_path)
-    running[0].wait_for("  step 2/")
+    running[0].wait_for("  step 1/")
     assert running[1].stop(signal.SIGTERM) == 143, running[1].err
     assert running[0].end() == 143, "all stop after the same step, whichever is asked"
-    assert running[1].err == ""
+    assert is_silent(running[1])
     advice = running[0].err.splitlines()[-1].split("go on with: ")[1]
     assert shlex.split(advice)[: len(LAUNCHER) + 4] == [
         *LAUNCHER,
@@ -354,13 +371,13 @@ def test_stopped_killed_and_resumed_two_processes_come_to_the_same_bits(tmp_path
     check_refusal(outcome)
     assert "2 in the run and 1 here; start it with python -m torch.distributed.run --nproc_per_node 2" in outcome.err
     running = pair("search", [*words, "-resume"], tmp_path)
-    running[0].wait_for("epoch 2/2  step 1/")
+    running[0].wait_for("  step 3/")
     assert running[1].stop(signal.SIGKILL) == -signal.SIGKILL
     assert running[0].end() == 1
     assert "another process of this run has ended; the last checkpoint is kept" in running[0].err
     running = pair("search", [*words, "-resume"], tmp_path)
     assert finish(running) == [0, 0], running[0].err
-    assert (running[1].out, running[1].err) == ("", "")
+    assert is_silent(running[1])
     assert result_of_search(SEARCH_RUN) == result_of_search(SEARCH_RUN.with_name("whole"))
 
 
@@ -380,7 +397,7 @@ def test_a_refusal_is_said_by_the_first_process_alone(tmp_path: Path, monkeypatc
     assert running[1].stop(signal.SIGKILL) == -signal.SIGKILL
     check_refusal(Outcome(2, running[0].out, running[0].err))
     assert "-engine native" in running[0].err
-    assert (running[1].out, running[1].err) == ("", "")
+    assert is_silent(running[1])
     assert not SEARCH_RUN.exists()
 
 
@@ -391,7 +408,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     succeed(augment, "-name", "one", *words)
     two, one = Path("runs/augment/it"), Path("runs/augment/one")
     assert files(two) == files(one)
-    assert (running[1].out, running[1].err) == ("", "")
+    assert is_silent(running[1])
     assert float(running[0].out) == pytest.approx(json.loads((one / "metrics.json").read_text())["test_top1"], abs=0.01)
     for name in ("train_loss", "valid_loss"):
         assert column(two, name) == pytest.approx(column(one, name), rel=1e-4)

@@ -2,8 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+PEERS := .venv-peers
+PEERS_STAMP := $(PEERS)/.set-up
 
-.PHONY: setup demo test lint types layers tests bench clean
+.PHONY: setup demo test lint types layers tests bench bench-peers clean
 
 setup: $(STAMP)
 
@@ -34,5 +36,15 @@ tests: setup
 bench: setup
 	$(BIN)/python -m benchmarks.engine
 
+bench-peers: setup $(PEERS_STAMP)
+	$(BIN)/python -m benchmarks.peers --python $(PEERS)/bin/python
+
+# nni 3.0 imports pkg_resources, which setuptools 81 no longer has.
+$(PEERS_STAMP):
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		nni==3.0 torch==2.13.0 "setuptools<81" pytorch_lightning
+	touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)

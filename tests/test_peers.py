@@ -1,0 +1,53 @@
+"""The comparison with nni, as far as it goes without nni."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers.__main__ import ROOT, started
+from benchmarks.peers.table import Round, summary
+from benchmarks.peers.task import Task
+
+PYTHON = Path(sys.executable)
+NNI_WEIGHTS = 1_930_522
+"""Of nni 3.0's supernet with 16 channels and 8 cells, without batch norm's and alphas."""
+FACTS = {"weights": NNI_WEIGHTS, "alphas": 224}
+
+
+def test_own_search_has_the_weights_of_nni_and_steps_when_told_to() -> None:
+    with started("dadarts", PYTHON, Task(batch=10, steps=2)) as ours:
+        assert {name: ours.facts[name] for name in FACTS} == FACTS
+        assert all(ours.step() > 0 for _ in range(2))
+    assert ours.process.poll() == 0
+
+
+def test_contestant_that_fails_says_why() -> None:
+    with (
+        pytest.raises(SystemExit, match=r"(?s)nni ended too early:.*No module named 'nni'"),
+        started("nni", PYTHON, Task(batch=2, steps=2)),
+    ):
+        pass
+
+
+def test_ratio_is_that_of_whole_epochs() -> None:
+    rounds = [Round([4.0, 8.0], [1.0, 2.0], FACTS, FACTS), Round([6.0, 12.0], [1.0, 2.0], FACTS, FACTS)]
+    found = summary([*rounds, rounds[0]], Task(batch=3))
+    assert (found["ratio"], found["low"], found["high"]) == (4.0, 4.0, 6.0)
+    assert found["seconds_per_step"] == {"nni": 7.0, "dadarts": 1.5}
+    assert found["images_per_second"]["dadarts"] == 4.0
+
+
+def test_what_runs_in_the_environment_of_a_peer_needs_nothing_of_dadarts() -> None:
+    code = "import sys, benchmarks.peers.task; sys.exit('dadarts' in sys.modules)"
+    assert subprocess.run([PYTHON, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_environment_that_is_not_there_is_refused() -> None:
+    words = [str(PYTHON), "-m", "benchmarks.peers", "--python", "nowhere/python"]
+    done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "make bench-peers builds" in done.stderr

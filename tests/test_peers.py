@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.peers.__main__ import ROOT, started
 from benchmarks.peers.table import Round, summary
-from benchmarks.peers.task import Task
+from benchmarks.peers.task import Step, Task
 
 PYTHON = Path(sys.executable)
 NNI_WEIGHTS = 1_930_522
@@ -21,7 +21,7 @@ FACTS = {"weights": NNI_WEIGHTS, "alphas": 224}
 def test_own_search_has_the_weights_of_nni_and_steps_when_told_to() -> None:
     with started("dadarts", PYTHON, Task(batch=10, steps=2)) as ours:
         assert {name: ours.facts[name] for name in FACTS} == FACTS
-        assert all(ours.step() > 0 for _ in range(2))
+        assert all(min(step.seconds, step.cpu_seconds) > 0 for step in (ours.step(), ours.step()))
     assert ours.process.poll() == 0
 
 
@@ -33,11 +33,17 @@ def test_contestant_that_fails_says_why() -> None:
         pass
 
 
+def _steps(*seconds: float) -> list[Step]:
+    return [Step(each, each / 2) for each in seconds]
+
+
 def test_ratio_is_that_of_whole_epochs() -> None:
-    rounds = [Round([4.0, 8.0], [1.0, 2.0], FACTS, FACTS), Round([6.0, 12.0], [1.0, 2.0], FACTS, FACTS)]
-    found = summary([*rounds, rounds[0]], Task(batch=3))
+    slow, slower = (Round(_steps(first, 2 * first), _steps(1.0, 2.0), FACTS, FACTS) for first in (4.0, 6.0))
+    found = summary([slow, slower, slow], Task(batch=3))
     assert (found["ratio"], found["low"], found["high"]) == (4.0, 4.0, 6.0)
+    assert (found["cpu_ratio"], found["cpu_low"], found["cpu_high"]) == (4.0, 4.0, 6.0)
     assert found["seconds_per_step"] == {"nni": 7.0, "dadarts": 1.5}
+    assert found["cpu_seconds_per_step"] == {"nni": 3.5, "dadarts": 0.75}
     assert found["images_per_second"]["dadarts"] == 4.0
 
 

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from benchmarks.engine.__main__ import RESULTS, machine_name
 from benchmarks.peers.table import Round, summary, table
-from benchmarks.peers.task import Task
+from benchmarks.peers.task import Step, Task
 
 ROOT = Path(__file__).parents[2]
 MODULES = {"dadarts": "benchmarks.peers.dadarts_search", "nni": "benchmarks.peers.nni_darts"}
@@ -44,12 +44,12 @@ class Contestant:
         self.said = said
         self.facts = self._reply()
 
-    def step(self) -> float:
-        """Take a step. Returns its seconds, loading included."""
+    def step(self) -> Step:
+        """Take a step. Returns what it took, loading included."""
         # Where its process has ended, its reply is missing too, and that is what is reported.
         with suppress(BrokenPipeError):
             print(file=self.process.stdin, flush=True)
-        return float(self._reply()["seconds"])
+        return Step(**self._reply())
 
     def _reply(self) -> dict[str, Any]:
         assert self.process.stdout is not None  # noqa: S101 -- it is a pipe
@@ -77,7 +77,7 @@ def started(name: str, python: Path, task: Task) -> Iterator[Contestant]:
 
 
 def one_round(pythons: Mapping[str, Path], task: Task, warm_up: int) -> Round:
-    """Seconds of every step of an epoch, by turns, after steps that are not counted."""
+    """Every step of an epoch, by turns, after steps that are not counted."""
     with (
         started("nni", pythons["nni"], task) as theirs,
         started("dadarts", pythons["dadarts"], task) as ours,
@@ -106,7 +106,7 @@ def main() -> None:
     rounds = []
     for number in range(1, args.rounds + 1):
         rounds.append(one_round(pythons, task, args.warm_up))
-        print(f"round {number} of {args.rounds}: nni takes {rounds[-1].ratio:.2f} times as long", flush=True)
+        print(f"round {number} of {args.rounds}: nni takes {rounds[-1].ratio():.2f} times as long", flush=True)
     found = {
         "machine": machine_name(task.threads),
         "platform": platform.platform(),

@@ -4,41 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
-from benchmarks.peers.task import Task
+from benchmarks.peers.task import Step, Task
 
 COMMAND = "make bench-peers"
 
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds of the counted steps of one epoch in both searches, and what each said of itself."""
+    """The counted steps of one epoch in both searches, and what each said of itself."""
 
-    theirs: Sequence[float]
-    ours: Sequence[float]
+    theirs: Sequence[Step]
+    ours: Sequence[Step]
     their_facts: Mapping[str, Any]
     our_facts: Mapping[str, Any]
 
-    @property
-    def ratio(self) -> float:
-        """How many times as long the peer takes for the same steps."""
-        return sum(self.theirs) / sum(self.ours)
+    def ratio(self, clock: str = "seconds") -> float:
+        """How many times as long the peer takes for the same steps, by either clock of a step."""
+        return _sum(self.theirs, clock) / _sum(self.ours, clock)
 
 
 def summary(rounds: Sequence[Round], task: Task) -> dict[str, Any]:
     """Means over all steps, and the ratio of the rounds: median, lowest, highest."""
-    ratios = [each.ratio for each in rounds]
-    theirs = mean(seconds for each in rounds for seconds in each.theirs)
-    ours = mean(seconds for each in rounds for seconds in each.ours)
+    ratios = [each.ratio() for each in rounds]
+    cpu_ratios = [each.ratio("cpu_seconds") for each in rounds]
+    steps = {
+        "nni": [step for each in rounds for step in each.theirs],
+        "dadarts": [step for each in rounds for step in each.ours],
+    }
+    seconds = {name: _sum(taken, "seconds") / len(taken) for name, taken in steps.items()}
     return {
         "ratio": median(ratios),
         "low": min(ratios),
         "high": max(ratios),
-        "seconds_per_step": {"nni": theirs, "dadarts": ours},
-        "images_per_second": {"nni": 2 * task.batch / theirs, "dadarts": 2 * task.batch / ours},
+        "cpu_ratio": median(cpu_ratios),
+        "cpu_low": min(cpu_ratios),
+        "cpu_high": max(cpu_ratios),
+        "seconds_per_step": seconds,
+        "cpu_seconds_per_step": {name: _sum(taken, "cpu_seconds") / len(taken) for name, taken in steps.items()},
+        "images_per_second": {name: 2 * task.batch / each for name, each in seconds.items()},
     }
+
+
+def _sum(steps: Sequence[Step], clock: str) -> float:
+    return sum(float(getattr(step, clock)) for step in steps)
 
 
 def table(rounds: Sequence[Round], task: Task) -> str:
@@ -52,18 +63,20 @@ def table(rounds: Sequence[Round], task: Task) -> str:
         f"4 nodes, 8 operations, batch {task.batch} of 32x32 pictures, float32, {task.threads} "
         f"thread{'s' * (task.threads > 1)}, by turns:",
         "",
-        "| search | seconds a step | images/s | convolutions and classifier | batch norm | alphas |",
-        "|---|---|---|---|---|---|",
+        "| search | seconds a step | of the processor | images/s | convolutions and classifier | batch norm | alphas |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, own in facts.items():
         versions = ", ".join(f"{package} {version}" for package, version in own["versions"].items())
         lines.append(
-            f"| {versions} | {found['seconds_per_step'][name]:.2f} | {found['images_per_second'][name]:.1f} "
+            f"| {versions} | {found['seconds_per_step'][name]:.2f} | {found['cpu_seconds_per_step'][name]:.2f} "
+            f"| {found['images_per_second'][name]:.1f} "
             f"| {own['weights']:,} | {own['norm_parameters']:,} in {own['norms']} | {own['alphas']} |"
         )
     lines += [
         "",
-        f"nni takes {found['ratio']:.2f} times as long ({found['low']:.2f} to {found['high']:.2f}).",
+        f"nni takes {found['ratio']:.2f} times as long ({found['low']:.2f} to {found['high']:.2f}), and "
+        f"{found['cpu_ratio']:.2f} times the processor's time ({found['cpu_low']:.2f} to {found['cpu_high']:.2f}).",
         "",
         "What differs in the work:",
         "",

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -61,6 +61,14 @@ def counted(supernet: nn.Module, alphas: int) -> dict[str, int]:
     return {"weights": parameters - in_norms - alphas, "norm_parameters": in_norms, "norms": len(norms)}
 
 
+@dataclass(frozen=True)
+class Step:
+    """What a step took: seconds of the clock, and seconds of the processor, which other processes stretch less."""
+
+    seconds: float
+    cpu_seconds: float
+
+
 class Turns:
     """A contestant's side of the benchmark: every step waits for its turn and is timed with the loading before it.
 
@@ -70,7 +78,7 @@ class Turns:
     def __init__(self) -> None:
         self._replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        self._began = 0.0
+        self._began = Step(0.0, 0.0)
 
     def begin(self, facts: Mapping[str, object]) -> None:
         """Say what is ready to begin, and wait for the first turn."""
@@ -78,8 +86,10 @@ class Turns:
         self._wait()
 
     def step_done(self) -> None:
-        """Tell the seconds since this turn came, and wait for the next one."""
-        self._reply({"seconds": time.perf_counter() - self._began})
+        """Tell what went by since this turn came, and wait for the next one."""
+        now = _now()
+        taken = Step(now.seconds - self._began.seconds, now.cpu_seconds - self._began.cpu_seconds)
+        self._reply(asdict(taken))
         self._wait()
 
     def _reply(self, facts: Mapping[str, object]) -> None:
@@ -88,4 +98,8 @@ class Turns:
     def _wait(self) -> None:
         if not sys.stdin.readline():
             raise SystemExit
-        self._began = time.perf_counter()
+        self._began = _now()
+
+
+def _now() -> Step:
+    return Step(time.perf_counter(), time.process_time())

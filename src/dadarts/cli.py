@@ -1,4 +1,4 @@
-"""The modern door: ``dadarts search | train | show | oracle | runs | demo``."""
+"""The modern door: ``dadarts search | train | compare | show | oracle | runs | demo``."""
 
 from __future__ import annotations
 
@@ -114,6 +114,13 @@ def _train(words: list[str]) -> int:
     return doors.train_from_words("dadarts train", ["dadarts", "train"], words)
 
 
+def _compare(words: list[str]) -> int:
+    """search with many methods and seeds, and judge them"""
+    from dadarts.compare.command import compare
+
+    return compare(words)
+
+
 def _show(words: list[str]) -> int:
     """draw a genotype and count its parameters and multiply-adds"""
     values = _SHOW.parse(words)
@@ -194,6 +201,7 @@ def _cell(value: object) -> str:
 _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "search": _search,
     "train": _train,
+    "compare": _compare,
     "show": _show,
     "oracle": _oracle,
     "runs": _runs,

@@ -1,0 +1,194 @@
+"""What a comparison consists of: (method, seed, space, data) jobs, each named by the hash of its configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from dadarts import doors
+from dadarts.config import ENVIRONMENT, RunConfig, SearchConfig, TrainConfig
+from dadarts.errors import InputError
+
+MOST_JOBS = 100_000
+_OWN = frozenset({"name", "seed", "dataset", "search_space", "method", *ENVIRONMENT})
+"""Settings that a method's word may not change: the protocol has them, or they decide no numbers."""
+
+
+def key_of(config: RunConfig) -> str:
+    """The name of a run in a store: 16 hexadecimal digits of the SHA-256 of all settings that decide its numbers."""
+    settings = {name: value for name, value in config.to_json().items() if name not in {*ENVIRONMENT, "name"}}
+    return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def named(config: Any) -> Any:
+    """The configuration under the name that its own settings give it."""
+    return config.model_copy(update={"name": key_of(config)})
+
+
+@dataclass(frozen=True)
+class Job:
+    """One search, and perhaps the training of what it finds.
+
+    Args:
+        method: how the command line writes the method.
+        search: its configuration; its name is the job's.
+        training: settings of the training beside genotype and name; None where nothing is trained.
+    """
+
+    method: str
+    search: SearchConfig
+    training: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> str:
+        return self.search.name
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """Space and data: what jobs must share to be compared."""
+        return self.search.search_space, self.search.dataset
+
+    def training_of(self, genotype: str) -> TrainConfig:
+        """The configuration of the training of what the search has found."""
+        return training_of(self.training or {}, genotype)
+
+    def to_json(self) -> dict[str, Any]:
+        """What the process that does the job reads."""
+        return {"method": self.method, "search": self.search.to_json(), "training": self.training}
+
+
+def training_of(settings: Mapping[str, Any], genotype: str) -> TrainConfig:
+    """A training's configuration, named by its settings and so shared by jobs that agree in all of them."""
+    config: TrainConfig = named(TrainConfig(name="-", genotype=genotype, **settings))
+    return config
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What all jobs share.
+
+    Args:
+        search: settings of the search as text, without method, seed, space, data and name.
+        training: settings of the training as text; None where nothing is trained.
+        runs_dir: where the runs of all jobs are kept.
+    """
+
+    search: Mapping[str, str]
+    training: Mapping[str, str] | None
+    runs_dir: Path
+
+
+def jobs_of(
+    protocol: Protocol, methods: Sequence[str], seeds: Sequence[int], spaces: Sequence[str], datasets: Sequence[str]
+) -> list[Job]:
+    """Every combination, seed by seed, so that a comparison that is stopped has compared some seeds in full.
+
+    Raises:
+        InputError: a method, space or setting cannot be used, or two methods' words mean the same.
+    """
+    count = len(methods) * len(seeds) * len(spaces) * len(datasets)
+    if count > MOST_JOBS:
+        raise InputError(f"{count:,} jobs are more than {MOST_JOBS:,}; give fewer -seeds")
+    firsts = {
+        (space, dataset, method): _job(protocol, method, seeds[0], space, dataset)
+        for space in spaces
+        for dataset in datasets
+        for method in methods
+    }
+    _refuse_equals(list(firsts.values()))
+    return [_with_seed(job, seed) for seed in seeds for job in firsts.values()]
+
+
+def _job(protocol: Protocol, method: str, seed: int, space: str, dataset: str) -> Job:
+    name, own = _read_method(method)
+    common = {"name": "-", "seed": str(seed), "search_space": space, "dataset": dataset}
+    config, _ = doors.search_config({**protocol.search, **own, **common, "method": name}, name)
+    config = named(config.model_copy(update={"runs_dir": protocol.runs_dir}))
+    if protocol.training is None:
+        return Job(method, config)
+    from dadarts.genotype import random_genotype
+
+    # Any genotype of the space will do to check the settings with.
+    checked = TrainConfig(
+        **{**protocol.training, "name": "-", "seed": seed, "dataset": dataset},
+        genotype=str(random_genotype(config.space, 0)),
+    )
+    training = {key: value for key, value in checked.to_json().items() if key not in ("genotype", "name")}
+    return Job(method, config, {**training, "runs_dir": str(protocol.runs_dir)})
+
+
+def _with_seed(job: Job, seed: int) -> Job:
+    training = None if job.training is None else {**job.training, "seed": seed}
+    return Job(job.method, named(job.search.model_copy(update={"seed": seed})), training)
+
+
+def _refuse_equals(jobs: Sequence[Job]) -> None:
+    first_with: dict[str, Job] = {}
+    for job in jobs:
+        other = first_with.setdefault(job.key, job)
+        if other is not job:
+            raise InputError(
+                f"-methods: {other.method} and {job.method} mean the same search in {' on '.join(job.group)}"
+            )
+
+
+def _read_method(word: str) -> tuple[str, dict[str, str]]:
+    name, *changes = word.split(":")
+    own: dict[str, str] = {}
+    flags = {flag for command in (doors.search_command("dadarts search"),) for f in command.flags for flag in f.names}
+    for change in changes:
+        flag, _, value = change.partition("=")
+        if flag in _OWN or flag in ("resume", "overwrite"):
+            raise InputError(f"-methods {word[:60]}: {flag} is for the whole comparison; give it as a flag of its own")
+        if flag not in flags:
+            raise InputError(f"-methods {word[:60]}: no setting {flag[:40]!r}; write METHOD:setting=value")
+        if flag in own:
+            raise InputError(f"-methods {word[:60]}: {flag} is given twice")
+        own[flag] = value or "True"
+    return name, own
+
+
+def listed(flag: str, text: str) -> list[str]:
+    """The words of a list such as ``dadarts,darts``.
+
+    Raises:
+        InputError: it is empty, or names something twice.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise InputError(f"-{flag} {text[:40]!r}: give names with commas between them")
+    double = next((word for word in words if words.count(word) > 1), None)
+    if double is not None:
+        raise InputError(f"-{flag} names {double[:40]} twice")
+    return words
+
+
+def seeds_of(text: str) -> list[int]:
+    """Seeds as the command line writes them.
+
+    >>> seeds_of("0:3,7")
+    [0, 1, 2, 7]
+
+    Raises:
+        InputError: neither whole numbers nor ranges, or a seed twice.
+    """
+    seeds = [seed for part in text.split(",") for seed in _range(part.strip())]
+    if len(set(seeds)) != len(seeds):
+        raise InputError(f"-seeds {text[:40]}: a seed is named twice")
+    return seeds
+
+
+def _range(part: str) -> Iterator[int]:
+    match = re.fullmatch(r"([0-9]{1,9})(?::([0-9]{1,9}))?", part)
+    if match is None:
+        raise InputError(f"-seeds {part[:40]!r}: give whole numbers or ranges, such as 0:10 (0 to 9) or 3,5")
+    first = int(match[1])
+    last = first + 1 if match[2] is None else int(match[2])
+    if not 0 < last - first <= MOST_JOBS:
+        raise InputError(f"-seeds {part}: the range FIRST:END holds FIRST to END - 1, 1 to {MOST_JOBS:,} seeds")
+    yield from range(first, last)

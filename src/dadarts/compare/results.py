@@ -1,0 +1,165 @@
+"""One row a job: what it found, how it went, and where the space has ground truth, how good that is."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from dadarts import atomic
+from dadarts.compare.jobs import Job
+from dadarts.compare.schedule import Status
+from dadarts.compare.store import Store
+from dadarts.compare.trajectory import trajectory
+from dadarts.genotype import Genotype
+from dadarts.oracle import ORACLES, Table
+from dadarts.spaces import space
+
+Row: TypeAlias = dict[str, Any]
+
+_TEXT = ("job", "method", "space", "dataset", "state", "why", "genotype", "device", "engine", "source")
+_WHOLE = ("seed", "tries", "epochs", "changed_choices", "changes", "peak_memory_bytes", "threads", "parameters")
+_LAST_EPOCH = ("valid_top1", "relaxed_top1", "discrete_top1", "discretization_gap", "alpha_entropy", "changed_choices")
+COLUMNS = (
+    *("job", "method", "seed", "space", "dataset", "state", "tries", "why", "genotype", "epochs"),
+    *_LAST_EPOCH,
+    *("changes", "kept_from_draw", "kept_from_first_epoch", "skip_share", "parameter_free_share"),
+    *("seconds", "peak_memory_bytes", "test_top1", "parameters", "train_seconds"),
+    *("device", "threads", "engine", "source"),
+)
+"""Columns of every comparison; ``truth_DATA_accuracy`` and ``truth_DATA_regret`` follow where there is ground truth."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A job's row, and the genotypes that its search would have returned after each epoch."""
+
+    job: Job
+    row: Row
+    genotypes: tuple[Genotype, ...] = ()
+
+
+def truth_of(job: Job) -> Table | None:
+    """The benchmark that knows every network of the job's space."""
+    config = job.search
+    if config.search_space not in ORACLES or config.nodes != space(config.search_space).nodes:
+        return None
+    return ORACLES[config.search_space]()
+
+
+def collect(statuses: Sequence[Status], store: Store) -> list[Result]:
+    """The results of all jobs; those that are not done have a row too, which says so."""
+    return [_result(status, store) for status in statuses]
+
+
+def _result(status: Status, store: Store) -> Result:
+    job = status.job
+    config, run = job.search, store.search(job)
+    row: Row = dict.fromkeys(COLUMNS) | {
+        "job": job.key,
+        "method": job.method,
+        "seed": config.seed,
+        "space": config.search_space,
+        "dataset": config.dataset,
+        # What was stopped is not done: a running job is one that was killed with its comparison.
+        "state": "waiting" if status.state == "running" else status.state,
+        "tries": len(store.folder(job).tries()),
+        "why": status.why,
+    }
+    found = run.result()
+    if found is None:
+        return Result(job, row)
+    genotype = Genotype.parse(found)
+    row |= {"genotype": found, **_shares(genotype), **_history(run.history), **_truth(job, genotype)}
+    versions = run.saved_config()["versions"]
+    row |= {name: versions.get(name) for name in ("device", "threads", "engine")}
+    row |= store.folder(job).measurements()
+    if job.training is not None:
+        row |= _training(store.training(job, found).path / "metrics.json")
+    course = trajectory(config, run.path / "alphas.npz")
+    if course is None:
+        return Result(job, row, (genotype,))
+    row |= {"kept_from_draw": course.kept_from_draw, "kept_from_first_epoch": course.kept_from_first_epoch}
+    # A method may select its genotype otherwise than by reading alphas off: what counts at the end is what it returned.
+    return Result(job, row, (*course.genotypes[:-1], genotype))
+
+
+def _shares(genotype: Genotype) -> Row:
+    return {"skip_share": genotype.share("skip_connect"), "parameter_free_share": genotype.parameter_free_share()}
+
+
+def _history(path: Path) -> Row:
+    if not path.is_file():
+        return {"epochs": 0}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return {"epochs": 0}
+    return {
+        "epochs": len(rows),
+        **{name: _number(rows[-1].get(name)) for name in _LAST_EPOCH},
+        "changed_choices": _whole(rows[-1].get("changed_choices")),
+        "changes": sum(_whole(row.get("changed_choices")) or 0 for row in rows),
+        "seconds": sum(_number(row.get("seconds")) or 0.0 for row in rows),
+    }
+
+
+def _number(cell: str | None) -> float | None:
+    return float(cell) if cell else None
+
+
+def _whole(cell: str | None) -> int | None:
+    return int(float(cell)) if cell else None
+
+
+def _truth(job: Job, genotype: Genotype) -> Row:
+    table = truth_of(job)
+    if table is None:
+        return {}
+    scores = table.query(genotype).scores.values()
+    return {f"truth_{score.dataset}_accuracy": score.accuracy for score in scores} | {
+        f"truth_{score.dataset}_regret": score.regret for score in scores
+    }
+
+
+def _training(path: Path) -> Row:
+    if not path.is_file():
+        return {}
+    import json
+
+    metrics: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        "test_top1": metrics["test_top1"],
+        "parameters": metrics["parameters"],
+        "train_seconds": metrics["seconds"],
+    }
+
+
+def columns_of(rows: Sequence[Row]) -> list[str]:
+    """All columns, in order."""
+    return [*COLUMNS, *dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)]
+
+
+def write(rows: Sequence[Row], folder: Path) -> tuple[Path, Path]:
+    """Write results.csv and results.parquet, whole or not at all; their paths."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    names = columns_of(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
+    as_csv, as_parquet = folder / "results.csv", folder / "results.parquet"
+    atomic.write_text(as_csv, text.getvalue())
+    kinds = [pa.string() if n in _TEXT else pa.int64() if n in _WHOLE else pa.float64() for n in names]
+    table = pa.Table.from_pylist(
+        [{name: row.get(name) for name in names} for row in rows],
+        schema=pa.schema(list(zip(names, kinds, strict=True))),
+    )
+    atomic.write(as_parquet, partial(parquet.write_table, table))
+    return as_csv, as_parquet

@@ -1,0 +1,147 @@
+"""Where a comparison keeps its jobs: ``runs/compare/NAME``, addressed by what is in it."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dadarts import atomic
+from dadarts.compare.jobs import Job
+from dadarts.errors import InputError, RunError
+from dadarts.runfolder import RunFolder
+
+
+@dataclass(frozen=True)
+class Try:
+    """One attempt at a job: how its process ended, how long it took, and what it last said where it failed."""
+
+    exit: int
+    seconds: float
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """``jobs/KEY``: what the job is, its attempts and their log, and what only its process could measure."""
+
+    path: Path
+
+    @property
+    def job(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def measured(self) -> Path:
+        return self.path / "measured.json"
+
+    @property
+    def _tries(self) -> Path:
+        return self.path / "tries.json"
+
+    def tries(self) -> list[Try]:
+        """All attempts so far, those of earlier commands too."""
+        return [Try(**one) for one in _read(self._tries, [])]
+
+    def add(self, attempt: Try) -> None:
+        """Remember an attempt that has ended."""
+        attempts = [asdict(one) for one in (*self.tries(), attempt)]
+        atomic.write_text(self._tries, json.dumps(attempts, indent=1) + "\n")
+
+    def measurements(self) -> Mapping[str, Any]:
+        """What the process of the search measured of itself; empty where it has not ended."""
+        found: Mapping[str, Any] = _read(self.measured, {})
+        return found
+
+    def last_words(self) -> str:
+        """The last line of the log that says something."""
+        if not self.log.is_file():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").splitlines()
+        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of a comparison; searches and trainings in it are ordinary runs, shared by jobs of equal settings."""
+
+    path: Path
+
+    def folder(self, job: Job) -> JobFolder:
+        return JobFolder(self.path / "jobs" / job.key)
+
+    def search(self, job: Job) -> RunFolder:
+        return RunFolder(self.path / "search" / job.key)
+
+    def training(self, job: Job, genotype: str) -> RunFolder:
+        return RunFolder(self.path / "augment" / job.training_of(genotype).name)
+
+    def is_done(self, job: Job) -> bool:
+        """Whether the search has ended, and the training where there is one."""
+        genotype = self.search(job).result()
+        if genotype is None or job.training is None:
+            return genotype is not None
+        return self.training(job, genotype).result() is not None
+
+    def epochs(self, job: Job) -> tuple[int, int]:
+        """How many epochs of search and training have ended, and how many there are."""
+        genotype = self.search(job).result()
+        total = done = job.search.epochs
+        if genotype is None:
+            done = rows_of(self.search(job).history)
+        if job.training is not None:
+            total += int(job.training["epochs"])
+            if genotype is not None:
+                done += rows_of(self.training(job, genotype).history)
+        return done, total
+
+    def prepare(self, job: Job) -> Path:
+        """Write what the job's process reads; its path."""
+        folder = self.folder(job)
+        atomic.write_text(folder.job, json.dumps(job.to_json(), indent=1) + "\n")
+        return folder.path
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the comparison for this process.
+
+        Raises:
+            InputError: another process holds it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{self.path} is in use by another `dadarts compare`; give another -name") from None
+            yield
+
+
+def rows_of(history: Path) -> int:
+    """How many rows a history has; 0 where there is none."""
+    if not history.is_file():
+        return 0
+    with history.open(encoding="utf-8", newline="") as file:
+        return sum(1 for _ in csv.DictReader(file))
+
+
+def _read(path: Path, default: Any) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+    except (OSError, ValueError, RecursionError):
+        raise InputError(f"{path} is damaged; remove it") from None

@@ -1,0 +1,90 @@
+"""One job in a process of its own: ``python -m dadarts.compare.worker FOLDER``.
+
+An ordinary search, and an ordinary training of what it finds: they begin, resume and stop as by hand. Nothing here may
+read the ground truth.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from dadarts import atomic, doors
+from dadarts.compare.jobs import training_of
+from dadarts.compare.store import JobFolder
+from dadarts.config import RunConfig, SearchConfig
+from dadarts.runfolder import RunFolder
+
+
+def work(folder: JobFolder) -> int:
+    """Do what is left of a job. Returns the exit code."""
+    description = json.loads(folder.job.read_text(encoding="utf-8"))
+    config = SearchConfig(**description["search"])
+    from dadarts.search_loop import search
+
+    code = _run(search, config, folder, "search")
+    genotype = RunFolder(config.runs_dir / "search" / config.name).result()
+    if code or genotype is None:
+        return code
+    if not folder.measured.is_file():
+        measured = {"peak_memory_bytes": _peak_memory(), "source": source_hash()}
+        atomic.write_text(folder.measured, json.dumps(measured, indent=1) + "\n")
+    if description["training"] is None:
+        return 0
+    from dadarts.train_loop import train
+
+    return _run(train, training_of(description["training"], genotype), folder, "augment")
+
+
+def _run(loop: Any, config: RunConfig, folder: JobFolder, kind: str) -> int:
+    run = RunFolder(config.runs_dir / kind / config.name)
+    tries = folder.tries()
+    # What cannot be gone on from (a damaged checkpoint) is an input error: the next try begins anew.
+    anew = run.exists and bool(tries) and tries[-1].exit == 2
+    resume = run.exists and not anew
+    if resume:
+        # A run that goes on keeps the threads and the engine that it began with.
+        config = config.model_copy(update={"threads": None} | ({"engine": "auto"} if kind == "search" else {}))
+    return doors.run(
+        lambda: loop(config, resume=resume, overwrite=anew), config.print_freq, ["dadarts", "compare"], ["as a job"]
+    )
+
+
+def _peak_memory() -> int:
+    """Most bytes that this process has had resident; on a CUDA device those that torch has allocated there besides."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    import torch
+
+    return peak + (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
+
+
+def source_hash() -> str:
+    """SHA-256 of this package's source files: which program computed a result."""
+    package = Path(__file__).parents[1]
+    digest = sha256()
+    for path in sorted(package.rglob("*")):
+        if path.suffix in (".py", ".cpp", ".hpp"):
+            digest.update(f"{path.relative_to(package)}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _end_with_parent() -> None:
+    """Stop and save when whoever started this process is gone: standard input ends with it."""
+    # Not through sys.stdin, whose lock the interpreter cannot end without.
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job = JobFolder(Path(sys.argv[1]))
+    sys.exit(doors.guarded("dadarts compare", lambda: work(job)))

@@ -81,6 +81,11 @@ class _Search:
                 "every choice is still that of the first random draw: train longer, or raise -alpha_lr, "
                 "before taking this genotype for a finding"
             )
+        elif (decided := _decided_early(state.history)) is not None:
+            yield Note(
+                f"no choice has changed since epoch {decided} of {len(state.history)}: the search was decided before "
+                "its weights could tell operations apart; see whether other seeds agree"
+            )
         genotype = self._retained()
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         self.run.folder.write_result(str(genotype))
@@ -238,3 +243,32 @@ def _notes(config: SearchConfig) -> Iterator[str]:
         yield f"-genotype_to_retain {method.retain} is for reading: it is not the network of the hard pass"
     if method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft):
         yield "plain DARTS: the genotype is rounded off a mixture that was never trained to be rounded"
+    yield from _seen_to_fail(config)
+
+
+LARGE_DAL_FACTOR = 10.0
+_FEWEST_EPOCHS = 5
+"""A search of fewer epochs has no first ones to speak of."""
+
+
+def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
+    method, loss = config.method, _discretization_loss(config)
+    if isinstance(method.alphas.relax, TopK) and loss is None and not isinstance(method.weights.relax, Hard):
+        yield (
+            "top-k on alphas without hard passes or DAL was seen to flip choices to the end and to find poor cells; "
+            "add -hd_on_weights or -dal_on_alphas"
+        )
+    if loss is not None and max(loss.factor(Progress(0, 1)), loss.factor(Progress(1, 1))) >= LARGE_DAL_FACTOR:
+        yield (
+            f"a DAL factor of {LARGE_DAL_FACTOR:g} or more was seen to freeze the first random draw; "
+            "-dal_factor 1 is the default"
+        )
+
+
+def _decided_early(history: list[Row]) -> int | None:
+    """The epoch of the last changed choice, counted from 1, where that lies in the first tenth; else None."""
+    changed = [number for number, row in enumerate(history, 1) if row.get("changed_choices")]
+    early = max(1, len(history) // 10)
+    if len(history) < _FEWEST_EPOCHS or not changed or changed[-1] > early:
+        return None
+    return changed[-1]

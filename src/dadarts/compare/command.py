@@ -118,7 +118,12 @@ def _carry_out(jobs: list[Job], store: Store, executor: Executor, argv: list[str
         with table.showing(schedule.statuses):
             ended = schedule.run()
         found = results.collect(schedule.statuses, store)
-        paths = results.write([result.row for result in found], store.path)
+        paths: tuple[Path, ...] = results.write([result.row for result in found], store.path)
+        if report:
+            from dadarts.compare.provenance import provenance
+            from dadarts.compare.report import write
+
+            paths = (*paths, *write(found, provenance(argv, found, paths), store.path))
     print(*paths, sep="\n", flush=True)
     failed = [status for status in schedule.statuses if status.state == "failed"]
     for status in failed:

@@ -89,14 +89,20 @@ def save(figure: Figure, path: Path, title: str, description: str) -> None:
     title, description = plain(title), plain(description)
     buffer = io.BytesIO()
     if kind == ".svg":
-        figure.savefig(buffer, format="svg", metadata={"Title": title, "Date": None, "Creator": None})
-        content = _described(buffer.getvalue(), description)
+        content = svg(figure, title, description)
     else:
         dpi = min(PNG_DPI, LONGEST_SIDE / max(figure.get_size_inches()))
         words = {"Title": title, "Description": description, "Software": None}
         figure.savefig(buffer, format="png", dpi=dpi, metadata=words)
         content = buffer.getvalue()
     atomic.write(path, lambda temporary: temporary.write_bytes(content))
+
+
+def svg(figure: Figure, title: str, description: str) -> bytes:
+    """A figure as an SVG file; must be made inside `style()`."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Title": plain(title), "Date": None, "Creator": None})
+    return _described(buffer.getvalue(), plain(description))
 
 
 def _described(svg: bytes, description: str) -> bytes:

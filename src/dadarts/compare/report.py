@@ -1,0 +1,219 @@
+"""The report of a comparison: the same sections as one self-contained HTML page and as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from dadarts import atomic
+from dadarts.compare import figures
+from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows
+from dadarts.compare.provenance import Provenance, settings_of
+from dadarts.compare.results import Result
+from dadarts.statistics import LEVEL, Summary
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, sentences, a table (its first row is its head), and a picture for the page."""
+
+    title: str
+    text: str = ""
+    table: tuple[tuple[str, ...], ...] = ()
+    picture: str = ""
+    level: int = 2
+    folded: bool = False
+
+
+def write(results: Sequence[Result], provenance: Provenance, folder: Path) -> tuple[Path, ...]:
+    """Write report.html, report.md and statistics.csv; their paths."""
+    blocks = blocks_of(results)
+    sections = [*_sections(blocks, results, provenance)]
+    texts = {
+        "report.html": _html(sections),
+        "report.md": "\n".join(_markdown(sections)),
+        "statistics.csv": _statistics(blocks),
+    }
+    for name, text in texts.items():
+        atomic.write_text(folder / name, text)
+    return tuple(folder / name for name in texts)
+
+
+def _sections(blocks: Sequence[Block], results: Sequence[Result], provenance: Provenance) -> Iterator[Section]:
+    yield _undone(results)
+    for block in blocks:
+        yield Section(block.title, _introduction(block))
+        for measure in block.scores:
+            yield Section(_capital(measure.label), table=_score_table(block, measure), level=3)
+            yield _pair_section(block, measure)
+        yield Section("How the searches went", _BEHAVIOUR, _behaviour_table(block), level=3)
+        yield Section("", picture=figures.regret_curves(block))
+        yield Section("", picture=figures.cost_quality(block, block.scores[0]))
+        yield Section("", picture=figures.operation_heat_map(block))
+    yield Section("How it was made", table=provenance.table())
+    yield Section("Settings", table=settings_of(results), folded=True)
+    jobs = tuple(
+        (r.row["job"], r.job.method, str(r.row["seed"]), r.row["state"], str(r.row["genotype"] or "")) for r in results
+    )
+    yield Section("Jobs", table=(("job", "method", "seed", "state", "genotype"), *jobs), folded=True)
+
+
+_BEHAVIOUR = (
+    f"Mean over seeds [{LEVEL:.0%} bootstrap interval]. Collapsed: genotypes with over half of their edges "
+    "parameter-free; on NAS-Bench-201 also, apart, those below 60 % accuracy. Discretization gap: accuracy of the "
+    "relaxed less that of the discretized supernet."
+)
+
+
+def _undone(results: Sequence[Result]) -> Section:
+    undone = [result for result in results if result.row["state"] != "done"]
+    done = len(results) - len(undone)
+    again = sum(result.row["tries"] > 1 for result in results)
+    text = f"{done} of {len(results)} jobs are done; {again} took more than one try."
+    rows = tuple(
+        (r.row["job"], r.job.method, str(r.row["seed"]), r.row["state"], str(r.row["tries"]), r.row["why"])
+        for r in undone
+    )
+    return Section(
+        "Jobs that are missing" if undone else "All jobs are done",
+        text,
+        (("job", "method", "seed", "state", "tries", "why"), *rows) if undone else (),
+    )
+
+
+def _introduction(block: Block) -> str:
+    if block.table is not None:
+        own = "" if block.judged_on == block.dataset else f", though the searches ran on {block.dataset}"
+        return f"Judged by {block.table.name}'s own {block.table.measure} on {block.judged_on}{own}."
+    if any(result.job.training is not None for result in block.results):
+        return "Judged by the test accuracy of found genotypes, all trained from scratch with the same settings."
+    return (
+        "This space has no ground truth and nothing was trained (-train): what is shown is the accuracy of each "
+        "search's own discretized supernet, which does not rank architectures."
+    )
+
+
+def _score_table(block: Block, measure: Measure) -> tuple[tuple[str, ...], ...]:
+    summaries = {method: block.summary(method, measure) for method in block.methods}
+    ranked = sorted(summaries.items(), key=lambda item: -item[1].mean if item[1] else float("inf"))
+    head = ("method", "seeds", "mean", f"{LEVEL:.0%} interval of the mean", "median", "worst seed")
+    return head, *((method, *_score_cells(summary, measure.digits)) for method, summary in ranked)
+
+
+def _score_cells(summary: Summary | None, digits: int) -> tuple[str, ...]:
+    if summary is None:
+        return "0", "-", "-", "-", "-"
+    numbers = (f"{value:.{digits}f}" for value in (summary.median, summary.worst))
+    return str(summary.count), f"{summary.mean:.{digits}f}", _interval(summary, digits), *numbers
+
+
+def _interval(summary: Summary, digits: int) -> str:
+    if summary.interval is None:
+        return "-"
+    kind = "" if summary.interval.kind == "BCa" else f" ({summary.interval.kind})"
+    return f"[{summary.interval.low:.{digits}f}, {summary.interval.high:.{digits}f}]{kind}"
+
+
+def _pair_section(block: Block, measure: Measure) -> Section:
+    pairs = block.pairs(measure)
+    head = ("first", "second", "seeds", "mean difference", "better/equal/worse", "P(improvement)", "p", "p (Holm)")
+    rows = tuple(
+        (
+            pair.first,
+            pair.second,
+            str(pair.seeds),
+            f"{pair.difference:+.{measure.digits}f}",
+            f"{pair.wins}/{pair.ties}/{pair.seeds - pair.wins - pair.ties}",
+            f"{pair.improvement:.2f}",
+            f"{pair.p:.2g}",
+            f"{pair.p_holm:.2g}",
+        )
+        for pair in pairs
+    )
+    text = (
+        f"By seed: two-sided permutation test of the mean difference, Holm's correction over {len(pairs)} pairs. "
+        "P(improvement) is the chance that a run of the first is better than one of the second. "
+        "n seeds cannot give a p below 2/2^n."
+    )
+    return Section(
+        "Pairs", text if pairs else "There are no two methods to compare.", (head, *rows) if pairs else (), level=4
+    )
+
+
+def _behaviour_table(block: Block) -> tuple[tuple[str, ...], ...]:
+    measures = (*([block.regret] if block.regret else []), *BEHAVIOUR)
+    rows = []
+    for method in block.methods:
+        free, low, count = block.collapsed(method)
+        cells = [method, f"{free}/{count}" + ("" if low is None else f"; {low}/{count} below 60 %")]
+        for measure in measures:
+            summary = block.summary(method, measure)
+            cells.append(
+                "-" if summary is None else f"{summary.mean:.{measure.digits}f} {_interval(summary, measure.digits)}"
+            )
+        rows.append(tuple(cells))
+    return ("method", "collapsed", *(measure.label for measure in measures)), *rows
+
+
+def _statistics(blocks: Sequence[Block]) -> str:
+    rows = list(long_rows(blocks))
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _capital(text: str) -> str:
+    return text if text.startswith("nas-") else text[0].upper() + text[1:]
+
+
+_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:70rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse;font-size:13px;margin:.6rem 0;display:block;overflow-x:auto}"
+    "td,th{border-bottom:1px solid #ddd;padding:.2rem .6rem;text-align:left;vertical-align:top}"
+    "td{font-variant-numeric:tabular-nums;overflow-wrap:anywhere}svg{max-width:100%;height:auto}"
+)
+
+
+def _html(sections: Sequence[Section]) -> str:
+    parts = ["<!doctype html>", '<html lang="en"><meta charset="utf-8"><title>dadarts compare</title>']
+    parts += [f"<style>{_STYLE}</style>", "<h1>dadarts compare</h1>"]
+    for section in sections:
+        body = [f"<p>{escape(section.text)}</p>"] if section.text else []
+        body += [_html_table(section.table)] if section.table else []
+        body += [f"<figure>{section.picture}</figure>"] if section.picture else []
+        if section.folded:
+            parts += [f"<details><summary>{escape(section.title)}</summary>", *body, "</details>"]
+        else:
+            parts += [f"<h{section.level}>{escape(section.title)}</h{section.level}>"] if section.title else []
+            parts += body
+    return "\n".join([*parts, "</html>", ""])
+
+
+def _html_table(table: tuple[tuple[str, ...], ...]) -> str:
+    head, *rows = table
+    lines = ["<table><tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
+    lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+    return "\n".join([*lines, "</table>"])
+
+
+def _markdown(sections: Sequence[Section]) -> Iterator[str]:
+    yield "# dadarts compare"
+    for section in sections:
+        if not section.title:
+            continue
+        yield f"\n{'#' * section.level} {section.title}\n"
+        if section.text:
+            yield f"{section.text}\n"
+        for number, row in enumerate(section.table):
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+            if number == 0:
+                yield "|" + "---|" * len(row)
+    yield ""

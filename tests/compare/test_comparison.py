@@ -1,0 +1,224 @@
+"""A comparison through its command: stopped, killed, added to, and refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from dadarts import oracle
+from dadarts.compare import executors
+from dadarts.compare.executors import Local
+from dadarts.compare.jobs import seeds_of
+from dadarts.compare.schedule import Status
+from dadarts.compare.table import JobTable
+from dadarts.config import SearchConfig
+from dadarts.errors import InputError
+from dadarts.genotype import Genotype
+from dadarts.search_loop import search
+from tests.commands import call, modern, refusal, result_of_search, succeed, without_pictures
+
+DATA = ["--dataset", "digits", "--dataset_portion", "0.1", "--batch_size", "16", "--workers", "0"]
+TINY = [*DATA, "--space", "nas-bench-201", "--epochs", "2", "--init_channels", "2", "--layers", "1", "--jobs", "2"]
+TRAINING = ["--train", "--train_epochs", "1", "--train_init_channels", "2", "--train_layers", "1",
+            "--train_cutout_length", "0"]  # fmt: skip
+FOLDER = Path("runs/compare/nas-bench-201-digits")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def rows() -> list[dict[str, str]]:
+    with (FOLDER / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_comparison_searches_trains_judges_and_is_added_to() -> None:
+    said = succeed(modern, "compare", "--methods", "darts-first-order", "--seeds", "0:2", *TINY)
+    assert "2 jobs, 0 of them done before" in said.err
+    first = rows()
+    assert [(row["method"], row["seed"], row["state"], row["tries"]) for row in first] == [
+        ("darts-first-order", seed, "done", "1") for seed in "01"
+    ]
+    before = {path: path.stat().st_mtime_ns for path in (FOLDER / "search").rglob("*") if path.is_file()}
+
+    more = ["--methods", "darts-first-order,darts-first-order:alpha_lr=0.1", "--seeds", "0:2", *TINY, *TRAINING]
+    said = succeed(modern, "compare", *more, "--report")
+    assert "4 jobs, 0 of them done before" in said.err
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    found = rows()
+    assert [row["job"] for row in found if row["method"] == "darts-first-order"] == [row["job"] for row in first]
+    assert len({row["job"] for row in found}) == 4
+    for row in found:
+        folder = FOLDER / "search" / row["job"]
+        assert row["genotype"] == (folder / "genotype.txt").read_text().strip()
+        score = oracle.nas_bench_201().query(row["genotype"]).scores["cifar10"]
+        assert (float(row["truth_cifar10_accuracy"]), float(row["truth_cifar10_regret"])) == (
+            score.accuracy,
+            score.regret,
+        )
+        assert 0 <= float(row["test_top1"]) <= 1
+        assert int(row["peak_memory_bytes"]) > 10**8
+        assert float(row["parameter_free_share"]) == Genotype.parse(row["genotype"]).parameter_free_share()
+    settings = json.loads((FOLDER / "jobs" / found[1]["job"] / "job.json").read_text())
+    assert (settings["method"], settings["search"]["alpha_lr"]) == ("darts-first-order:alpha_lr=0.1", 0.1)
+    table = pyarrow.parquet.read_table(FOLDER / "results.parquet").to_pylist()
+    assert [{name: "" if value is None else str(value) for name, value in row.items()} for row in table] == found
+
+    said = succeed(modern, "compare", *more)
+    assert "4 jobs, 4 of them done before" in said.err
+    assert "begun" not in said.err
+
+
+def shown_to(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Call `act` with every status whenever the table is told of anything."""
+    show = JobTable.__call__
+
+    def shown(self: JobTable, changed: Status | None) -> None:
+        show(self, changed)
+        for status in self.statuses:
+            act(status)
+
+    monkeypatch.setattr(JobTable, "__call__", shown)
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The processes of jobs, as they are started."""
+    started: list[Any] = []
+    start = Local.start
+
+    def remembered(self: Local, folder: Path, log: Path) -> Any:
+        started.append(start(self, folder, log))
+        return started[-1]
+
+    monkeypatch.setattr(Local, "start", remembered)
+    yield started
+    assert all(running.poll() is not None for running in started)
+
+
+def test_a_stopped_and_killed_comparison_ends_as_if_nothing_had_happened(
+    monkeypatch: pytest.MonkeyPatch, processes: list[Any]
+) -> None:
+    words = ["--methods", "darts-first-order", "--seeds", "3", *TINY, "--checkpoint_minutes", "0"]
+    words[words.index("--epochs") + 1] = "60"
+    done = 0
+
+    def interrupt(status: Status) -> None:
+        nonlocal done
+        if status.state == "running" and status.done > done and not done:
+            done = status.done
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        shown_to(patch, interrupt)
+        outcome = call(modern, "compare", *words)
+    assert outcome.code == 130
+    assert "go on with: dadarts compare --methods darts-first-order" in outcome.err
+    (row,) = rows()
+    assert (row["state"], row["genotype"]) == ("waiting", "")
+    folder = FOLDER / "search" / row["job"]
+    assert (folder / "checkpoints/last.pt").is_file()
+
+    def kill(status: Status) -> None:
+        if status.state == "running" and status.done > done + 1 and len(processes) == 2:
+            os.kill(processes[1].process.pid, signal.SIGKILL)
+
+    with monkeypatch.context() as patch:
+        shown_to(patch, kill)
+        said = succeed(modern, "compare", *words)
+    assert "try 1 of 3 failed (killed by SIGKILL), to be run again" in said.err
+    (row,) = rows()
+    assert (row["state"], row["tries"], row["why"]) == ("done", "2", "")
+    assert len(processes) == 3
+
+    without_pictures(monkeypatch)
+    settings = json.loads((folder / "config.json").read_text())["settings"]
+    for _ in search(SearchConfig(**{**settings, "name": "once", "runs_dir": "other", "engine": row["engine"]})):
+        pass
+    assert result_of_search(folder) == result_of_search(Path("other/search/once"))
+
+
+def test_a_job_that_keeps_failing_is_reported_and_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = executors.command
+
+    def command(folder: Path) -> list[str]:
+        if json.loads((folder / "job.json").read_text())["search"]["seed"] == 0:
+            return [sys.executable, "-c", "print('out of luck'); raise SystemExit(1)"]
+        return real(folder)
+
+    monkeypatch.setattr(executors, "command", command)
+    outcome = call(modern, "compare", "--methods", "darts-first-order", "--seeds", "0:2", *TINY, "--report")
+    assert outcome.code == 1
+    failed, done = rows()
+    assert (failed["state"], failed["tries"], failed["why"]) == ("failed", "3", "out of luck")
+    assert (done["state"], done["tries"]) == ("done", "1")
+    assert f"job {failed['job']} failed: out of luck" in outcome.err
+    assert "1 of 2 jobs are done" in (FOLDER / "report.md").read_text()
+    assert "| failed | 3 | out of luck |" in (FOLDER / "report.md").read_text()
+
+    monkeypatch.setattr(executors, "command", real)
+    succeed(modern, "compare", "--methods", "darts-first-order", "--seeds", "0:2", *TINY)
+    assert [(row["state"], row["tries"]) for row in rows()] == [("done", "4"), ("done", "1")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--methods", "dadart"], "Did you mean 'dadarts'"),
+        (["--methods", ""], "-methods '': give names with commas between them"),
+        (["--methods", "darts,darts"], "-methods names darts twice"),
+        (["--methods", "dadarts,dadarts:dal_factor=1"], "mean the same search"),
+        (["--methods", "dadarts:dal_facto=1"], "no setting 'dal_facto'; write METHOD:setting=value"),
+        (["--methods", "darts:seed=1"], "seed is for the whole comparison"),
+        (["--methods", "darts:w_lr=fast"], "-w_lr fast"),
+        (["--methods", "darts", "--seeds", "5:5"], "the range FIRST:END"),
+        (["--methods", "darts", "--seeds", "0:2,1"], "named twice"),
+        (["--methods", "darts", "--seeds", "-1"], "-seeds"),
+        (["--methods", "darts", "--space", "nas-bench-20"], "Did you mean 'nas-bench-201'"),
+        (["--methods", "darts", "--jobs", "0"], "-jobs 0: give a whole number"),
+        (["--methods", "darts", "--executor", "slurm"], "known: local, ray"),
+        (["--methods", "darts", "--name", "a/b"], "no slash"),
+        (["--methods", "darts", "--batch_size", "999999"], "a batch of 999999 is more than the"),
+        (["--methods", "darts", "--dataset", "nowhere"], "nowhere"),
+        (["--methods", "darts", "--train_epochs", "3"], "give -train with it"),
+        (["--methods", "darts", "--train", "--train_lr", "nan"], "-train_lr nan"),
+        (["--methods", "darts", "--train_genotype", "x"], "unknown flag -train_genotype"),
+        (["--methods", "darts", "--epochs", "0"], "-epochs 0"),
+        ([], "-methods must be given"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(words: list[str], said: str) -> None:
+    base = ["--dataset", "digits"] if "--dataset" not in words else []
+    assert said in refusal(modern, "compare", *words, *base)
+
+
+def test_a_comparison_is_held_by_one_process() -> None:
+    from dadarts.compare.store import Store
+
+    with Store(FOLDER).claimed():
+        outcome = call(modern, "compare", "--methods", "darts-first-order", "--seeds", "0", *TINY)
+    assert outcome.code == 2
+    assert outcome.err == f"dadarts: {FOLDER} is in use by another `dadarts compare`; give another -name\n"
+
+
+def test_seeds_are_ranges_and_numbers() -> None:
+    assert seeds_of("0:3,7") == [0, 1, 2, 7]
+    assert seeds_of("100:102") == [100, 101]
+    with pytest.raises(InputError, match="seeds"):
+        seeds_of("1-3")
+
+
+def test_cores_are_divided_among_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "cores", lambda: 8)
+    assert [Local(jobs).threads for jobs in (1, 2, 3, 8, 20)] == [None, 4, 2, 1, 1]

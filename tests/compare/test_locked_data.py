@@ -1,0 +1,97 @@
+"""A search never reads test labels, and what it selects never depends on the ground truth: both are poisoned here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from dadarts import oracle
+from dadarts.compare.trajectory import trajectory
+from dadarts.config import SearchConfig
+from dadarts.methods import METHODS
+from dadarts.oracle import storage
+from dadarts.search_loop import search
+from tests.commands import result_of_search, without_pictures
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+
+
+@pytest.fixture
+def _no_oracle(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def refuse(path: Path) -> None:
+        pytest.fail(f"{path} was read")
+
+    monkeypatch.setattr(storage, "read", refuse)
+    for table in (oracle.nas_bench_201, oracle.nas_bench_macro):
+        table.cache_clear()
+    yield
+    for table in (oracle.nas_bench_201, oracle.nas_bench_macro):
+        table.cache_clear()
+
+
+def write_digits(path: Path, poisoned: bool) -> None:
+    images, labels = load_digits(return_X_y=True)
+    images = (images.reshape(-1, 8, 8) / 16).astype(np.float32)
+    test = labels[300:400]
+    np.savez(path, x=images[:300], y=labels[:300], x_test=images[300:400], y_test=(9 - test) if poisoned else test)
+
+
+def searched(name: str, method: str, dataset: str) -> SearchConfig:
+    config = SearchConfig(
+        name=name, dataset=dataset, search_space="nas-bench-201", method=METHODS[method](), device="cpu",
+        epochs=2, init_channels=2, layers=1, batch_size=32, workers=0, threads=1,
+    )  # fmt: skip
+    for _ in search(config):
+        pass
+    return config
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_other_test_labels_change_nothing_that_a_search_finds(method: str) -> None:
+    results: list[Any] = []
+    for name, poisoned in (("clean", False), ("poisoned", True)):
+        write_digits(Path(f"{name}.npz"), poisoned)
+        searched(name, method, f"{name}.npz")
+        results.append(result_of_search(Path("runs/search") / name))
+    assert results[0] == results[1]
+
+
+def test_the_poison_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dadarts.data import DataRequest, load
+
+    labels = []
+    for name, poisoned in (("clean", False), ("poisoned", True)):
+        write_digits(Path(f"{name}.npz"), poisoned)
+        data = load(DataRequest(f"{name}.npz", Path(), None, None, 0))
+        labels.append((data.train.labels.tolist(), data.test.labels.tolist()))
+    assert labels[0][0] == labels[1][0]
+    assert labels[0][1] != labels[1][1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.usefixtures("_no_oracle")
+def test_a_search_and_its_selection_work_without_the_ground_truth(method: str) -> None:
+    config = searched("it", method, "digits")
+    assert Path("runs/search/it/result.txt").is_file()
+    trajectory(config, Path("runs/search/it/alphas.npz"))
+    with pytest.raises(pytest.fail.Exception, match="was read"):
+        oracle.nas_bench_201()
+
+
+def test_the_process_of_a_job_never_loads_the_ground_truth() -> None:
+    program = (
+        "import sys, dadarts.compare.worker, dadarts.search_loop, dadarts.train_loop; "
+        "sys.exit(any(name.startswith('dadarts.oracle') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -187,7 +187,6 @@ def test_a_job_that_keeps_failing_is_reported_and_never_dropped(monkeypatch: pyt
         (["--methods", "darts", "--seeds", "-1"], "-seeds"),
         (["--methods", "darts", "--space", "nas-bench-20"], "Did you mean 'nas-bench-201'"),
         (["--methods", "darts", "--jobs", "0"], "-jobs 0: give a whole number"),
-        (["--methods", "darts", "--executor", "slurm"], "known: local, ray"),
         (["--methods", "darts", "--name", "a/b"], "no slash"),
         (["--methods", "darts", "--batch_size", "999999"], "a batch of 999999 is more than the"),
         (["--methods", "darts", "--dataset", "nowhere"], "nowhere"),

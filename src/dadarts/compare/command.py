@@ -12,10 +12,9 @@ from dadarts.compare.executors import Executor, Local, cores
 from dadarts.compare.jobs import Job, Protocol, jobs_of, listed, seeds_of
 from dadarts.compare.store import Store
 from dadarts.config import RunConfig, SearchConfig, TrainConfig
-from dadarts.errors import InputError, unknown
+from dadarts.errors import InputError
 from dadarts.flags import Command, Flag, flags_of
 
-EXECUTORS = ("local", "ray")
 _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),
     Flag(("seeds",), "comparison", "seeds: 0:10 is 0 to 9; also 3,5", default="0:5"),
@@ -25,7 +24,6 @@ _OWN = (
     Flag(("train",), "comparison", "train every genotype found, and test it", boolean=True),
     Flag(("report",), "comparison", "write report.html and report.md", boolean=True),
     Flag(("jobs",), "comparison", "processes at a time (default: one a core)"),
-    Flag(("executor",), "comparison", "where jobs run: local, or ray for a Ray cluster", default="local"),
 )
 _FROM_JOBS = frozenset({"name", "seed", "dataset", "search_space"})
 _SHARED = frozenset(RunConfig.model_fields) - {"dataset_portion"}
@@ -94,14 +92,9 @@ def _training_settings(values: dict[str, str]) -> dict[str, str] | None:
 
 
 def _executor(values: dict[str, str]) -> Executor:
-    name = values.get("executor", "local")
-    if name not in EXECUTORS:
-        raise unknown("executor", name, EXECUTORS)
     jobs = values.get("jobs", str(cores()))
     if not jobs.isdecimal() or not jobs.isascii() or len(jobs) > 4 or not int(jobs):
         raise InputError(f"-jobs {jobs[:40]}: give a whole number from 1 to 9999")
-    if name == "ray":
-        raise InputError("-executor ray is not there yet")
     return Local(int(jobs))
 
 

@@ -1,0 +1,153 @@
+"""The report says what the results say: tables against numbers by hand, pictures by what is written in them."""
+
+from __future__ import annotations
+
+import csv
+import re
+import xml.etree.ElementTree as ET
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dadarts import oracle
+from dadarts.alphas import Alphas
+from dadarts.compare import report, results
+from dadarts.compare.analysis import Block, blocks_of
+from dadarts.compare.jobs import Job, Protocol, jobs_of
+from dadarts.compare.provenance import provenance
+from dadarts.compare.results import COLUMNS, Result
+from dadarts.compare.trajectory import trajectory
+from dadarts.config import SearchConfig
+from dadarts.genotype import Genotype, derive
+from dadarts.seeds import generator
+
+TABLE = oracle.nas_bench_201()
+BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+EMPTY = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+MIXED = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|nor_conv_3x3~1|none~2|"
+METHODS = ["darts", "dadarts"]
+FOUND = {("darts", 0): EMPTY, ("darts", 1): MIXED, ("dadarts", 0): BEST, ("dadarts", 1): BEST}
+
+
+def result(job: Job, text: str, seconds: float) -> Result:
+    genotype = Genotype.parse(text)
+    score = TABLE.query(text).scores["cifar10"]
+    row = dict.fromkeys(COLUMNS) | {
+        "job": job.key, "method": job.method, "seed": job.search.seed, "space": "nas-bench-201", "dataset": "digits",
+        "state": "done", "tries": 1, "genotype": text, "seconds": seconds, "discretization_gap": 0.25,
+        "parameter_free_share": genotype.parameter_free_share(), "source": "abc", "device": "cpu",
+        "truth_cifar10_accuracy": score.accuracy, "truth_cifar10_regret": score.regret,
+    }  # fmt: skip
+    return Result(job, row, (Genotype.parse(MIXED), genotype))
+
+
+@pytest.fixture
+def found() -> list[Result]:
+    jobs = jobs_of(Protocol({}, None, Path("runs")), METHODS, [0, 1], ["nas-bench-201"], ["digits"])
+    return [result(job, FOUND[job.method, job.search.seed], 30.0 if job.method == "darts" else 10.0) for job in jobs]
+
+
+@pytest.fixture
+def block(found: list[Result]) -> Block:
+    (one,) = blocks_of(found)
+    return one
+
+
+def written(found: list[Result], folder: Path) -> dict[str, str]:
+    files = results.write([one.row for one in found], folder)
+    paths = report.write(found, provenance(["dadarts", "compare", "--methods", "a b"], found, files), folder)
+    return {path.name: path.read_text() for path in paths}
+
+
+def test_a_block_is_judged_by_its_benchmark(block: Block) -> None:
+    assert (block.methods, block.judged_on) == (("darts", "dadarts"), "cifar10")
+    (score,) = block.scores
+    summary = block.summary("darts", score)
+    assert summary is not None
+    accuracies = [TABLE.query(text).scores["cifar10"].accuracy for text in (EMPTY, MIXED)]
+    assert summary.mean == pytest.approx(sum(accuracies) / 2)
+    assert summary.worst == min(accuracies)
+    assert block.collapsed("darts") == (1, 1, 2)
+    assert block.collapsed("dadarts") == (0, 0, 2)
+
+
+def test_regret_is_followed_over_epochs(block: Block) -> None:
+    first, last = (TABLE.query(text).scores["cifar10"].regret for text in (MIXED, BEST))
+    course = block.regret_course("dadarts")
+    assert [mean for mean, _ in course] == pytest.approx([first, last])
+
+
+def test_choices_are_shares_of_all_edges(block: Block) -> None:
+    assert block.choices("dadarts") == {
+        name: pytest.approx({"nor_conv_3x3": 5 / 6, "skip_connect": 1 / 6}.get(name, 0)) for name in block.operations
+    }
+    assert block.choices("darts")["none"] == pytest.approx(7 / 12)
+
+
+def test_the_markdown_has_the_numbers_the_command_and_the_hashes(found: list[Result], tmp_path: Path) -> None:
+    text = written(found, tmp_path)["report.md"]
+    best = TABLE.query(BEST).scores["cifar10"].accuracy
+    assert f"| dadarts | 2 | {best:.2f} | [{best:.2f}, {best:.2f}] | {best:.2f} | {best:.2f} |" in text
+    assert text.index("| dadarts | 2 |") < text.index("| darts | 2 |")
+    assert "| darts | dadarts | 2 | -" in text
+    assert "| darts | 1/2; 1/2 below 60 % |" in text
+    assert "though the searches ran on digits" in text
+    assert "dadarts compare --methods 'a b'" in text
+    for name in ("results.csv", "results.parquet"):
+        assert sha256((tmp_path / name).read_bytes()).hexdigest() in text
+    assert TABLE.metadata["source_sha256"] in text
+    assert "DIFFERENT PROGRAMS" not in text
+
+
+def test_the_page_stands_alone_and_draws_what_it_says(found: list[Result], tmp_path: Path) -> None:
+    page = written(found, tmp_path)["report.html"]
+    assert len(page) < 300_000
+    assert not re.search(r'(?:src|href)="(?!#)', page.replace('xlink:href="#', ""))
+    pictures = [ET.fromstring(text) for text in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]  # noqa: S314
+    words = ["".join(picture.itertext()) for picture in pictures]
+    titles = ("Regret over epochs", "Cost and quality", "Operations chosen")
+    assert len(words) == len(titles)
+    for title, text in zip(titles, words, strict=True):
+        assert text.strip().startswith(f"{title}, nas-bench-201 on digits")
+    assert f"dadarts: {TABLE.query(BEST).scores['cifar10'].regret:.2f}" in words[0]
+    assert "On the front, by rising cost: dadarts." in words[1]
+    assert "83%" in words[2]
+    assert "nor_conv_3x3" in words[2]
+
+
+def test_statistics_are_there_for_programs(found: list[Result], tmp_path: Path) -> None:
+    written(found, tmp_path)
+    with (tmp_path / "statistics.csv").open(newline="") as file:
+        rows = {(row["method"], row["measure"]): row for row in csv.DictReader(file)}
+    seconds = rows["darts", "search (s)"]
+    assert (seconds["count"], float(seconds["mean"]), float(seconds["low95"])) == ("2", 30.0, 30.0)
+
+
+def test_results_of_different_programs_are_told_apart(found: list[Result], tmp_path: Path) -> None:
+    found[0].row["source"] = "other"
+    assert "DIFFERENT PROGRAMS" in written(found, tmp_path)["report.md"]
+
+
+def test_a_trajectory_is_read_off_alphas_epoch_by_epoch(tmp_path: Path) -> None:
+    config = SearchConfig(name="it", dataset="digits", search_space="nas-bench-201")
+    draws = [Alphas(config.space, generator(seed)) for seed in range(4)]
+    names = [f"normal_{node}" for node in range(3)]
+    arrays = {
+        name: np.stack([list(draw.parameters())[number].detach().numpy() for draw in draws[1:]])
+        for number, name in enumerate(names)
+    } | {f"initial_{name}": list(draws[0].parameters())[number].detach().numpy() for number, name in enumerate(names)}
+    np.savez(tmp_path / "alphas.npz", **arrays)  # type: ignore[arg-type]
+    course = trajectory(config, tmp_path / "alphas.npz")
+    assert course is not None
+    genotypes = [derive(config.space, draw.split(draw.weights().detach())) for draw in draws]
+    assert list(course.genotypes) == genotypes[1:]
+
+    def kept(before: Genotype) -> float:
+        pairs = zip(before.operations(), genotypes[-1].operations(), strict=True)
+        return sum(one == other for one, other in pairs) / 6
+
+    assert course.kept_from_draw == pytest.approx(kept(genotypes[0]))
+    assert course.kept_from_first_epoch == pytest.approx(kept(genotypes[1]))
+    assert trajectory(config, tmp_path / "nothing.npz") is None

@@ -53,7 +53,10 @@ def _run(loop: Any, config: RunConfig, folder: JobFolder, kind: str) -> int:
         # A run that goes on keeps the threads and the engine that it began with.
         config = config.model_copy(update={"threads": None} | ({"engine": "auto"} if kind == "search" else {}))
     return doors.run(
-        lambda: loop(config, resume=resume, overwrite=anew), config.print_freq, ["dadarts", "compare"], ["as a job"]
+        lambda *, processes: loop(config, resume=resume, overwrite=anew, processes=processes),
+        config.print_freq,
+        ["dadarts", "compare"],
+        ["as a job"],
     )
 
 

@@ -17,6 +17,7 @@ from dadarts.bilevel import Bilevel, Inner, Method, Objective
 from dadarts.optimizers import Optimizers
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.relax_sampled import Gumbel
 from dadarts.schedules import Constant, Progress
 from dadarts.spaces import SearchSpace, space
 from tests.nets import (
@@ -32,12 +33,14 @@ from tests.nets import (
     soften,
 )
 
+DRAWN = MIDWAY._replace(key=5)
 FIVE, FIFTY = Constant(5.0), Constant(50.0)
 KINDS: dict[str, AnyRelaxation] = {
     "Soft": Soft(),
     "Hard": Hard(),
     "TopK": TopK(temperature_edge=FIVE, temperature_node=FIVE),
     "TopK3": TopK(option=3, temperature_edge=FIFTY, temperature_node=FIFTY),
+    "Gumbel": Gumbel(Constant(1.0)),
 }
 PAIRS = list(product(KINDS, KINDS))
 PENALTIES = (DiscretizationLoss(target="none"), NonePenalty("normal", 0.1))
@@ -69,7 +72,7 @@ class Problem:
         self.inner = Inner(xi=0.05, momentum=0.9, decay=3e-3, buffers=buffers)
 
     def estimate(self) -> list[Tensor]:
-        return self.bilevel.architecture_gradient(self.train, self.valid, MIDWAY, self.inner)[0]
+        return self.bilevel.architecture_gradient(self.train, self.valid, DRAWN, self.inner)[0]
 
     def loss(self, w: Sequence[Tensor], batch: TinyBatch, mixing: Mixing) -> Tensor:
         names = [name for name, _ in self.bilevel.supernet.named_parameters()]
@@ -82,7 +85,7 @@ class Problem:
 
     def weight_gradient(self, w: Sequence[Tensor], relaxation: AnyRelaxation) -> tuple[Tensor, ...]:
         """grad_w L_train as a function of alpha, through straight-through mixing where that is hard."""
-        loss = self.loss(w, self.train, self.alphas.mix(relaxation, MIDWAY))
+        loss = self.loss(w, self.train, self.alphas.mix(relaxation, DRAWN))
         return torch.autograd.grad(loss, w, create_graph=True, allow_unused=True, materialize_grads=True)
 
     def moved(self, w: Sequence[Tensor], gradient: Sequence[Tensor]) -> list[Tensor]:
@@ -93,9 +96,9 @@ class Problem:
         ]
 
     def validation_gradient(self, w: Sequence[Tensor], *, also: Sequence[Tensor] = ()) -> list[Tensor]:
-        loss = self.loss(w, self.valid, self.alphas.mix(self.bilevel.method.alphas.relax, MIDWAY))
+        loss = self.loss(w, self.valid, self.alphas.mix(self.bilevel.method.alphas.relax, DRAWN))
         for penalty in self.bilevel.method.alphas.penalties:
-            loss = loss + penalty(self.alphas, MIDWAY)
+            loss = loss + penalty(self.alphas, DRAWN)
         inputs = [*self.alphas.parameters(), *also]
         return list(torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True))
 
@@ -178,7 +181,7 @@ def test_the_inner_step_is_differentiated_under_its_own_mixing_and_no_other(look
     other = "Hard" if look_ahead != "Hard" else "Soft"
     problem = Problem(smooth_space(), second_order(look_ahead, other, 1e-4), smooth=True)
     _, v = problem.direct()
-    given = problem.bilevel.mixed_product(problem.train, v, MIDWAY)
+    given = problem.bilevel.mixed_product(problem.train, v, DRAWN)
     assert relative_error(given, problem.mixed_product(v, KINDS[look_ahead])) < 1e-3
     assert relative_error(given, problem.mixed_product(v, KINDS[other])) > 0.05
 
@@ -204,10 +207,10 @@ def test_first_order_is_the_validation_gradient_at_w(alphas: str) -> None:
 
 def test_the_reported_validation_loss_is_that_at_the_moved_weights_with_penalties() -> None:
     problem = Problem(smooth_space(), second_order("Soft", "TopK", 0.01), smooth=True)
-    _, loss = problem.bilevel.architecture_gradient(problem.train, problem.valid, MIDWAY, problem.inner)
+    _, loss = problem.bilevel.architecture_gradient(problem.train, problem.valid, DRAWN, problem.inner)
     moved = problem.moved(problem.bilevel.w, problem.weight_gradient(problem.leaves(), Soft()))
-    plain = problem.loss(moved, problem.valid, problem.alphas.mix(KINDS["TopK"], MIDWAY))
-    penalties = [penalty(problem.alphas, MIDWAY).item() for penalty in PENALTIES]
+    plain = problem.loss(moved, problem.valid, problem.alphas.mix(KINDS["TopK"], DRAWN))
+    penalties = [penalty(problem.alphas, DRAWN).item() for penalty in PENALTIES]
     assert float(loss) == pytest.approx(plain.item() + sum(penalties), rel=1e-12)
 
 
@@ -224,12 +227,12 @@ def test_the_single_level_gradient_equals_autodiff_of_one_loss(relaxation: str, 
     weights = Objective(KINDS[relaxation], (beta,))
     method = Method(weights, Objective(Soft(), PENALTIES if both else ()), order="single-level")
     problem = Problem(space("darts", 1), method)
-    gradient, loss, logits = problem.bilevel.single_level_gradient(problem.train, MIDWAY)
+    gradient, loss, logits = problem.bilevel.single_level_gradient(problem.train, DRAWN)
     w = problem.leaves()
-    plain = problem.loss(w, problem.train, problem.alphas.mix(KINDS[relaxation], MIDWAY))
+    plain = problem.loss(w, problem.train, problem.alphas.mix(KINDS[relaxation], DRAWN))
     total = plain
     for penalty in (beta, *(PENALTIES if both else ())):
-        total = total + penalty(problem.alphas, MIDWAY)
+        total = total + penalty(problem.alphas, DRAWN)
     expected = torch.autograd.grad(total, [*w, *problem.alphas.parameters()], allow_unused=True, materialize_grads=True)
     assert relative_error(gradient, expected) < 1e-12
     assert float(loss) == pytest.approx(plain.item(), rel=1e-12)
@@ -243,7 +246,7 @@ def test_the_amended_term_equals_exact_hessian_products(look_ahead: str) -> None
     problem = Problem(smooth_space(), method, smooth=True)
     direct, v = problem.direct()
     product_ww = problem.hessian_product(v)
-    assert relative_error(problem.bilevel.hessian_product(problem.train, v, MIDWAY), product_ww) < 1e-3
+    assert relative_error(problem.bilevel.hessian_product(problem.train, v, DRAWN), product_ww) < 1e-3
     expected = [0.1 * problem.inner.xi * c for c in problem.mixed_product(product_ww, KINDS[look_ahead])]
     assert relative_error(minus(problem.estimate(), direct), expected) < 1e-3
 
@@ -265,8 +268,8 @@ def test_a_validation_gradient_of_zero_needs_no_correction() -> None:
         method = replace(second_order("Soft", "Soft", 0.01), amended=amended)
         bilevel = Bilevel(build_supernet(it, macro), build_alphas(it), method)
         inner = Inner(0.05, 0.9, 3e-3, [torch.zeros_like(w) for w in bilevel.w])
-        gradient, _ = bilevel.architecture_gradient(build_batch(macro, 1), build_batch(macro, 2), MIDWAY, inner)
-        total = sum((penalty(bilevel.alphas, MIDWAY) for penalty in PENALTIES), torch.zeros(()))
+        gradient, _ = bilevel.architecture_gradient(build_batch(macro, 1), build_batch(macro, 2), DRAWN, inner)
+        total = sum((penalty(bilevel.alphas, DRAWN) for penalty in PENALTIES), torch.zeros(()))
         expected = torch.autograd.grad(total, [*bilevel.alphas.parameters()])
         assert bool(flat(gradient).isfinite().all())
         torch.testing.assert_close(flat(gradient), flat(expected), rtol=1e-12, atol=1e-15)
@@ -277,8 +280,8 @@ def test_products_with_the_zero_vector_are_zero(zeros: bool) -> None:
     problem = Problem(space("darts", 1), Method())
     v = [torch.zeros_like(w) if zeros else torch.ones_like(w) for w in problem.bilevel.w]
     for result in (
-        problem.bilevel.mixed_product(problem.train, v, MIDWAY),
-        problem.bilevel.hessian_product(problem.train, v, MIDWAY),
+        problem.bilevel.mixed_product(problem.train, v, DRAWN),
+        problem.bilevel.hessian_product(problem.train, v, DRAWN),
     ):
         assert bool(flat(result).any()) is not zeros
 
@@ -304,11 +307,11 @@ def test_weights_come_back_even_where_a_pass_fails(broken: str) -> None:
     bad = TinyBatch(problem.train.images[:, :1], problem.train.labels)
     train, valid = (bad, problem.valid) if broken == "train" else (problem.train, bad)
     with pytest.raises(RuntimeError):
-        problem.bilevel.architecture_gradient(train, valid, MIDWAY, problem.inner)
+        problem.bilevel.architecture_gradient(train, valid, DRAWN, problem.inner)
     assert torch.equal(flat(problem.bilevel.w), before)
     assert all(w.requires_grad for w in problem.bilevel.w)
     with pytest.raises(RuntimeError):
-        problem.bilevel.mixed_product(bad, [torch.ones_like(w) for w in problem.bilevel.w], MIDWAY)
+        problem.bilevel.mixed_product(bad, [torch.ones_like(w) for w in problem.bilevel.w], DRAWN)
     assert torch.equal(flat(problem.bilevel.w), before)
     assert all(w.requires_grad for w in problem.bilevel.w)
 
@@ -335,10 +338,10 @@ def plain_step(
     problem.train, problem.valid = train, valid
 
     def gradients(batch: TinyBatch, relaxation: AnyRelaxation, penalised: bool) -> list[Tensor]:
-        loss = problem.loss(w, batch, problem.alphas.mix(relaxation, MIDWAY))
+        loss = problem.loss(w, batch, problem.alphas.mix(relaxation, DRAWN))
         if penalised:
             for penalty in method.alphas.penalties:
-                loss = loss + penalty(problem.alphas, MIDWAY)
+                loss = loss + penalty(problem.alphas, DRAWN)
         return list(torch.autograd.grad(loss, [*alpha, *w], allow_unused=True, materialize_grads=True))
 
     look = gradients(train, method.look_ahead, penalised=False)[len(alpha) :]
@@ -361,7 +364,7 @@ def plain_step(
 
     sgd.param_groups[0]["lr"] = lr
     with torch.no_grad():
-        mixing = problem.alphas.mix(method.weights.relax, MIDWAY)
+        mixing = problem.alphas.mix(method.weights.relax, DRAWN)
     loss = problem.loss(w, train, mixing)
     for p, g in zip(w, torch.autograd.grad(loss, w, allow_unused=True, materialize_grads=True), strict=True):
         p.grad = g
@@ -383,7 +386,7 @@ def test_steps_equal_a_hand_written_loop(nesterov: bool, clip: float) -> None:
     for step in range(3):
         batches = [build_batch(macro_of(2, 3), 10 + 2 * step + side) for side in (0, 1)]
         lr = 0.1 / (step + 1)
-        stepper.step(batches[0], batches[1], MIDWAY, lr)
+        stepper.step(batches[0], batches[1], DRAWN, lr)
         plain_step(plain, sgd, adam, batches, lr, clip)
         torch.testing.assert_close(flat(ours.bilevel.w), flat(plain.bilevel.w), rtol=1e-9, atol=1e-10)
         torch.testing.assert_close(flat(ours.bilevel.alpha), flat(plain.bilevel.alpha), rtol=1e-9, atol=1e-10)
@@ -398,10 +401,10 @@ def test_single_level_steps_equal_a_hand_written_loop() -> None:
     adam = torch.optim.Adam(plain.bilevel.alpha, lr=3e-2, betas=(0.5, 0.999), weight_decay=1e-3)
     for step in range(3):
         batch = build_batch(macro_of(2, 3), 30 + step)
-        losses = stepper.step(batch, None, MIDWAY, 0.1)
-        loss = plain.loss(plain.bilevel.w, batch, plain.alphas.mix(Hard(), MIDWAY))
+        losses = stepper.step(batch, None, DRAWN, 0.1)
+        loss = plain.loss(plain.bilevel.w, batch, plain.alphas.mix(Hard(), DRAWN))
         assert float(losses.train_loss) == pytest.approx(loss.item(), rel=1e-9)
-        total = loss + DiscretizationLoss(target="none")(plain.alphas, MIDWAY)
+        total = loss + DiscretizationLoss(target="none")(plain.alphas, DRAWN)
         parameters = [*plain.bilevel.w, *plain.bilevel.alpha]
         gradient = torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)
         for p, g in zip(parameters, gradient, strict=True):
@@ -420,7 +423,7 @@ def test_the_inner_step_is_the_step_that_the_weight_optimizer_takes_without_clip
     for seed in range(3):
         batch = build_batch(macro_of(2, 3), 50 + seed)
         inner = stepper.inner(0.1)
-        mixing = problem.bilevel.fixed_mixing(Soft(), MIDWAY)
+        mixing = problem.bilevel.fixed_mixing(Soft(), DRAWN)
         gradient, _, _ = problem.bilevel.weight_gradient(batch, mixing)
         problem.inner = inner
         expected = [p.detach() for p in problem.moved(problem.bilevel.w, gradient)]
@@ -438,10 +441,10 @@ def test_operations_that_are_not_chosen_still_decay() -> None:
     problem = Problem(space("darts", 1), method)
     stepper = optimizers(problem.bilevel)
     before = [w.detach().clone() for w in problem.bilevel.w]
-    mixing = problem.bilevel.fixed_mixing(Hard(), MIDWAY)
+    mixing = problem.bilevel.fixed_mixing(Hard(), DRAWN)
     idle = [not bool(g.any()) for g in problem.bilevel.weight_gradient(problem.train, mixing)[0]]
     stepper.adam.param_groups[0]["lr"] = 0.0  # the choice stays the same
-    stepper.step(problem.train, problem.valid, MIDWAY, 0.1)
+    stepper.step(problem.train, problem.valid, DRAWN, 0.1)
     decayed = [
         torch.allclose(w.detach(), (1 - 0.1 * 3e-3) * old, rtol=1e-12, atol=0)
         for w, old in zip(problem.bilevel.w, before, strict=True)
@@ -460,12 +463,12 @@ def test_a_loss_that_is_not_finite_leaves_w_and_alpha_untouched(order: str, brok
     problem = Problem(smooth_space(), orders[order])
     stepper = optimizers(problem.bilevel)
     valid = None if order == "single-level" else problem.valid
-    stepper.step(problem.train, valid, MIDWAY, 0.05)
+    stepper.step(problem.train, valid, DRAWN, 0.05)
     buffers = [stepper.sgd.state[w]["momentum_buffer"] for w in problem.bilevel.w]
     before = [t.clone() for t in (flat(problem.bilevel.w), flat(problem.bilevel.alpha), flat(buffers))]
     bad = TinyBatch(torch.full_like(problem.train.images, value), problem.train.labels)
     train = bad if broken == "train" else problem.train
-    losses = stepper.step(train, bad if broken == "valid" else valid, MIDWAY, 0.05)
+    losses = stepper.step(train, bad if broken == "valid" else valid, DRAWN, 0.05)
     assert not bool(losses.train_loss.isfinite())
     buffers = [stepper.sgd.state[w]["momentum_buffer"] for w in problem.bilevel.w]
     after = (flat(problem.bilevel.w), flat(problem.bilevel.alpha), flat(buffers))
@@ -480,8 +483,8 @@ def test_a_step_reports_what_the_weight_step_saw() -> None:
     stepper = optimizers(problem.bilevel)
     stepper.adam.param_groups[0]["lr"] = 0.0
     with torch.no_grad():
-        logits = problem.bilevel.supernet(problem.train.images, problem.alphas.mix(Hard(), MIDWAY), problem.train.key)
-    losses = stepper.step(problem.train, problem.valid, MIDWAY, 0.05)
+        logits = problem.bilevel.supernet(problem.train.images, problem.alphas.mix(Hard(), DRAWN), problem.train.key)
+    losses = stepper.step(problem.train, problem.valid, DRAWN, 0.05)
     assert float(losses.train_loss) == pytest.approx(float(F.cross_entropy(logits, problem.train.labels)), rel=1e-12)
     assert int(losses.train_correct) == int((logits.argmax(1) == problem.train.labels).sum())
 

@@ -12,7 +12,8 @@ from dadarts.errors import InputError
 from dadarts.genotype import derive
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order, parse_method, resolve
 from dadarts.penalties import DiscretizationLoss, NonePenalty
-from dadarts.relax import Hard, Soft, TopK
+from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.relax_sampled import Gumbel
 from dadarts.schedules import Constant, Linear
 from dadarts.spaces import SPACES, space
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
@@ -64,7 +65,7 @@ def test_darts_is_relaxed_everywhere() -> None:
     assert darts_first_order() == replace(darts(), order="first")
 
 
-def with_alphas(relaxation: TopK) -> Method:
+def with_alphas(relaxation: AnyRelaxation) -> Method:
     return Method(alphas=Objective(relaxation))
 
 
@@ -89,6 +90,8 @@ def penalised(penalty: DiscretizationLoss | NonePenalty) -> Method:
         (Method(look_ahead=TopK(edge=8)), "darts", "-topk_k_edge 8"),
         (Method(correction=TopK(edge=8)), "darts", "-topk_k_edge 8"),
         (Method(retain="top3"), "darts", "-genotype_to_retain top3"),
+        (with_alphas(Gumbel(Linear(10, 0))), "darts", "temperature of a Gumbel softmax"),
+        (Method(look_ahead=Gumbel(), sparsity=1.5), "darts", "-sparsity"),
         (penalised(DiscretizationLoss(target="none")), "nas-bench-201", "-dal_target none"),
         (penalised(DiscretizationLoss(target="none")), "S2", "-dal_target none"),
         (penalised(DiscretizationLoss(kinds=("reduce",))), "nas-bench-201", "reduce"),

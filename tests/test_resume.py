@@ -26,9 +26,11 @@ from dadarts.events import EpochDone, RunStarted, SearchDone, StepDone, Validati
 from dadarts.legacy import augment_config, search_config
 from dadarts.processes import Processes
 from tests.commands import (
+    COMMON,
     TINIEST,
     TINY_TRAINING,
     Running,
+    alphas,
     augment,
     call,
     check_refusal,
@@ -43,6 +45,7 @@ from tests.commands import (
     succeed,
     without_pictures,
 )
+from tests.nets import native_kernels
 
 SEARCH = [*TINIEST, "-hd_on_weights", "-topk_on_alphas", "-dal_on_alphas", "-print_freq", "1"]
 TRAINING = [*TINY_TRAINING, "-valid_fraction", "0.2", "-drop_path_prob", "0.3", "-print_freq", "1"]
@@ -179,6 +182,26 @@ def test_a_checkpoint_exists_before_the_first_step() -> None:
     assert isinstance(next(events), RunStarted)
     assert position(SEARCH_RUN) == (0, 0)
     assert json.loads((SEARCH_RUN / "config.json").read_text())["settings"]["name"] == "it"
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize(("method", "space"), [("gdas", "darts"), ("gdas", "nas-bench-201")])
+def test_a_search_that_draws_goes_on_with_the_draws_of_one_that_was_not_stopped(
+    method: str, space: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "native":
+        native_kernels()
+    words = ["search", *COMMON, "-method", method, "-search_space", space, "-engine", engine, "-alpha_lr", "0.05"]
+    words += ["-print_freq", "1", *(["-nodes", "1"] if space == "darts" else [])]
+    succeed(modern, *words, "-name", "whole")
+    with stop_after(5, signal.SIGTERM, monkeypatch):
+        call(modern, *words, "-name", "it")
+    assert position(SEARCH_RUN) == (1, 1)
+    succeed(modern, *words, "-name", "it", "-resume")
+    whole = SEARCH_RUN.with_name("whole")
+    assert result_of_search(SEARCH_RUN) == result_of_search(whole)
+    first, second = alphas(SEARCH_RUN)["normal_0"]
+    assert (first != second).any()
 
 
 @pytest.mark.parametrize("moment", ["first event", "step", "validation", "epoch"])

@@ -57,13 +57,13 @@ def test_without_flags_it_is_plain_darts() -> None:
     assert Techniques().method() == darts() == Method()
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_named_method_is_what_its_flags_spell(name: str) -> None:
+@pytest.mark.parametrize("name", FLAGS_OF_METHOD)
+def test_every_named_method_of_flags_is_what_its_flags_spell(name: str) -> None:
     assert Techniques(**FLAGS_OF_METHOD[name]).method() == METHODS[name]()
 
 
 def test_the_three_named_methods_are_the_functions_of_their_names() -> None:
-    assert {name: method() for name, method in METHODS.items()} == {
+    assert {name: METHODS[name]() for name in FLAGS_OF_METHOD} == {
         "dadarts": dadarts(),
         "darts": darts(),
         "darts-first-order": darts_first_order(),

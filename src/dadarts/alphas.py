@@ -37,6 +37,7 @@ class Candidates:
         rule: what a discretization may choose.
         none_everywhere: whether every edge can be closed by `none`, which the rule bans.
         sparsity: 1 for softmax, above 1 the order of entmax.
+        copies: how often the same nodes are repeated; copies of a node see the same draws.
     """
 
     present: Tensor
@@ -45,15 +46,23 @@ class Candidates:
     rule: Rule
     none_everywhere: bool
     sparsity: float = 1.0
+    copies: int = 1
 
     def weights(self, alpha_NEO: Tensor) -> Tensor:
         """W = softmax(alpha) (entmax where `sparsity` is above 1) over each edge's operations; 0 at padding."""
-        # A row of padding has no entry to share 1 among: it is computed as if it had all, then zeroed.
-        rows = self.present | ~self.present.any(dim=-1, keepdim=True)
         if self.sparsity > 1:
-            return entmax(alpha_NEO, self.sparsity, rows) * self.present
-        lowest = torch.finfo(alpha_NEO.dtype).min
-        return torch.softmax(alpha_NEO.masked_fill(~rows, lowest), dim=-1) * self.present
+            return entmax(alpha_NEO, self.sparsity, self._rows) * self.present
+        return self.softmax(alpha_NEO)
+
+    def softmax(self, logits_NEO: Tensor) -> Tensor:
+        """Softmax over each edge's operations; 0 at padding."""
+        lowest = torch.finfo(logits_NEO.dtype).min
+        return torch.softmax(logits_NEO.masked_fill(~self._rows, lowest), dim=-1) * self.present
+
+    @property
+    def _rows(self) -> Tensor:
+        # A row of padding has no entry to share 1 among: it is computed as if it had all, then zeroed.
+        return self.present | ~self.present.any(dim=-1, keepdim=True)
 
     @property
     def open(self) -> Tensor:

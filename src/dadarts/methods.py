@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from operator import attrgetter
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,9 +13,10 @@ from dadarts import literal
 from dadarts.bilevel import Method, Objective
 from dadarts.errors import InputError, unknown
 from dadarts.genotype import RETAIN
-from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty, Penalty, default_target
-from dadarts.relax import Hard, Soft, TopK
-from dadarts.schedules import Constant, Linear
+from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
+from dadarts.relax import AnyRelaxation, Hard, TopK
+from dadarts.relax_sampled import Gumbel
+from dadarts.schedules import Constant, Linear, Schedule
 from dadarts.spaces import SearchSpace
 
 
@@ -41,10 +42,17 @@ def dadarts(temperature_max: float = 200.0, dal_factor: float = 1.0) -> Method:
     )
 
 
+def gdas() -> Method:
+    """GDAS: one sampled operation an edge in every pass, tau falling from 10 to 0.1 (arXiv 1910.04465)."""
+    sampled = Gumbel()
+    return Method(weights=Objective(sampled), alphas=Objective(sampled), look_ahead=sampled, order="first")
+
+
 METHODS: Mapping[str, Callable[[], Method]] = {
     "dadarts": dadarts,
     "darts": darts,
     "darts-first-order": darts_first_order,
+    "gdas": gdas,
 }
 """Every method that `--method` names."""
 
@@ -58,6 +66,8 @@ def resolve(method: Method, space: SearchSpace) -> Method:
     for relaxation in (method.weights.relax, method.alphas.relax, method.look_ahead, method.correction):
         if isinstance(relaxation, TopK):
             _check_top_k(relaxation, space)
+        if isinstance(relaxation, Gumbel):
+            _check_gumbel(relaxation, method)
     if method.retain not in RETAIN:
         raise InputError(f"-genotype_to_retain {method.retain}: known are {', '.join(RETAIN)}")
     if method.retain == "all" and space.syntax != "darts":
@@ -95,12 +105,22 @@ def _resolved_penalty(penalty: Penalty, space: SearchSpace) -> Penalty:
     return replace(penalty, target=penalty.target or default_target(space))
 
 
+def _ends(schedule: Schedule) -> tuple[float, ...]:
+    return (schedule.value,) if isinstance(schedule, Constant) else (schedule.start, schedule.end)
+
+
+def _check_gumbel(gumbel: Gumbel, method: Method) -> None:
+    if not all(1e-3 <= end <= 1e6 for end in _ends(gumbel.temperature)):
+        raise InputError("the temperature of a Gumbel softmax must be in [1e-3, 1e6]")
+    if method.sparsity != 1:
+        raise InputError("a Gumbel softmax samples from softmax(alpha): leave -sparsity at 1")
+
+
 def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
     if top_k.option not in (1, 2, 3):
         raise InputError(f"-option {top_k.option}: known are 1, 2 and 3")
     for schedule in (top_k.temperature_edge, top_k.temperature_node):
-        ends = (schedule.value,) if isinstance(schedule, Constant) else (schedule.start, schedule.end)
-        if not all(0 <= end <= 1e6 for end in ends):
+        if not all(0 <= end <= 1e6 for end in _ends(schedule)):
             raise InputError("a temperature of top-k must be in [0, 1e6]")
     open_columns = space.columns - (len(space.rule.banned) if top_k.masked else 0)
     if not 0 <= top_k.edge <= open_columns:
@@ -125,7 +145,11 @@ def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
 
 _SPEAKABLE = {
     cls.__name__: cls
-    for cls in (Method, Objective, Soft, Hard, TopK, Constant, Linear, DiscretizationLoss, BetaDecay, NonePenalty)
+    for cls in (
+        *(Method, Objective, Constant, Linear),
+        *get_args(AnyRelaxation),
+        *get_args(Penalty),
+    )
 }
 
 

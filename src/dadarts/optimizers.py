@@ -78,7 +78,8 @@ class Optimizers:
         _update(self.adam, self.bilevel.alpha, gradient)
         # Whether the gradient is finite was asked for: the device has computed it.
         architecture_seconds = time.monotonic() - began
-        mixing = self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress)
+        # As in the papers, the weight step samples anew; passes of one architecture step share their sample.
+        mixing = self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress.apart("weights"))
         w_gradient, loss, logits = self.bilevel.weight_gradient(train, mixing)
         if not self._weight_update(w_gradient, loss):
             return StepLosses(_NAN, _NOTHING, valid_loss)

@@ -6,17 +6,29 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from dadarts.seeds import derive
+
 
 class Progress(NamedTuple):
-    """Where a run stands: epoch e of E, counted from 0."""
+    """Where a run stands: epoch e of E, counted from 0.
+
+    Args:
+        key: names the step, for relaxations that draw: equal keys give equal draws. None is without a draw: such a
+            relaxation then gives what it tends to without noise, as in validations.
+    """
 
     epoch: int
     epochs: int
+    key: int | None = None
 
     @property
     def fraction(self) -> float:
         """e / E, in [0, 1)."""
         return self.epoch / self.epochs
+
+    def apart(self, purpose: str) -> Progress:
+        """The same place with draws of its own for a purpose."""
+        return self if self.key is None else self._replace(key=derive(self.key, purpose))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from itertools import repeat
 
 import numpy as np
 
-from dadarts import diagnostics, report, search_state
+from dadarts import diagnostics, report, search_state, seeds
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
@@ -99,7 +99,8 @@ class _Search:
         two_level = config.method.order != "single-level"
         pairs = zip(train, architecture if two_level else repeat(None), strict=False)
         for (batch, held), loading in timed(pairs):
-            losses = state.optimizers.step(batch, held, progress, weight_lr)
+            key = seeds.derive(config.seed, "relaxation", progress.epoch, state.position.step)
+            losses = state.optimizers.step(batch, held, progress._replace(key=key), weight_lr)
             yield self.run.taken(
                 losses.train_loss, losses.train_correct, batch.labels, loading, losses.architecture_seconds
             )

@@ -80,6 +80,7 @@ def _derivative_norms(alphas: Alphas, relaxation: Relaxation, progress: Progress
         present=candidates.present.repeat(entries, 1, 1),
         normed=candidates.normed.repeat(entries, 1, 1),
         kinds=candidates.kinds * entries,
+        copies=candidates.copies * entries,
     )
     with torch.enable_grad():
         mixing = relaxation(copies, many, progress).view(entries, nodes, entries)

@@ -1,0 +1,202 @@
+"""Relaxations that draw, against NumPy written from the equations, and against what they must be on average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.special import softmax as scipy_softmax
+from torch import Tensor
+
+from dadarts.alphas import Alphas
+from dadarts.bilevel import Bilevel
+from dadarts.fused import FusedSupernet
+from dadarts.methods import METHODS, resolve
+from dadarts.relax import AnyRelaxation
+from dadarts.relax_sampled import Gumbel
+from dadarts.schedules import Constant, Linear, Progress
+from dadarts.seeds import generator
+from dadarts.spaces import SPACES, SearchSpace
+from dadarts.sparsity import negligible
+from tests.nets import (
+    MIDWAY,
+    build_alphas,
+    build_batch,
+    build_supernet,
+    flat,
+    macro_of,
+    native_kernels,
+    ragged_space,
+    tiny_space,
+    usual_optimizers,
+)
+
+Vector = NDArray[np.float64]
+
+TABLE: dict[str, SearchSpace] = {**{name: tiny_space(name) for name in SPACES}, "ragged": ragged_space()}
+DRAWING: tuple[AnyRelaxation, ...] = (Gumbel(),)
+METHODS_THAT_DRAW = ["gdas"]
+
+
+def keyed(key: int) -> Progress:
+    return MIDWAY._replace(key=key)
+
+
+def rows_of(alphas: Alphas) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    """(node, edge) of every edge that exists, and its columns."""
+    for node, edge in np.argwhere(alphas.candidates.present.any(dim=-1).numpy()):
+        yield (node, edge), np.flatnonzero(alphas.candidates.present[node, edge].numpy()).tolist()
+
+
+def drawn(relaxation: AnyRelaxation, alphas: Alphas, progress: Progress) -> tuple[Vector, Tensor, Tensor]:
+    """Mixing weights as an array, as a tensor, and the alpha that it can be differentiated by."""
+    leaf = alphas.stacked().detach().requires_grad_()
+    M = relaxation(leaf, alphas.candidates, progress)
+    return M.detach().numpy(), M, leaf
+
+
+@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("tau", [0.3, 1.0, 10.0])
+def test_gumbel_equals_a_hand_computation_forward_and_backward(name: str, tau: float) -> None:
+    alphas = build_alphas(TABLE[name], 1)
+    values, M, leaf = drawn(Gumbel(Constant(tau)), alphas, keyed(11))
+    u = torch.rand(leaf.shape, generator=generator(11, "gumbel"), dtype=torch.float64).numpy()
+    alpha = leaf.detach().numpy()
+    assert not values[~alphas.candidates.present.numpy()].any()
+    for (node, edge), columns in rows_of(alphas):
+        # GDAS, equations 4 to 6: h~ of log p + o, h its argmax.
+        p = scipy_softmax(alpha[node, edge, columns])
+        soft = scipy_softmax((np.log(p) - np.log(-np.log(u[node, edge, columns]))) / tau)
+        h = (soft == soft.max()).astype(float)
+        assert values[node, edge, columns].tolist() == h.tolist()
+        # Equation 7: only the sampled operation is computed, so only its entry has a gradient.
+        winner = int(soft.argmax())
+        for column, own in zip(columns, h, strict=True):
+            (gradient,) = torch.autograd.grad(M[node, edge, column], leaf, retain_graph=True)
+            expected = np.zeros(alpha.shape)
+            if own:
+                expected[node, edge, columns] = soft[winner] * (np.eye(len(soft))[winner] - soft) / tau
+            np.testing.assert_allclose(gradient.numpy(), expected, rtol=0, atol=1e-12)
+
+
+def test_gumbel_samples_each_operation_as_often_as_its_softmax() -> None:
+    alphas = build_alphas(tiny_space("nas-bench-201"), 2)
+    draws = 4000
+    frequency = np.mean([drawn(Gumbel(), alphas, keyed(key))[0] for key in range(draws)], axis=0)
+    p = alphas.weights().detach().numpy()
+    deviation = np.sqrt(p * (1 - p) / draws)
+    assert (np.abs(frequency - p) <= 4 * deviation + 1e-12).all()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_gumbel_without_a_key_keeps_the_best_operation_of_every_edge(name: str) -> None:
+    alphas = build_alphas(TABLE[name], 3)
+    values, _, leaf = drawn(Gumbel(), alphas, MIDWAY)
+    for (node, edge), columns in rows_of(alphas):
+        best = leaf.detach().numpy()[node, edge, columns].argmax()
+        assert values[node, edge, columns].tolist() == np.eye(len(columns))[best].tolist()
+
+
+def test_tau_falls_linearly_from_10() -> None:
+    alphas = build_alphas(tiny_space("darts"), 4)
+    for epoch in (0, 10, 49):
+        at = Progress(epoch, 50, key=3)
+        fixed = Gumbel(Constant(10 + (0.1 - 10) * epoch / 50))
+        gradients = []
+        for relaxation in (Gumbel(), fixed):
+            _, M, leaf = drawn(relaxation, alphas, at)
+            gradients.append(torch.autograd.grad(M.square().sum(), leaf)[0])
+        torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-15)
+    assert Gumbel().temperature == Linear(10.0, 0.1)
+
+
+def test_a_sparse_step_leaves_out_what_gumbel_did_not_sample() -> None:
+    alphas = build_alphas(tiny_space("darts"), 5)
+    values, _, _ = drawn(Gumbel(), alphas, keyed(1))
+    left_out = negligible(alphas, Gumbel(), keyed(1), 1e-6, differentiated=True).numpy()
+    expected = (values == 0) & alphas.candidates.normed.numpy()
+    assert (left_out == expected).all()
+
+
+@pytest.mark.parametrize("relaxation", DRAWING, ids=repr)
+@pytest.mark.parametrize("name", TABLE)
+def test_a_draw_is_a_pure_function_of_its_key(name: str, relaxation: AnyRelaxation) -> None:
+    alphas = build_alphas(TABLE[name], 6)
+    one, again, other = (drawn(relaxation, alphas, keyed(key))[0] for key in (1, 1, 2))
+    torch.manual_seed(0)
+    assert (one == again).all()
+    assert (one != other).any()
+    assert (drawn(relaxation, alphas, keyed(1).apart("weights"))[0] != one).any()
+
+
+@pytest.mark.parametrize("relaxation", DRAWING, ids=repr)
+@pytest.mark.parametrize("name", TABLE)
+def test_a_draw_is_finite_in_range_and_nothing_at_padding(name: str, relaxation: AnyRelaxation) -> None:
+    for seed, scale in ((7, 1.0), (8, 1e-3), (9, 8.0)):
+        alphas = build_alphas(TABLE[name], seed, scale).float()
+        _, M, leaf = drawn(relaxation, alphas, keyed(seed))
+        present = alphas.candidates.present
+        assert bool(((M >= 0) & (M <= 1)).all())
+        assert not bool(M[~present].any())
+        (gradient,) = torch.autograd.grad(M.square().sum(), leaf)
+        assert bool(gradient.isfinite().all())
+        assert not bool(gradient[~present].any())
+
+
+@pytest.mark.parametrize("relaxation", DRAWING, ids=repr)
+def test_copies_of_a_node_see_the_same_draw(relaxation: AnyRelaxation) -> None:
+    alphas = build_alphas(tiny_space("darts"), 10)
+    candidates, stacked = alphas.candidates, alphas.stacked().detach()
+    thrice = replace(
+        candidates,
+        present=candidates.present.repeat(3, 1, 1),
+        normed=candidates.normed.repeat(3, 1, 1),
+        kinds=candidates.kinds * 3,
+        copies=3,
+    )
+    many = relaxation(stacked.repeat(3, 1, 1), thrice, keyed(4))
+    assert torch.equal(many, relaxation(stacked, candidates, keyed(4)).repeat(3, 1, 1))
+
+
+@pytest.mark.parametrize("name", ["darts", "nas-bench-201", "S4"])
+@pytest.mark.parametrize("method_name", METHODS_THAT_DRAW)
+def test_both_engines_take_the_same_steps_under_draws(method_name: str, name: str) -> None:
+    it, macro = tiny_space(name), macro_of(channels=4, layers=3)
+    method = resolve(METHODS[method_name](), it)
+    found = []
+    for fast in (False, True):
+        supernet = build_supernet(it, macro)
+        supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        forward = FusedSupernet(supernet, native_kernels()) if fast else None
+        alphas = build_alphas(it, 1)
+        bilevel = Bilevel(supernet, alphas, method, forward, tolerance=1e-6 if fast else 0.0)
+        optimizers = usual_optimizers(bilevel, alpha_lr=3e-2)
+        before = flat(bilevel.alpha)
+        for step in range(4):
+            progress = Progress(step // 2, 2, key=step)
+            optimizers.step(build_batch(macro, 2 * step), build_batch(macro, 2 * step + 1), progress, 0.025)
+        assert not torch.equal(before, flat(bilevel.alpha))
+        found.append(torch.cat([flat(bilevel.alpha), flat(bilevel.w)]))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("method_name", METHODS_THAT_DRAW)
+def test_the_weight_step_and_the_architecture_step_draw_apart(method_name: str) -> None:
+    it, macro = tiny_space("nas-bench-201"), macro_of(layers=1)
+    method = METHODS[method_name]()
+    bilevel = Bilevel(build_supernet(it, macro), build_alphas(it), method)
+    keys: list[int | None] = []
+    fixed = bilevel.fixed_mixing
+
+    def watched(relaxation: AnyRelaxation, progress: Progress) -> dict[str, tuple[Tensor, ...]]:
+        keys.append(progress.key)
+        return fixed(relaxation, progress)
+
+    bilevel.fixed_mixing = watched  # type: ignore[method-assign]
+    usual_optimizers(bilevel).step(build_batch(macro, 1), build_batch(macro, 2), keyed(3), 0.025)
+    assert keys == [keyed(3).apart("weights").key]
+    assert keys != [3]

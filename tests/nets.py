@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts.alphas import Alphas, Mixing
+from dadarts.alphas import Activation, Alphas, Mixing
 from dadarts.bilevel import Bilevel
 from dadarts.cells import Macro
 from dadarts.errors import InputError
@@ -100,10 +100,16 @@ def build_supernet(search_space: SearchSpace, macro: Macro, seed: int = 0) -> Su
         return Supernet(search_space, macro).double()
 
 
-def build_alphas(search_space: SearchSpace, seed: int = 0, scale: float = 1.0, sparsity: float = 1.0) -> Alphas:
+def build_alphas(
+    search_space: SearchSpace,
+    seed: int = 0,
+    scale: float = 1.0,
+    sparsity: float = 1.0,
+    activation: Activation = "softmax",
+) -> Alphas:
     """Alphas far from their small initial values, so that nothing is nearly uniform."""
     draw = generator(seed, "alphas")
-    alphas = Alphas(search_space, draw, sparsity).double()
+    alphas = Alphas(search_space, draw, sparsity, activation).double()
     with torch.no_grad():
         for alpha in alphas.parameters():
             alpha.copy_(scale * torch.randn(alpha.shape, generator=draw, dtype=torch.float64))

@@ -17,7 +17,7 @@ from dadarts.bilevel import Bilevel, Inner, Method, Objective
 from dadarts.optimizers import Optimizers
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.relax_sampled import Gumbel
+from dadarts.relax_sampled import Dirichlet, Gumbel
 from dadarts.schedules import Constant, Progress
 from dadarts.spaces import SearchSpace, space
 from tests.nets import (
@@ -41,6 +41,7 @@ KINDS: dict[str, AnyRelaxation] = {
     "TopK": TopK(temperature_edge=FIVE, temperature_node=FIVE),
     "TopK3": TopK(option=3, temperature_edge=FIFTY, temperature_node=FIFTY),
     "Gumbel": Gumbel(Constant(1.0)),
+    "Dirichlet": Dirichlet(),
 }
 PAIRS = list(product(KINDS, KINDS))
 PENALTIES = (DiscretizationLoss(target="none"), NonePenalty("normal", 0.1))

@@ -25,7 +25,7 @@ def test_every_method_takes_a_step_in_every_space_and_gives_a_genotype(method_na
     it = tiny_space(name)
     macro = macro_of(layers=3)
     method = resolve(METHODS[method_name](), it)
-    alphas = build_alphas(it, 1, sparsity=method.sparsity)
+    alphas = build_alphas(it, 1, sparsity=method.sparsity, activation=method.activation)
     bilevel = Bilevel(build_supernet(it, macro, 1), alphas, method)
     optimizers = usual_optimizers(bilevel)
     w, alpha = flat(bilevel.w), flat(bilevel.alpha)
@@ -91,7 +91,8 @@ def penalised(penalty: DiscretizationLoss | NonePenalty) -> Method:
         (Method(correction=TopK(edge=8)), "darts", "-topk_k_edge 8"),
         (Method(retain="top3"), "darts", "-genotype_to_retain top3"),
         (with_alphas(Gumbel(Linear(10, 0))), "darts", "temperature of a Gumbel softmax"),
-        (Method(look_ahead=Gumbel(), sparsity=1.5), "darts", "-sparsity"),
+        (Method(look_ahead=Gumbel(), sparsity=1.5), "darts", "leave sparsity and activation"),
+        (Method(sparsity=1.5, activation="dirichlet"), "darts", "-sparsity"),
         (penalised(DiscretizationLoss(target="none")), "nas-bench-201", "-dal_target none"),
         (penalised(DiscretizationLoss(target="none")), "S2", "-dal_target none"),
         (penalised(DiscretizationLoss(kinds=("reduce",))), "nas-bench-201", "reduce"),

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from scipy.special import digamma, gammaln
 from torch import Tensor
 
 from dadarts.alphas import Alphas
@@ -13,6 +14,7 @@ from dadarts.discretization import discretize
 from dadarts.ops import OPS
 from dadarts.penalties import (
     BetaDecay,
+    DirichletDivergence,
     DiscretizationLoss,
     NonePenalty,
     Target,
@@ -23,7 +25,7 @@ from dadarts.relax import Hard, Soft
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
 from dadarts.spaces import SPACES, SearchSpace, Size
-from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, macro_of, ragged_space, tiny_space
+from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, ragged_space, tiny_space
 
 WITH_NONE = [name for name in SPACES if tiny_space(name).none_everywhere]
 REACHABLE = [*WITH_NONE, "nas-bench-201"]
@@ -256,3 +258,24 @@ def test_the_none_penalty_leaves_padded_places_out_of_the_mean() -> None:
     W = alphas.weights().detach()[0]
     expected = float(W[:, -1].sum() - (W[0, 0] + W[0, 1] + W[1, 0]) / 3)
     assert NonePenalty("normal", 1.0)(alphas, MIDWAY).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("search_space", [*map(tiny_space, SPACES), ragged_space()], ids=lambda s: s.name)
+def test_the_dirichlet_divergence_equals_a_hand_computation(search_space: SearchSpace) -> None:
+    alphas = build_alphas(search_space, 5)
+    expected = 0.0
+    for kind, parameters in alphas.nodes.items():
+        for alpha, table in zip(parameters.parameters(), search_space.table(kind), strict=True):
+            for row, names in zip(alpha.tolist(), table, strict=True):
+                c = [a + 1 if a > 0 else math.exp(a) for a, name in zip(row, names, strict=True) if name is not None]
+                # KL(Dir(c) || Dir(1)), whose second normaliser is the volume of the simplex, 1 / Gamma(n).
+                expected += gammaln(sum(c)) - sum(map(gammaln, c)) - gammaln(len(c))
+                expected += sum((x - 1) * (digamma(x) - digamma(sum(c))) for x in c)
+    assert DirichletDivergence()(alphas, MIDWAY).item() == pytest.approx(1e-3 * expected, rel=1e-12)
+    assert DirichletDivergence(Constant(2.0))(alphas, MIDWAY).item() == pytest.approx(2 * expected, rel=1e-12)
+    with torch.no_grad():
+        for alpha in alphas.parameters():
+            alpha.zero_()
+    penalty = DirichletDivergence()(alphas, MIDWAY)
+    assert penalty.item() == pytest.approx(0, abs=1e-12)
+    assert not flat(torch.autograd.grad(penalty, [*alphas.parameters()])).abs().gt(1e-12).any()

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy.special import softmax as scipy_softmax
+from scipy.stats import beta
 from torch import Tensor
 
 from dadarts.alphas import Alphas
@@ -17,7 +18,7 @@ from dadarts.bilevel import Bilevel
 from dadarts.fused import FusedSupernet
 from dadarts.methods import METHODS, resolve
 from dadarts.relax import AnyRelaxation
-from dadarts.relax_sampled import Gumbel
+from dadarts.relax_sampled import Dirichlet, Gumbel
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
 from dadarts.spaces import SPACES, SearchSpace
@@ -38,8 +39,8 @@ from tests.nets import (
 Vector = NDArray[np.float64]
 
 TABLE: dict[str, SearchSpace] = {**{name: tiny_space(name) for name in SPACES}, "ragged": ragged_space()}
-DRAWING: tuple[AnyRelaxation, ...] = (Gumbel(),)
-METHODS_THAT_DRAW = ["gdas"]
+DRAWING: tuple[AnyRelaxation, ...] = (Gumbel(), Dirichlet())
+METHODS_THAT_DRAW = ["gdas", "drnas"]
 
 
 def keyed(key: int) -> Progress:
@@ -122,6 +123,56 @@ def test_a_sparse_step_leaves_out_what_gumbel_did_not_sample() -> None:
     assert (left_out == expected).all()
 
 
+def beta_slope(x: float, own: float, total: float) -> float:
+    """``-(dF / dc_j) / f`` of Beta(c_j, sum c - c_j) at x, where c_j moves and the others stand."""
+    step = 1e-6 * own
+    moved = [beta.cdf(x, own + sign * step, total - own) for sign in (1, -1)]
+    return float(-(moved[0] - moved[1]) / (2 * step) / beta.pdf(x, own, total - own))
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_gradient_of_a_dirichlet_draw_equals_the_paper_s_equation(name: str) -> None:
+    alphas = build_alphas(TABLE[name], 1)
+    values, M, leaf = drawn(Dirichlet(), alphas, keyed(12))
+    alpha = leaf.detach().numpy()
+    c = np.where(alpha > 0, alpha + 1, np.exp(alpha))
+    slope_of_c = np.where(alpha > 0, 1, np.exp(alpha))
+    rows = list(rows_of(alphas))
+    for (node, edge), columns in rows[:: max(1, len(rows) // 3)]:
+        x, own = values[node, edge, columns], c[node, edge, columns]
+        assert x.sum() == pytest.approx(1, rel=1e-12)
+        for place, column in enumerate(columns):
+            (gradient,) = torch.autograd.grad(M[node, edge, column], leaf, retain_graph=True)
+            expected = np.zeros(alpha.shape)
+            for other, its in enumerate(columns):
+                # The pathwise derivative of arXiv 1806.01851; nothing moves where an edge has one operation.
+                if len(columns) > 1 and 1e-6 < x[other] < 1 - 1e-6:
+                    pull = beta_slope(x[other], own[other], own.sum()) * ((other == place) - x[place]) / (1 - x[other])
+                    expected[node, edge, its] = pull * slope_of_c[node, edge, its]
+            np.testing.assert_allclose(gradient.numpy(), expected, rtol=2e-3, atol=1e-5)
+
+
+def test_a_dirichlet_draw_has_the_distribution_s_mean_and_variance_and_its_gradient_that_of_the_mean() -> None:
+    alphas = build_alphas(tiny_space("nas-bench-201"), 2)
+    weighing = torch.randn(alphas.stacked().shape, generator=generator(0, "weighing"), dtype=torch.float64)
+    samples, gradients = [], []
+    for key in range(4000):
+        values, M, leaf = drawn(Dirichlet(), alphas, keyed(key))
+        samples.append(values)
+        gradients.append(torch.autograd.grad((M * weighing).sum(), leaf)[0].numpy())
+    _, mean, leaf = drawn(Dirichlet(), alphas, MIDWAY)
+    c = (torch.nn.functional.elu(leaf) + 1).detach().numpy() * alphas.candidates.present.numpy()
+    total = np.maximum(c.sum(axis=-1, keepdims=True), 1e-9)
+    np.testing.assert_allclose(mean.detach().numpy(), c / total, rtol=1e-12)
+    spread = np.sqrt(c * (total - c) / (total**2 * (total + 1)))
+    assert (np.abs(np.mean(samples, axis=0) - c / total) <= 4 * spread / np.sqrt(4000) + 1e-12).all()
+    np.testing.assert_allclose(np.std(samples, axis=0), spread, rtol=0.05)
+    # The pathwise gradient is unbiased: on average it is that of the expectation.
+    (exact,) = torch.autograd.grad((mean * weighing).sum(), leaf)
+    error = np.std(gradients, axis=0) / np.sqrt(4000)
+    assert (np.abs(np.mean(gradients, axis=0) - exact.numpy()) <= 4 * error + 1e-12).all()
+
+
 @pytest.mark.parametrize("relaxation", DRAWING, ids=repr)
 @pytest.mark.parametrize("name", TABLE)
 def test_a_draw_is_a_pure_function_of_its_key(name: str, relaxation: AnyRelaxation) -> None:
@@ -172,7 +223,7 @@ def test_both_engines_take_the_same_steps_under_draws(method_name: str, name: st
         supernet = build_supernet(it, macro)
         supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         forward = FusedSupernet(supernet, native_kernels()) if fast else None
-        alphas = build_alphas(it, 1)
+        alphas = build_alphas(it, 1, activation=method.activation)
         bilevel = Bilevel(supernet, alphas, method, forward, tolerance=1e-6 if fast else 0.0)
         optimizers = usual_optimizers(bilevel, alpha_lr=3e-2)
         before = flat(bilevel.alpha)
@@ -188,7 +239,7 @@ def test_both_engines_take_the_same_steps_under_draws(method_name: str, name: st
 def test_the_weight_step_and_the_architecture_step_draw_apart(method_name: str) -> None:
     it, macro = tiny_space("nas-bench-201"), macro_of(layers=1)
     method = METHODS[method_name]()
-    bilevel = Bilevel(build_supernet(it, macro), build_alphas(it), method)
+    bilevel = Bilevel(build_supernet(it, macro), build_alphas(it, activation=method.activation), method)
     keys: list[int | None] = []
     fixed = bilevel.fixed_mixing
 

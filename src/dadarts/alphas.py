@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,15 @@ Mixing: TypeAlias = dict[str, tuple[Tensor, ...]]
 Idle: TypeAlias = dict[str, tuple[Tensor, ...]]
 """kind -> node -> bool (E, O): places that a pass leaves out, whatever their weight (see `sparsity.py`)"""
 
+Activation: TypeAlias = Literal["softmax", "dirichlet"]
+"""How alpha becomes W: softmax, or the mean of a Dirichlet distribution"""
+
 INITIAL_DEVIATION = 1e-3
+
+
+def concentration(alpha: Tensor) -> Tensor:
+    """``elu(alpha) + 1``, the parameters of a Dirichlet distribution; 1, the uniform one, at alpha = 0."""
+    return F.elu(alpha) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +45,7 @@ class Candidates:
         rule: what a discretization may choose.
         none_everywhere: whether every edge can be closed by `none`, which the rule bans.
         sparsity: 1 for softmax, above 1 the order of entmax.
+        activation: what stands in softmax' place.
         copies: how often the same nodes are repeated; copies of a node see the same draws.
     """
 
@@ -46,10 +55,14 @@ class Candidates:
     rule: Rule
     none_everywhere: bool
     sparsity: float = 1.0
+    activation: Activation = "softmax"
     copies: int = 1
 
     def weights(self, alpha_NEO: Tensor) -> Tensor:
-        """W = softmax(alpha) (entmax where `sparsity` is above 1) over each edge's operations; 0 at padding."""
+        """W = softmax(alpha), or what the method has in its place, of each edge's operations; 0 at padding."""
+        if self.activation == "dirichlet":
+            c = concentration(alpha_NEO) * self.present
+            return c / (c.sum(dim=-1, keepdim=True) + ~self.present.any(dim=-1, keepdim=True))
         if self.sparsity > 1:
             return entmax(alpha_NEO, self.sparsity, self._rows) * self.present
         return self.softmax(alpha_NEO)
@@ -81,9 +94,16 @@ class Alphas(nn.Module):
         space: which nodes, edges and operations there are.
         draw: the generator of the initial values.
         sparsity: order of entmax; 1 is softmax.
+        activation: what stands in softmax' place.
     """
 
-    def __init__(self, space: SearchSpace, draw: torch.Generator, sparsity: float = 1.0) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        draw: torch.Generator,
+        sparsity: float = 1.0,
+        activation: Activation = "softmax",
+    ) -> None:
         super().__init__()
         self.nodes = nn.ModuleDict()
         present: list[Tensor] = []
@@ -103,6 +123,7 @@ class Alphas(nn.Module):
             rule=space.rule,
             none_everywhere=space.none_everywhere,
             sparsity=sparsity,
+            activation=activation,
         )
 
     def stacked(self) -> Tensor:

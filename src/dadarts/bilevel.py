@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.alphas import Alphas, Idle, Mixing
+from dadarts.alphas import Activation, Alphas, Idle, Mixing
 from dadarts.penalties import Penalty
 from dadarts.relax import AnyRelaxation, Soft
 from dadarts.schedules import Progress
@@ -60,6 +60,7 @@ class Method:
         amended: use the amended term of arXiv 1910.11831 in place of the second-order correction.
         sparsity: order of the entmax that makes W of alpha; 1 is softmax.
         retain: which genotype is read off at the end.
+        activation: what makes W of alpha in softmax' place.
     """
 
     weights: Objective = field(default_factory=Objective)
@@ -71,6 +72,7 @@ class Method:
     amended: bool = False
     sparsity: float = 1.0
     retain: str = "top2"
+    activation: Activation = "softmax"
 
 
 @dataclass(frozen=True)

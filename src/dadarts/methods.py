@@ -13,9 +13,9 @@ from dadarts import literal
 from dadarts.bilevel import Method, Objective
 from dadarts.errors import InputError, unknown
 from dadarts.genotype import RETAIN
-from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
+from dadarts.penalties import DirichletDivergence, DiscretizationLoss, NonePenalty, Penalty, default_target
 from dadarts.relax import AnyRelaxation, Hard, TopK
-from dadarts.relax_sampled import Gumbel
+from dadarts.relax_sampled import Dirichlet, Gumbel
 from dadarts.schedules import Constant, Linear, Schedule
 from dadarts.spaces import SearchSpace
 
@@ -48,10 +48,23 @@ def gdas() -> Method:
     return Method(weights=Objective(sampled), alphas=Objective(sampled), look_ahead=sampled, order="first")
 
 
+def drnas() -> Method:
+    """DrNAS: mixing weights from a Dirichlet distribution, without the progressive scheme (arXiv 2006.10355)."""
+    sampled = Dirichlet()
+    return Method(
+        weights=Objective(sampled),
+        alphas=Objective(sampled, (DirichletDivergence(),)),
+        look_ahead=sampled,
+        order="first",
+        activation="dirichlet",
+    )
+
+
 METHODS: Mapping[str, Callable[[], Method]] = {
     "dadarts": dadarts,
     "darts": darts,
     "darts-first-order": darts_first_order,
+    "drnas": drnas,
     "gdas": gdas,
 }
 """Every method that `--method` names."""
@@ -74,6 +87,8 @@ def resolve(method: Method, space: SearchSpace) -> Method:
         raise InputError(
             f"a {space.syntax} genotype has one operation an edge: -genotype_to_retain all cannot be written"
         )
+    if method.activation != "softmax" and method.sparsity != 1:
+        raise InputError(f"-sparsity is the order of a softmax; this method has {method.activation} in its place")
     if not (0 < method.epsilon <= 1e3 and 1 <= method.sparsity <= 4):
         raise InputError("-finite_difference_epsilon must be in (0, 1000] and -sparsity in [1, 4]")
     return replace(
@@ -112,8 +127,8 @@ def _ends(schedule: Schedule) -> tuple[float, ...]:
 def _check_gumbel(gumbel: Gumbel, method: Method) -> None:
     if not all(1e-3 <= end <= 1e6 for end in _ends(gumbel.temperature)):
         raise InputError("the temperature of a Gumbel softmax must be in [1e-3, 1e6]")
-    if method.sparsity != 1:
-        raise InputError("a Gumbel softmax samples from softmax(alpha): leave -sparsity at 1")
+    if method.sparsity != 1 or method.activation != "softmax":
+        raise InputError("a Gumbel softmax samples from softmax(alpha): leave sparsity and activation as they are")
 
 
 def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
@@ -207,6 +222,7 @@ _FLAGS = {
     "amended": "-amended_hessian",
     "sparsity": "-sparsity",
     "retain": "-genotype_to_retain",
+    "activation": "--method",
 }
 """What decides each part of a method on a command line."""
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Alphas, Candidates
+from dadarts.alphas import Alphas, Candidates, concentration
 from dadarts.discretization import discretize
 from dadarts.schedules import Constant, Linear, Progress, Schedule
 from dadarts.spaces import SearchSpace
@@ -101,4 +101,26 @@ class NonePenalty:
         return self.factor * total
 
 
-Penalty: TypeAlias = DiscretizationLoss | BetaDecay | NonePenalty
+@dataclass(frozen=True)
+class DirichletDivergence:
+    """``factor * sum over edges of KL(Dir(c) || Dir(1))``, ``c = elu(alpha) + 1`` (DrNAS, arXiv 2006.10355).
+
+    With n operations on an edge, psi the digamma function and sums over them,
+
+        KL = log Gamma(sum c) - sum log Gamma(c) - log Gamma(n) + sum (c - 1) (psi(c) - psi(sum c))
+    """
+
+    factor: Schedule = Constant(1e-3)
+
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        present = alphas.candidates.present
+        # At c = 1 a place adds 0 to every sum over places but that of c.
+        c = torch.where(present, concentration(alphas.stacked()), 1.0)
+        total = (c * present).sum(dim=-1)
+        edges = present.any(dim=-1)
+        per_place = -c.lgamma() + (c - 1) * (c.digamma() - total.where(edges, 1.0).digamma().unsqueeze(-1))
+        per_edge = total.where(edges, 1.0).lgamma() - present.sum(dim=-1).clamp_min(1).to(c).lgamma()
+        return self.factor(progress) * ((per_place * present).sum() + per_edge.sum())
+
+
+Penalty: TypeAlias = DiscretizationLoss | BetaDecay | NonePenalty | DirichletDivergence

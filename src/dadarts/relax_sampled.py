@@ -6,15 +6,19 @@ and a resumed run goes on with those of an unbroken run. Without a key there is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from dadarts.alphas import Candidates
+from dadarts.alphas import Candidates, concentration
 from dadarts.discretization import Rule, discretize
 from dadarts.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
+
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,54 @@ class Gumbel:
         h = discretize(soft, Rule(), candidates.present).to(soft.dtype)
         # soft - soft.detach() is exactly 0, so the forward value is exactly h.
         return h * (1 + (soft - soft.detach()))
+
+
+@dataclass(frozen=True)
+class Dirichlet:
+    """DrNAS: mixing weights drawn from ``Dir(c)``, ``c = elu(alpha) + 1``, on every edge (arXiv 2006.10355).
+
+    The gradient is the pathwise one of arXiv 1806.01851, with F and f the distribution function and density of
+    ``Beta(c_j, sum c - c_j)`` at M_j:
+
+        dM_i / dc_j = -(dF / dc_j) / f * (delta_ij - M_i) / (1 - M_j)
+
+    Without a key M is the mean, ``c / sum c``.
+    """
+
+    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
+        if progress.key is None:
+            return replace(candidates, activation="dirichlet").weights(alpha_NEO)
+        draw = generator(progress.key, "dirichlet")
+        M: Tensor = _DirichletSample.apply(  # type: ignore[no-untyped-call]
+            concentration(alpha_NEO), candidates, draw
+        )
+        return M
+
+
+class _DirichletSample(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, c_NEO: Tensor, candidates: Candidates, draw: torch.Generator) -> Tensor:
+        # Drawn on the CPU in double precision: the same numbers on every device, and no sum that underflows.
+        one = c_NEO[: len(c_NEO) // candidates.copies].detach().cpu().double()
+        gamma = torch._standard_gamma(one.clamp_min(_LEAST), generator=draw).repeat(candidates.copies, 1, 1)
+        gamma = gamma.to(c_NEO.device) * candidates.present
+        M = (gamma / gamma.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(gamma.dtype).tiny)).to(c_NEO.dtype)
+        ctx.save_for_backward(c_NEO, M, candidates.present)
+        return M
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        c_NEO, M, present = ctx.saved_tensors
+        c = c_NEO.double().clamp_min(_LEAST) * present
+        total = c.sum(dim=-1, keepdim=True).expand_as(c)
+        # An edge with one operation has nothing to share: its M is 1 whatever c is.
+        shared = present & (present.sum(dim=-1, keepdim=True) > 1)
+        # Away from 0 and 1, where F and f are 0 / 0; what stands at other places is not used.
+        x = torch.where(shared, M.double().clamp(_LEAST, 1 - _LEAST), 0.5)
+        slope = torch._dirichlet_grad(x, torch.where(shared, c, 1.0), torch.where(shared, total, 2.0)) * shared
+        projected = gradient - (M * gradient).sum(dim=-1, keepdim=True)
+        return (slope * projected).to(c_NEO.dtype), None, None
 
 
 def _uniform(candidates: Candidates, key: int, purpose: str) -> Tensor:

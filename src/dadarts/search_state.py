@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dadarts import compute, diagnostics, foundation, memory
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Bilevel
+from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
 from dadarts.compute import Threads
 from dadarts.config import Computed, SearchConfig
@@ -23,6 +23,7 @@ from dadarts.optimizers import Optimizers
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.seeds import generator, seeded
+from dadarts.spaces import SearchSpace
 from dadarts.supernet import Supernet
 
 
@@ -85,7 +86,7 @@ class SearchState:
         return not torch.equal(diagnostics.choices(self.bilevel.alphas).cpu(), self._choices_of(self.initial))
 
     def _choices_of(self, values: list[Tensor]) -> Tensor:
-        then = Alphas(self.bilevel.supernet.space, generator(0), self.bilevel.method.sparsity)
+        then = _alphas(self.bilevel.supernet.space, generator(0), self.bilevel.method)
         with torch.no_grad():
             for alpha, value in zip(then.parameters(), values, strict=True):
                 alpha.copy_(value)
@@ -136,7 +137,7 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
     )
     with seeded(config.seed, "weights"):
         supernet = compute.placed(Supernet(config.space, base.macro, config.checkpoint_activations), base.device)
-    alphas = Alphas(config.space, generator(config.seed, "alphas"), config.method.sparsity).to_device(base.device)
+    alphas = _alphas(config.space, generator(config.seed, "alphas"), config.method).to_device(base.device)
     engine = pick_engine(config.engine, supernet, base.device, config.precision, processes)
     synchronise(supernet, processes)
     tolerance = config.sparse_tolerance if engine.sparse else 0.0
@@ -155,6 +156,10 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
     state = SearchState(bilevel, optimizers, loaders, base.device, base.threads, engine, initial=[])
     state.initial = state.alphas_now()
     return state
+
+
+def _alphas(space: SearchSpace, draw: torch.Generator, method: Method) -> Alphas:
+    return Alphas(space, draw, method.sparsity, method.activation)
 
 
 def _loaders(config: SearchConfig, base: Foundation) -> Loaders:

@@ -12,6 +12,7 @@ from dadarts import checkpoint, diagnostics
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.discretization import discretize
 from dadarts.genotype import Genotype, read_off
+from dadarts.methods import METHODS
 from dadarts.penalties import discretization_distance
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Progress
@@ -117,6 +118,16 @@ def test_plain_darts_is_validated_relaxed(tmp_path: Path, monkeypatch: pytest.Mo
 )
 def test_a_warm_up_is_soft_until_it_ends(relaxation: AnyRelaxation, epoch: int, expected: AnyRelaxation) -> None:
     assert diagnostics.effective(relaxation, Progress(epoch, 5)) == expected
+
+
+@pytest.mark.parametrize("method_name", ["drnas", "sdarts-rs"])
+def test_what_draws_is_validated_as_w_where_that_is_what_it_gives_without_a_draw(method_name: str) -> None:
+    method, progress = METHODS[method_name](), Progress(1, 5)
+    alphas = build_alphas(ragged_space(), 4, activation=method.activation)
+    for relaxation in (method.weights.relax, method.alphas.relax):
+        assert diagnostics.effective(relaxation, progress) == Soft()
+        M = relaxation(alphas.stacked(), alphas.candidates, progress)
+        assert torch.equal(M, alphas.weights())
 
 
 def test_entropy_is_the_mean_over_edges_that_exist() -> None:

@@ -13,7 +13,7 @@ from dadarts.genotype import derive
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order, parse_method, resolve
 from dadarts.penalties import DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.relax_sampled import Gumbel
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.schedules import Constant, Linear
 from dadarts.spaces import SPACES, space
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
@@ -92,6 +92,8 @@ def penalised(penalty: DiscretizationLoss | NonePenalty) -> Method:
         (Method(retain="top3"), "darts", "-genotype_to_retain top3"),
         (with_alphas(Gumbel(Linear(10, 0))), "darts", "temperature of a Gumbel softmax"),
         (Method(look_ahead=Gumbel(), sparsity=1.5), "darts", "leave sparsity and activation"),
+        (with_alphas(Perturbed(Constant(2.0))), "darts", "epsilon of a perturbation"),
+        (with_alphas(Dirichlet()), "darts", "activation='dirichlet'"),
         (Method(sparsity=1.5, activation="dirichlet"), "darts", "-sparsity"),
         (penalised(DiscretizationLoss(target="none")), "nas-bench-201", "-dal_target none"),
         (penalised(DiscretizationLoss(target="none")), "S2", "-dal_target none"),

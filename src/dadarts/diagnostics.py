@@ -15,6 +15,7 @@ from dadarts.bilevel import Batch, Bilevel
 from dadarts.data import Loader
 from dadarts.discretization import discretize
 from dadarts.relax import AnyRelaxation, Hard, Soft
+from dadarts.relax_sampled import Dirichlet, Perturbed
 from dadarts.schedules import Progress
 from dadarts.seeds import generator
 from dadarts.sparsity import negligible
@@ -29,9 +30,11 @@ class Score:
 
 
 def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
-    """The relaxation that acts at this epoch: a `Hard` one that has not begun is `Soft`."""
+    """The relaxation that acts at this epoch without noise: a `Hard` one that has not begun is `Soft`."""
     if isinstance(relaxation, Hard):
         return Hard() if progress.epoch >= relaxation.start else Soft()
+    if isinstance(relaxation, Perturbed | Dirichlet):
+        return Soft()
     return relaxation
 
 

@@ -15,7 +15,7 @@ from dadarts.errors import InputError, unknown
 from dadarts.genotype import RETAIN
 from dadarts.penalties import DirichletDivergence, DiscretizationLoss, NonePenalty, Penalty, default_target
 from dadarts.relax import AnyRelaxation, Hard, TopK
-from dadarts.relax_sampled import Dirichlet, Gumbel
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.schedules import Constant, Linear, Schedule
 from dadarts.spaces import SearchSpace
 
@@ -60,12 +60,18 @@ def drnas() -> Method:
     )
 
 
+def sdarts_rs() -> Method:
+    """SDARTS-RS: weights are trained around W, not at it, with noise that grows (arXiv 2002.05283)."""
+    return Method(weights=Objective(Perturbed()), order="first")
+
+
 METHODS: Mapping[str, Callable[[], Method]] = {
     "dadarts": dadarts,
     "darts": darts,
     "darts-first-order": darts_first_order,
     "drnas": drnas,
     "gdas": gdas,
+    "sdarts-rs": sdarts_rs,
 }
 """Every method that `--method` names."""
 
@@ -81,6 +87,10 @@ def resolve(method: Method, space: SearchSpace) -> Method:
             _check_top_k(relaxation, space)
         if isinstance(relaxation, Gumbel):
             _check_gumbel(relaxation, method)
+        if isinstance(relaxation, Perturbed) and not all(0 <= end <= 1 for end in _ends(relaxation.epsilon)):
+            raise InputError("epsilon of a perturbation must be in [0, 1]")
+        if isinstance(relaxation, Dirichlet) and method.activation != "dirichlet":
+            raise InputError(f"a Dirichlet relaxation needs activation='dirichlet', not {method.activation!r}")
     if method.retain not in RETAIN:
         raise InputError(f"-genotype_to_retain {method.retain}: known are {', '.join(RETAIN)}")
     if method.retain == "all" and space.syntax != "darts":

@@ -70,6 +70,32 @@ class Dirichlet:
         return M
 
 
+@dataclass(frozen=True)
+class Perturbed:
+    """SDARTS-RS: W with noise, back on the simplex (arXiv 2002.05283, section 3.1, random smoothing).
+
+    ``M = clip(W + delta, 0, 1)``, over its sum on each edge, with delta uniform on ``[-epsilon, epsilon]``; where
+    nothing is left of an edge, its largest entry stays alone. Without a key ``M = W``.
+
+    Args:
+        epsilon: the largest change of an entry.
+    """
+
+    epsilon: Schedule = Linear(0.03, 0.3)
+
+    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
+        W = candidates.weights(alpha_NEO)
+        if progress.key is None:
+            return W
+        delta = self.epsilon(progress) * (2 * _uniform(candidates, progress.key, "perturbation") - 1)
+        noisy = W + delta.to(W)
+        clipped = noisy.clamp(0, 1) * candidates.present
+        largest = discretize(noisy, Rule(), candidates.present).to(W.dtype)
+        left = torch.where(clipped.sum(dim=-1, keepdim=True) > 0, clipped, largest)
+        # A row of padding has no sum to divide by.
+        return left / (left.sum(dim=-1, keepdim=True) + ~candidates.present.any(dim=-1, keepdim=True))
+
+
 class _DirichletSample(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, c_NEO: Tensor, candidates: Candidates, draw: torch.Generator) -> Tensor:

@@ -17,7 +17,7 @@ from dadarts.bilevel import Bilevel, Inner, Method, Objective
 from dadarts.optimizers import Optimizers
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.relax_sampled import Dirichlet, Gumbel
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.schedules import Constant, Progress
 from dadarts.spaces import SearchSpace, space
 from tests.nets import (
@@ -42,6 +42,7 @@ KINDS: dict[str, AnyRelaxation] = {
     "TopK3": TopK(option=3, temperature_edge=FIFTY, temperature_node=FIFTY),
     "Gumbel": Gumbel(Constant(1.0)),
     "Dirichlet": Dirichlet(),
+    "Perturbed": Perturbed(Constant(0.1)),
 }
 PAIRS = list(product(KINDS, KINDS))
 PENALTIES = (DiscretizationLoss(target="none"), NonePenalty("normal", 0.1))

@@ -138,6 +138,14 @@ def test_entropy_is_the_mean_over_edges_that_exist() -> None:
     assert diagnostics.entropy(it) == pytest.approx(float(expected), rel=1e-9)
 
 
+def test_entropy_of_sigmoids_is_that_of_a_choice_for_each_operation() -> None:
+    it = build_alphas(ragged_space(), 3, activation="sigmoid")
+    present = it.candidates.present
+    p = it.weights().detach()[present]
+    expected = -(p * p.log() + (1 - p) * (1 - p).log()).sum() / present.any(dim=-1).sum()
+    assert diagnostics.entropy(it) == pytest.approx(float(expected), rel=1e-9)
+
+
 def test_the_eigenvalue_is_that_of_the_exact_hessian() -> None:
     it, macro = smooth_space(), macro_of(channels=2, layers=1)
     supernet = build_supernet(it, macro)

@@ -18,6 +18,7 @@ from dadarts.penalties import (
     DiscretizationLoss,
     NonePenalty,
     Target,
+    ZeroOneLoss,
     discretization_distance,
     discretization_target,
 )
@@ -279,3 +280,23 @@ def test_the_dirichlet_divergence_equals_a_hand_computation(search_space: Search
     penalty = DirichletDivergence()(alphas, MIDWAY)
     assert penalty.item() == pytest.approx(0, abs=1e-12)
     assert not flat(torch.autograd.grad(penalty, [*alphas.parameters()])).abs().gt(1e-12).any()
+
+
+@pytest.mark.parametrize("search_space", [*map(tiny_space, SPACES), ragged_space()], ids=lambda s: s.name)
+def test_the_zero_one_loss_equals_a_hand_computation_and_drives_away_from_a_half(search_space: SearchSpace) -> None:
+    alphas = build_alphas(search_space, 6, activation="sigmoid")
+    scores = [
+        1 / (1 + math.exp(-value))
+        for kind, parameters in alphas.nodes.items()
+        for alpha, table in zip(parameters.parameters(), search_space.table(kind), strict=True)
+        for row, names in zip(alpha.tolist(), table, strict=True)
+        for value, name in zip(row, names, strict=True)
+        if name is not None
+    ]
+    expected = -10 * sum((score - 0.5) ** 2 for score in scores) / len(scores)
+    loss = ZeroOneLoss()(alphas, MIDWAY)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    assert ZeroOneLoss(Constant(1.0))(alphas, MIDWAY).item() == pytest.approx(expected / 10, rel=1e-12)
+    for alpha, gradient in zip(alphas.parameters(), torch.autograd.grad(loss, [*alphas.parameters()]), strict=True):
+        moved = gradient != 0
+        assert bool((gradient[moved].sign() == -alpha.detach()[moved].sign()).all())

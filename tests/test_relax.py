@@ -141,6 +141,21 @@ def test_soft_mixing_is_softmax_or_entmax_of_each_edge(name: str, sparsity: floa
 
 
 @pytest.mark.parametrize("name", TABLE)
+def test_sigmoids_of_an_edge_s_operations_do_not_compete(name: str) -> None:
+    space = TABLE[name]
+    alphas = build_alphas(space, 1, activation="sigmoid")
+    mixing = alphas.mix(Soft(), MIDWAY)
+    for kind, parameters in alphas.nodes.items():
+        for alpha, M, names in zip(parameters.parameters(), mixing[kind], space.table(kind), strict=True):
+            real = np.array([[operation is not None for operation in row] for row in names])
+            np.testing.assert_allclose(M.detach().numpy(), expit(alpha.detach().numpy()) * real, rtol=1e-12)
+    raised = alphas.stacked().detach()
+    raised[0, 0, 0] += 1
+    change = Soft()(raised, alphas.candidates, MIDWAY) - Soft()(alphas.stacked(), alphas.candidates, MIDWAY)
+    assert torch.nonzero(change).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize("relaxation", RELAXATIONS, ids=repr)
 def test_every_relaxation_gives_finite_weights_and_gradients_and_nothing_at_padding(
     name: str, relaxation: AnyRelaxation

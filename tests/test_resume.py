@@ -185,7 +185,10 @@ def test_a_checkpoint_exists_before_the_first_step() -> None:
 
 
 @pytest.mark.parametrize("engine", ["reference", "native"])
-@pytest.mark.parametrize(("method", "space"), [("gdas", "darts"), ("drnas", "nas-bench-201"), ("sdarts-rs", "darts")])
+@pytest.mark.parametrize(
+    ("method", "space"),
+    [("gdas", "darts"), ("drnas", "nas-bench-201"), ("sdarts-rs", "darts"), ("fair-darts", "nas-bench-201")],
+)
 def test_a_search_that_draws_goes_on_with_the_draws_of_one_that_was_not_stopped(
     method: str, space: str, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

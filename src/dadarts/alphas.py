@@ -21,8 +21,8 @@ Mixing: TypeAlias = dict[str, tuple[Tensor, ...]]
 Idle: TypeAlias = dict[str, tuple[Tensor, ...]]
 """kind -> node -> bool (E, O): places that a pass leaves out, whatever their weight (see `sparsity.py`)"""
 
-Activation: TypeAlias = Literal["softmax", "dirichlet"]
-"""How alpha becomes W: softmax, or the mean of a Dirichlet distribution"""
+Activation: TypeAlias = Literal["softmax", "dirichlet", "sigmoid"]
+"""How alpha becomes W: softmax, the mean of a Dirichlet distribution, or a sigmoid for every operation by itself"""
 
 INITIAL_DEVIATION = 1e-3
 
@@ -63,6 +63,8 @@ class Candidates:
         if self.activation == "dirichlet":
             c = concentration(alpha_NEO) * self.present
             return c / (c.sum(dim=-1, keepdim=True) + ~self.present.any(dim=-1, keepdim=True))
+        if self.activation == "sigmoid":
+            return torch.sigmoid(alpha_NEO) * self.present
         if self.sparsity > 1:
             return entmax(alpha_NEO, self.sparsity, self._rows) * self.present
         return self.softmax(alpha_NEO)

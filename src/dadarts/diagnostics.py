@@ -93,9 +93,12 @@ def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
 
 
 def entropy(alphas: Alphas) -> float:
-    """Mean over edges of the entropy of W, in nats: 0 is certain, log O is undecided."""
+    """Mean over edges of the entropy of W, in nats: 0 is certain, log O (of sigmoids O log 2) is undecided."""
     W = alphas.weights().detach()
     per_edge = torch.special.entr(W).sum(dim=-1)
+    if alphas.candidates.activation == "sigmoid":
+        # Every operation is a choice of its own, between it and nothing.
+        per_edge += torch.special.entr(1 - W).sum(dim=-1)
     return float(per_edge[alphas.candidates.present.any(dim=-1)].mean())
 
 

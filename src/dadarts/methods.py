@@ -13,8 +13,8 @@ from dadarts import literal
 from dadarts.bilevel import Method, Objective
 from dadarts.errors import InputError, unknown
 from dadarts.genotype import RETAIN
-from dadarts.penalties import DirichletDivergence, DiscretizationLoss, NonePenalty, Penalty, default_target
-from dadarts.relax import AnyRelaxation, Hard, TopK
+from dadarts.penalties import DirichletDivergence, DiscretizationLoss, NonePenalty, Penalty, ZeroOneLoss, default_target
+from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.schedules import Constant, Linear, Schedule
 from dadarts.spaces import SearchSpace
@@ -60,6 +60,11 @@ def drnas() -> Method:
     )
 
 
+def fair_darts() -> Method:
+    """Fair DARTS: a sigmoid for every operation, and a loss that drives it to 0 or 1 (arXiv 1911.12126)."""
+    return Method(alphas=Objective(Soft(), (ZeroOneLoss(),)), order="first", activation="sigmoid")
+
+
 def sdarts_rs() -> Method:
     """SDARTS-RS: weights are trained around W, not at it, with noise that grows (arXiv 2002.05283)."""
     return Method(weights=Objective(Perturbed()), order="first")
@@ -70,6 +75,7 @@ METHODS: Mapping[str, Callable[[], Method]] = {
     "darts": darts,
     "darts-first-order": darts_first_order,
     "drnas": drnas,
+    "fair-darts": fair_darts,
     "gdas": gdas,
     "sdarts-rs": sdarts_rs,
 }

@@ -123,4 +123,14 @@ class DirichletDivergence:
         return self.factor(progress) * ((per_place * present).sum() + per_edge.sum())
 
 
-Penalty: TypeAlias = DiscretizationLoss | BetaDecay | NonePenalty | DirichletDivergence
+@dataclass(frozen=True)
+class ZeroOneLoss:
+    """``-factor * mean over all operations of all edges of (W - 0.5)^2``: W away from indecision (arXiv 1911.12126)."""
+
+    factor: Schedule = Constant(10.0)
+
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        return -self.factor(progress) * (alphas.weights()[alphas.candidates.present] - 0.5).square().mean()
+
+
+Penalty: TypeAlias = DiscretizationLoss | BetaDecay | NonePenalty | DirichletDivergence | ZeroOneLoss

@@ -242,7 +242,7 @@ def _notes(config: SearchConfig) -> Iterator[str]:
             yield "-option 2 with the edge level of top-k off ranks nothing: a node has M = W times a constant"
     if method.retain != "top2":
         yield f"-genotype_to_retain {method.retain} is for reading: it is not the network of the hard pass"
-    if method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft):
+    if method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft) and method.activation == "softmax":
         yield "plain DARTS: the genotype is rounded off a mixture that was never trained to be rounded"
     yield from _seen_to_fail(config)
 

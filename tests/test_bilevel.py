@@ -244,13 +244,14 @@ def test_the_single_level_gradient_equals_autodiff_of_one_loss(relaxation: str, 
 
 @pytest.mark.parametrize("look_ahead", KINDS)
 def test_the_amended_term_equals_exact_hessian_products(look_ahead: str) -> None:
-    method = replace(second_order(look_ahead, "TopK", 1e-3), amended=True)
+    # Truncation falls with epsilon squared, and is largest under noise that W is clipped after.
+    method = replace(second_order(look_ahead, "TopK", 1e-4), amended=True)
     problem = Problem(smooth_space(), method, smooth=True)
     direct, v = problem.direct()
     product_ww = problem.hessian_product(v)
-    assert relative_error(problem.bilevel.hessian_product(problem.train, v, DRAWN), product_ww) < 1e-3
+    assert relative_error(problem.bilevel.hessian_product(problem.train, v, DRAWN), product_ww) < 1e-4
     expected = [0.1 * problem.inner.xi * c for c in problem.mixed_product(product_ww, KINDS[look_ahead])]
-    assert relative_error(minus(problem.estimate(), direct), expected) < 1e-3
+    assert relative_error(minus(problem.estimate(), direct), expected) < 1e-4
 
 
 def test_the_amended_term_is_exact_on_the_real_operations_at_a_small_epsilon() -> None:

@@ -22,7 +22,7 @@ constexpr int kVectorBytes = 32;
 #define DADARTS_INLINE __attribute__((always_inline))
 
 // Keeps a vector in a register, where compilers would load it once more for every use.
-#ifdef __x86_64__
+#ifdef __AVX__
 #define DADARTS_KEEP(value) asm("" : "+v"(value))
 #else
 #define DADARTS_KEEP(value)

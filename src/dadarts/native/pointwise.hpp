@@ -23,10 +23,14 @@ inline void product_block(const T* in, long k, const T* matrix, long columns, lo
     for (int r = 0; r < Rows; ++r)
         for (int v = 0; v < Vectors; ++v) {
             T* to = out + r * stride + v * width;
-            if (n >= (v + 1) * width)
+            if (n >= (v + 1) * width) {
                 store(to, sums[r][v]);
-            else
-                std::memcpy(to, &sums[r][v], (n - v * width) * sizeof(T));
+            } else {
+                // A copy, since sums whose address is taken would not stay in registers.
+                T rest[width];
+                store(rest, sums[r][v]);
+                std::memcpy(to, rest, (n - v * width) * sizeof(T));
+            }
         }
 }
 

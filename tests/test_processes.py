@@ -306,7 +306,7 @@ def test_engines_threads_and_devices_of_several_processes(monkeypatch: pytest.Mo
     with pytest.raises(InputError, match="-engine torch"):
         pick_engine("native", supernet, cpu, processes=two)
     config = SearchConfig(name="it", dataset="digits", device="auto", gpus="2,5")
-    monkeypatch.setattr(compute, "_cores", lambda: 8)
+    monkeypatch.setattr(compute, "cores", lambda: 8)
     assert compute.pick_threads(config, 1024, 16, 64).count == 8
     assert compute.pick_threads(config, 1024, 16, 64, two).count == 4
     assert compute.pick_threads(config, 1024, 16, 16, two).count == 1

@@ -118,7 +118,8 @@ def test_tau_falls_linearly_from_10() -> None:
 def test_a_sparse_step_leaves_out_what_gumbel_did_not_sample() -> None:
     alphas = build_alphas(tiny_space("darts"), 5)
     values, _, _ = drawn(Gumbel(), alphas, keyed(1))
-    left_out = negligible(alphas, Gumbel(), keyed(1), 1e-6, differentiated=True).numpy()
+    mixing_NEO = Gumbel()(alphas.stacked(), alphas.candidates, keyed(1))
+    left_out = negligible(mixing_NEO, alphas, Gumbel(), keyed(1), 1e-6).numpy()
     expected = (values == 0) & alphas.candidates.normed.numpy()
     assert (left_out == expected).all()
 

@@ -37,7 +37,8 @@ def top_k(temperature: float, option: int = 1) -> TopK:
 
 
 def left_out(alphas: Alphas, relaxation: AnyRelaxation, tolerance: float = TOLERANCE) -> Tensor:
-    return negligible(alphas, relaxation, MIDWAY, tolerance, differentiated=True)
+    mixing_NEO = relaxation(alphas.stacked(), alphas.candidates, MIDWAY)
+    return negligible(mixing_NEO, alphas, relaxation, MIDWAY, tolerance)
 
 
 @pytest.mark.parametrize("search_space", [*map(tiny_space, every_space()), ragged_space()], ids=lambda s: s.name)
@@ -115,7 +116,8 @@ def test_an_entry_about_to_be_chosen_is_kept_for_its_derivative() -> None:
     with torch.no_grad():
         first[0, 0], first[0, 1] = 1.0, 0.9
     relaxation = top_k(800.0)
-    by_weight = negligible(alphas, relaxation, MIDWAY, 1e-3, differentiated=False)
+    with torch.no_grad():
+        by_weight = left_out(alphas, relaxation, 1e-3)
     by_both = left_out(alphas, relaxation, 1e-3)
     assert by_weight[0, 0, 1]
     assert not by_both[0, 0, 1]

@@ -128,18 +128,20 @@ class Bilevel:
     def fixed_mixing(self, relaxation: AnyRelaxation, progress: Progress) -> Mixing:
         """Mixing weights as constants, for passes that need no gradient of alpha; 0 where they are negligible."""
         with torch.no_grad():
-            mixing_NEO = relaxation(self.alphas.stacked(), self.alphas.candidates, progress)
-        if self.tolerance > 0:
-            left_out = negligible(self.alphas, relaxation, progress, self.tolerance, differentiated=False)
-            mixing_NEO = mixing_NEO.masked_fill(left_out, 0)
-        return self.alphas.split(mixing_NEO)
+            mixing_NEO, left_out = self.mixing(relaxation, progress)
+        return self.alphas.split(mixing_NEO.masked_fill(left_out, 0))
+
+    def mixing(self, relaxation: AnyRelaxation, progress: Progress) -> tuple[Tensor, Tensor]:
+        """Mixing weights (N, E, O), and which of them are negligible."""
+        mixing_NEO = relaxation(self.alphas.stacked(), self.alphas.candidates, progress)
+        if self.tolerance == 0:
+            return mixing_NEO, torch.zeros_like(mixing_NEO, dtype=torch.bool)
+        return mixing_NEO, negligible(mixing_NEO, self.alphas, relaxation, progress, self.tolerance)
 
     def relaxed_loss(self, batch: Batch, relaxation: AnyRelaxation, progress: Progress) -> tuple[Tensor, Tensor]:
         """`loss` under a relaxation's mixing weights, differentiable in alpha, without negligible operations."""
-        idle = None
-        if self.tolerance > 0:
-            idle = self.alphas.split(negligible(self.alphas, relaxation, progress, self.tolerance, differentiated=True))
-        return self.loss(batch, self.alphas.mix(relaxation, progress), idle)
+        mixing_NEO, left_out = self.mixing(relaxation, progress)
+        return self.loss(batch, self.alphas.split(mixing_NEO), self.alphas.split(left_out))
 
     def weight_gradient(self, batch: Batch, mixing: Mixing) -> tuple[list[Tensor], Tensor, Tensor]:
         """``grad_w L(w, M)`` with loss and logits; operations that M does not use get zeros."""

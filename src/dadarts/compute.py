@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,7 +11,7 @@ from torch import nn
 
 from dadarts.config import RunConfig
 from dadarts.errors import InputError
-from dadarts.processes import ALONE, LAUNCHER, Processes
+from dadarts.processes import ALONE, LAUNCHER, Processes, cores
 
 _ELEMENTS_FOR_MANY_THREADS = 2**18
 
@@ -85,13 +84,8 @@ def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int, proc
     if numbers < _ELEMENTS_FOR_MANY_THREADS:
         return Threads(1, f"a state of {numbers:,} numbers is too small for more")
     return Threads(
-        max(1, _cores() // processes.count), "an equal part of the cores" if processes.several else "one a core"
+        max(1, cores() // processes.count), "an equal part of the cores" if processes.several else "one a core"
     )
-
-
-def _cores() -> int:
-    # Not every system says which cores a process may use.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def prepare(device: torch.device, threads: int, precision: str) -> None:

@@ -18,7 +18,6 @@ from dadarts.relax import AnyRelaxation, Hard, Soft
 from dadarts.relax_sampled import Dirichlet, Perturbed
 from dadarts.schedules import Progress
 from dadarts.seeds import generator
-from dadarts.sparsity import negligible
 
 
 @dataclass(frozen=True)
@@ -87,9 +86,8 @@ def batches_apart(network: nn.Module) -> Iterator[None]:
 
 def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
     """Which part of all operations the architecture step leaves out as negligible, in [0, 1]."""
-    alphas, relaxation = bilevel.alphas, bilevel.method.alphas.relax
-    left_out = negligible(alphas, relaxation, progress, bilevel.tolerance, differentiated=True)
-    return float(left_out.sum() / alphas.candidates.present.sum())
+    _, left_out = bilevel.mixing(bilevel.method.alphas.relax, progress)
+    return float(left_out.sum() / bilevel.alphas.candidates.present.sum())
 
 
 def entropy(alphas: Alphas) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -20,6 +19,7 @@ from dadarts import atomic
 from dadarts.config import Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
+from dadarts.lock import locked
 from dadarts.processes import LAUNCHER, Processes
 
 AnyRun = TypeVar("AnyRun", bound=RunConfig)
@@ -118,20 +118,11 @@ class RunFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[IO[str]]:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("a+", encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                holder = file.read(20).strip() or "unknown"
-                raise InputError(
-                    f"{self.path} is being written by process {holder}; wait for it or give another -name"
-                ) from None
+        def refusal(file: IO[str]) -> str:
+            holder = file.read(20).strip() or "unknown"
+            return f"{self.path} is being written by process {holder}; wait for it or give another -name"
+
+        with locked(self.path, refusal) as file:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

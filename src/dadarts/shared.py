@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell
 from dadarts.ops import DilConv, SepConv
-from dadarts.supernet import MixedNode, Supernet, needed
+from dadarts.supernet import Supernet
 
 
 class SharedSupernet:
@@ -33,10 +33,10 @@ class SharedSupernet:
             shared = _Shared()
 
             def run_node(number: int, node: nn.Module, states: list[Tensor]) -> Tensor:
-                assert isinstance(node, MixedNode)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
                 weights = mixing[cell.site.kind][number]
                 idle_EO = None if idle is None else idle[cell.site.kind][number]
-                return _mixed(node, states, weights, idle_EO, shared)
+                total: Tensor = node(states, weights, idle_EO, shared.output)
+                return total
 
             out: Tensor = cell(inputs, run_node)
             return out
@@ -68,14 +68,3 @@ class _Shared:
         if (edge, name) not in self._made:
             self._made[edge, name] = operation(states[edge])
         return self._made[edge, name]
-
-
-def _mixed(node: MixedNode, states: list[Tensor], mixing_EO: Tensor, idle_EO: Tensor | None, shared: _Shared) -> Tensor:
-    computed = needed(mixing_EO, idle_EO)
-    weights = [row.unbind() for row in mixing_EO.unbind()]
-    total: Tensor | None = None
-    for edge, column, name in node.places:
-        if computed[edge][column]:
-            term = weights[edge][column] * shared.output(node.get_submodule(name), states, edge)
-            total = term if total is None else total + term
-    return node.zero(states[0]) if total is None else total

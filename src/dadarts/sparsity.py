@@ -30,7 +30,7 @@ from dadarts.schedules import Progress
 
 
 def negligible(
-    alphas: Alphas, relaxation: Relaxation, progress: Progress, tolerance: float, differentiated: bool
+    mixing_NEO: Tensor, alphas: Alphas, relaxation: Relaxation, progress: Progress, tolerance: float
 ) -> Tensor:
     """The entries of a pass' mixing weights that may be left out, bool (N, E, O); see the equations above.
 
@@ -38,19 +38,15 @@ def negligible(
     gradient has a derivative as large as others', and is kept.
 
     Args:
+        mixing_NEO: the pass' mixing weights; where they need a gradient, that of alpha counts.
         alphas: where the pass is.
-        relaxation: makes mixing weights of alpha.
+        relaxation: made those weights of alpha.
         progress: when the pass is.
         tolerance: relative to the largest entry of a node; 0 leaves out nothing.
-        differentiated: whether the pass has a gradient of alpha.
     """
-    candidates = alphas.candidates
-    with torch.no_grad():
-        alpha_NEO = alphas.stacked().detach()
-        size = _relative(relaxation(alpha_NEO, candidates, progress).abs())
-        size = size.masked_fill(~candidates.normed, torch.inf)
-        left_out = _smallest(size, tolerance)
-    if not differentiated or not bool(left_out.any()):
+    size = _relative(mixing_NEO.detach().abs()).masked_fill(~alphas.candidates.normed, torch.inf)
+    left_out = _smallest(size, tolerance)
+    if not mixing_NEO.requires_grad or not bool(left_out.any()):
         return left_out
     slope = _relative(_derivative_norms(alphas, relaxation, progress))
     return _smallest(torch.maximum(size, slope), tolerance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -40,15 +40,28 @@ class MixedNode(nn.Module):
                     self.places.append((edge, column, f"{edge}-{name}"))
         self.zero = Zero(stride_of[0], site.channels)
 
-    def forward(self, states: list[Tensor], mixing_EO: Tensor, idle_EO: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        states: list[Tensor],
+        mixing_EO: Tensor,
+        idle_EO: Tensor | None = None,
+        output: Callable[[nn.Module, list[Tensor], int], Tensor] | None = None,
+    ) -> Tensor:
+        """The weighted sum of what `output` makes of (operation, states, edge); by default the operation itself."""
+        compute = _output if output is None else output
         computed = needed(mixing_EO, idle_EO)
         weights = [row.unbind() for row in mixing_EO.unbind()]
         total: Tensor | None = None
         for edge, column, name in self.places:
             if computed[edge][column]:
-                term = weights[edge][column] * self.get_submodule(name)(states[edge])
+                term = weights[edge][column] * compute(self.get_submodule(name), states, edge)
                 total = term if total is None else total + term
         return self.zero(states[0]) if total is None else total
+
+
+def _output(operation: nn.Module, states: list[Tensor], edge: int) -> Tensor:
+    out: Tensor = operation(states[edge])
+    return out
 
 
 def needed(mixing_EO: Tensor, idle_EO: Tensor | None) -> list[list[bool]]:

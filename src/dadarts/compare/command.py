@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dadarts import doors
-from dadarts.compare.executors import Executor, Local, cores
+from dadarts.compare.executors import Executor, Local
 from dadarts.compare.jobs import Job, Protocol, jobs_of, listed, seeds_of
 from dadarts.compare.store import Store
 from dadarts.config import RunConfig, SearchConfig, TrainConfig
 from dadarts.errors import InputError
 from dadarts.flags import Command, Flag, flags_of
+from dadarts.processes import cores
 
 _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dadarts.processes import cores
+
 
 class Running(Protocol):
     """The process of a job."""
@@ -40,11 +42,6 @@ class Executor(Protocol):
     def start(self, folder: Path, log: Path) -> Running:
         """Begin the job that a folder describes, its output appended to `log`."""
         ...
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def command(folder: Path) -> list[str]:

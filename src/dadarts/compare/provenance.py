@@ -11,9 +11,9 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from dadarts.compare.executors import cores
 from dadarts.compare.results import Result, truth_of
 from dadarts.config import ENVIRONMENT
+from dadarts.processes import cores
 
 _PACKAGES = ("dadarts", "torch", "numpy", "scipy", "pyarrow")
 

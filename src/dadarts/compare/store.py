@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from typing import Any
 
 from dadarts import atomic
 from dadarts.compare.jobs import Job
-from dadarts.errors import InputError, RunError
+from dadarts.errors import InputError
+from dadarts.lock import locked
 from dadarts.runfolder import RunFolder
 
 
@@ -119,16 +119,8 @@ class Store:
         Raises:
             InputError: another process holds it.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("a")
-        except OSError as error:
-            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(f"{self.path} is in use by another `dadarts compare`; give another -name") from None
+        busy = f"{self.path} is in use by another `dadarts compare`; give another -name"
+        with locked(self.path, lambda _: busy):
             yield
 
 

@@ -141,6 +141,31 @@ def test_soft_mixing_is_softmax_or_entmax_of_each_edge(name: str, sparsity: floa
 
 
 @pytest.mark.parametrize("name", TABLE)
+def test_edges_with_shares_of_their_own_are_weighted_by_them(name: str) -> None:
+    space = TABLE[name]
+    alphas = build_alphas(space, 1, activation="edges")
+    mixing = alphas.mix(Soft(), MIDWAY)
+    betas = iter(alphas.betas)
+    for kind, nodes in plain_weights(alphas, space).items():
+        for W, M in zip(nodes, mixing[kind], strict=True):
+            beta = next(betas)
+            # PC-DARTS: softmax over the edges of a node, then over the operations of an edge.
+            expected = scipy_softmax(beta.detach().numpy())[:, None] * W
+            np.testing.assert_allclose(M.detach().numpy(), expected, rtol=1e-12, atol=1e-15)
+            (gradient,) = torch.autograd.grad(M[0].sum(), beta, retain_graph=True)
+            share = scipy_softmax(beta.detach().numpy())
+            np.testing.assert_allclose(gradient.numpy(), share[0] * (np.eye(len(share))[0] - share), atol=1e-12)
+    assert torch.equal(alphas.weights(), Soft()(alphas.stacked(), alphas.candidates, MIDWAY))
+
+
+def test_copies_of_nodes_keep_their_edges_shares() -> None:
+    alphas = build_alphas(TABLE["darts"], 2, activation="edges")
+    many = alphas.candidates.repeated(3)
+    W = many.weights(alphas.stacked().repeat(3, 1, 1))
+    assert torch.equal(W, alphas.weights().repeat(3, 1, 1))
+
+
+@pytest.mark.parametrize("name", TABLE)
 def test_sigmoids_of_an_edge_s_operations_do_not_compete(name: str) -> None:
     space = TABLE[name]
     alphas = build_alphas(space, 1, activation="sigmoid")

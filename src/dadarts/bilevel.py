@@ -61,6 +61,8 @@ class Method:
         sparsity: order of the entmax that makes W of alpha; 1 is softmax.
         retain: which genotype is read off at the end.
         activation: what makes W of alpha in softmax' place.
+        channel_fraction: K, where 1/K of the supernet's channels go through operations.
+        warm_up: part of the run, in [0, 1), in which only w is trained.
     """
 
     weights: Objective = field(default_factory=Objective)
@@ -73,6 +75,8 @@ class Method:
     sparsity: float = 1.0
     retain: str = "top2"
     activation: Activation = "softmax"
+    channel_fraction: int = 1
+    warm_up: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from dadarts.lookup import genotype_text
 _METHOD = Flag(
     ("method",),
     "run",
-    "dadarts, darts or darts-first-order, whose technique flags may be changed; or gdas, drnas, sdarts-rs, fair-darts",
+    "dadarts, darts or darts-first-order, whose technique flags may be changed; "
+    "or gdas, drnas, sdarts-rs, fair-darts, pc-darts",
     default="dadarts",
 )
 _JSON = Flag(("json",), "output", "print JSON", boolean=True)

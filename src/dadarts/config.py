@@ -246,6 +246,12 @@ class SearchConfig(RunConfig):
     def _settings_agree(self) -> SearchConfig:
         if self.nesterov and not self.w_momentum:
             raise InputError("-nesterov needs -w_momentum above 0")
+        fraction = self.method.channel_fraction
+        if self.init_channels % fraction:
+            raise InputError(
+                f"-init_channels {self.init_channels}: 1/{fraction} of the channels go through operations; "
+                f"give a multiple of {fraction}"
+            )
         return self
 
     @field_validator("method", mode="after")

@@ -93,6 +93,9 @@ def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
 def entropy(alphas: Alphas) -> float:
     """Mean over edges of the entropy of W, in nats: 0 is certain, log O (of sigmoids O log 2) is undecided."""
     W = alphas.weights().detach()
+    if alphas.candidates.activation == "edges":
+        # What an edge has of its node is no choice among its operations.
+        W = W / W.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(W.dtype).tiny)
     per_edge = torch.special.entr(W).sum(dim=-1)
     if alphas.candidates.activation == "sigmoid":
         # Every operation is a choice of its own, between it and nothing.

@@ -65,6 +65,11 @@ def fair_darts() -> Method:
     return Method(alphas=Objective(Soft(), (ZeroOneLoss(),)), order="first", activation="sigmoid")
 
 
+def pc_darts() -> Method:
+    """PC-DARTS: a quarter of the channels is searched, and edges have shares of their own (arXiv 1907.05737)."""
+    return Method(order="first", activation="edges", channel_fraction=4, warm_up=0.3)
+
+
 def sdarts_rs() -> Method:
     """SDARTS-RS: weights are trained around W, not at it, with noise that grows (arXiv 2002.05283)."""
     return Method(weights=Objective(Perturbed()), order="first")
@@ -77,6 +82,7 @@ METHODS: Mapping[str, Callable[[], Method]] = {
     "drnas": drnas,
     "fair-darts": fair_darts,
     "gdas": gdas,
+    "pc-darts": pc_darts,
     "sdarts-rs": sdarts_rs,
 }
 """Every method that `--method` names."""
@@ -103,6 +109,12 @@ def resolve(method: Method, space: SearchSpace) -> Method:
         raise InputError(
             f"a {space.syntax} genotype has one operation an edge: -genotype_to_retain all cannot be written"
         )
+    if method.channel_fraction > 1 and space.syntax == "nas-bench-macro":
+        raise InputError(
+            f"partial channels need edges that keep their number of channels; search space {space.name} has others"
+        )
+    if not (1 <= method.channel_fraction <= 64 and 0 <= method.warm_up < 1):
+        raise InputError("channel_fraction must be in [1, 64] and warm_up in [0, 1)")
     if method.activation != "softmax" and method.sparsity != 1:
         raise InputError(f"-sparsity is the order of a softmax; this method has {method.activation} in its place")
     if not (0 < method.epsilon <= 1e3 and 1 <= method.sparsity <= 4):
@@ -239,6 +251,8 @@ _FLAGS = {
     "sparsity": "-sparsity",
     "retain": "-genotype_to_retain",
     "activation": "--method",
+    "channel_fraction": "--method",
+    "warm_up": "--method",
 }
 """What decides each part of a method on a command line."""
 

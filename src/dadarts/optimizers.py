@@ -22,7 +22,7 @@ class StepLosses:
     Args:
         train_loss: mean over the train batch.
         train_correct: how many of its pictures were classified right.
-        valid_loss: mean over the validation batch; None in single-level search.
+        valid_loss: mean over the validation batch; None in single-level search and before alphas are trained.
         architecture_seconds: what the architecture step took.
     """
 
@@ -71,13 +71,15 @@ class Optimizers:
             group["lr"] = weight_lr
         if valid is None:
             return self._single_level(train, progress)
-        began = time.monotonic()
-        gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
-        if not _finite(valid_loss, gradient):
-            return StepLosses(_NAN, _NOTHING, valid_loss)
-        _update(self.adam, self.bilevel.alpha, gradient)
-        # Whether the gradient is finite was asked for: the device has computed it.
-        architecture_seconds = time.monotonic() - began
+        valid_loss, architecture_seconds = None, 0.0
+        if progress.fraction >= self.bilevel.method.warm_up:
+            began = time.monotonic()
+            gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
+            if not _finite(valid_loss, gradient):
+                return StepLosses(_NAN, _NOTHING, valid_loss)
+            _update(self.adam, self.bilevel.alpha, gradient)
+            # Whether the gradient is finite was asked for: the device has computed it.
+            architecture_seconds = time.monotonic() - began
         # As in the papers, the weight step samples anew; passes of one architecture step share their sample.
         mixing = self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress.apart("weights"))
         w_gradient, loss, logits = self.bilevel.weight_gradient(train, mixing)

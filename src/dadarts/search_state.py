@@ -127,7 +127,7 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
     loaders = _loaders(config, base)
     base.refuse_lone_picture(config.space, loaders.validation)
     memory.refuse_too_large(
-        partial(Supernet, config.space),
+        partial(Supernet, config.space, channel_fraction=config.method.channel_fraction),
         base.macro,
         config.nodes,
         # w, its gradient and momentum; w', the copy that the finite difference restores, and its direction.
@@ -136,7 +136,10 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
         device=base.device,
     )
     with seeded(config.seed, "weights"):
-        supernet = compute.placed(Supernet(config.space, base.macro, config.checkpoint_activations), base.device)
+        supernet = compute.placed(
+            Supernet(config.space, base.macro, config.checkpoint_activations, config.method.channel_fraction),
+            base.device,
+        )
     alphas = _alphas(config.space, generator(config.seed, "alphas"), config.method).to_device(base.device)
     engine = pick_engine(config.engine, supernet, base.device, config.precision, processes)
     synchronise(supernet, processes)

@@ -15,8 +15,9 @@ from dadarts.errors import InputError, unknown
 from dadarts.genotype import RETAIN
 from dadarts.penalties import DirichletDivergence, DiscretizationLoss, NonePenalty, Penalty, ZeroOneLoss, default_target
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
 from dadarts.schedules import Constant, Linear, Schedule
+from dadarts.selection import SELECTIONS, Argmax, BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 from dadarts.spaces import SearchSpace
 
 
@@ -75,14 +76,32 @@ def sdarts_rs() -> Method:
     return Method(weights=Objective(Perturbed()), order="first")
 
 
+def random() -> Method:
+    """The control that trains nothing: uniform over exactly the genotypes that `discretize` can return."""
+    return Method(order="none", selection=UniformDraw())
+
+
+def random_ws(genotypes: int = 100) -> Method:
+    """Random search with weight sharing (arXiv 1902.07638): train uniform single paths, keep the best of a draw."""
+    return Method(weights=Objective(UniformPath()), order="none", selection=BestOfRandom(genotypes))
+
+
+def fixed_alpha() -> Method:
+    """Weights trained under the initial mixture, alphas never; then perturbation (arXiv 2108.04392, section 6)."""
+    return Method(order="none", selection=Perturbation())
+
+
 METHODS: Mapping[str, Callable[[], Method]] = {
     "dadarts": dadarts,
     "darts": darts,
     "darts-first-order": darts_first_order,
     "drnas": drnas,
     "fair-darts": fair_darts,
+    "fixed-alpha": fixed_alpha,
     "gdas": gdas,
     "pc-darts": pc_darts,
+    "random": random,
+    "random-ws": random_ws,
     "sdarts-rs": sdarts_rs,
 }
 """Every method that `--method` names."""
@@ -119,6 +138,7 @@ def resolve(method: Method, space: SearchSpace) -> Method:
         raise InputError(f"-sparsity is the order of a softmax; this method has {method.activation} in its place")
     if not (0 < method.epsilon <= 1e3 and 1 <= method.sparsity <= 4):
         raise InputError("-finite_difference_epsilon must be in (0, 1000] and -sparsity in [1, 4]")
+    _check_selection(method)
     return replace(
         method,
         weights=replace(method.weights, penalties=_resolved(method.weights.penalties, space)),
@@ -159,6 +179,18 @@ def _check_gumbel(gumbel: Gumbel, method: Method) -> None:
         raise InputError("a Gumbel softmax samples from softmax(alpha): leave sparsity and activation as they are")
 
 
+def _check_selection(method: Method) -> None:
+    match method.selection:
+        case Perturbation(epochs) if not 0 <= epochs <= 10**4:
+            raise InputError(f"--selection_epochs {epochs}: tune for 0 to 10000 epochs")
+        case BestOfRandom(genotypes) if not 1 <= genotypes <= 10**6:
+            raise InputError(f"--selection_genotypes {genotypes}: draw 1 to 1000000")
+    if method.retain != "top2" and method.selection != Argmax():
+        raise InputError(f"-genotype_to_retain {method.retain} reads alphas: it goes with --selection argmax only")
+    if method.stop is not None and not (1 <= method.stop.window <= 10**4 and 0 < method.stop.ratio <= 1):
+        raise InputError("a stop at a rise of the eigenvalue needs a window of 1 to 10000 epochs and a ratio in (0, 1]")
+
+
 def _check_top_k(top_k: TopK, space: SearchSpace) -> None:
     if top_k.option not in (1, 2, 3):
         raise InputError(f"-option {top_k.option}: known are 1, 2 and 3")
@@ -192,6 +224,7 @@ _SPEAKABLE = {
         *(Method, Objective, Constant, Linear),
         *get_args(AnyRelaxation),
         *get_args(Penalty),
+        *(*SELECTIONS.values(), EigenvalueRise),
     )
 }
 
@@ -245,7 +278,7 @@ _FLAGS = {
     "alphas.penalties": "-dal_on_alphas / -bdarts / a none penalty",
     "look_ahead": "-hd_on_virtualstep / -topk_on_virtualstep",
     "correction": "-preset",
-    "order": "-first_order / -single_level_optimization",
+    "order": "--method / -first_order / -single_level_optimization",
     "epsilon": "-finite_difference_epsilon",
     "amended": "-amended_hessian",
     "sparsity": "-sparsity",
@@ -253,6 +286,8 @@ _FLAGS = {
     "activation": "--method",
     "channel_fraction": "--method",
     "warm_up": "--method",
+    "selection": "--selection",
+    "stop": "--method",
 }
 """What decides each part of a method on a command line."""
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dadarts.alphas import Candidates
 from dadarts.discretization import Rule, discretize
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
 from dadarts.schedules import Constant, Progress, Schedule
 from dadarts.topk import soft_top_k
 
@@ -109,4 +109,4 @@ class TopK:
         return flat.view_as(competing)
 
 
-AnyRelaxation: TypeAlias = Soft | Hard | TopK | Gumbel | Dirichlet | Perturbed
+AnyRelaxation: TypeAlias = Soft | Hard | TopK | Gumbel | Dirichlet | Perturbed | UniformPath

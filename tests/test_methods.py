@@ -11,18 +11,21 @@ import torch
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.errors import InputError
 from dadarts.genotype import derive
-from dadarts.methods import METHODS, dadarts, darts, darts_first_order, parse_method, pc_darts, resolve
+from dadarts.method_text import parse_method
+from dadarts.methods import METHODS, dadarts, darts, darts_first_order, pc_darts
 from dadarts.penalties import DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.resolution import resolve
 from dadarts.schedules import Constant, Linear
 from dadarts.spaces import SPACES, space
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
-WORKING = [pair for pair in product(METHODS, SPACES) if pair != ("pc-darts", "nas-bench-macro")]
+REFUSED = {("darts-minus", "S4"), ("darts-minus", "nas-bench-macro"), ("pc-darts", "nas-bench-macro")}
+PAIRS = [pair for pair in product(METHODS, SPACES) if pair not in REFUSED]
 
 
-@pytest.mark.parametrize(("method_name", "name"), WORKING)
+@pytest.mark.parametrize(("method_name", "name"), PAIRS)
 def test_every_method_takes_a_step_in_every_space_and_gives_a_genotype(method_name: str, name: str) -> None:
     it = tiny_space(name)
     method = resolve(METHODS[method_name](), it)
@@ -47,13 +50,32 @@ def test_every_method_takes_a_step_in_every_space_and_gives_a_genotype(method_na
     assert genotype.syntax == it.syntax
 
 
-@pytest.mark.parametrize(("method_name", "name"), WORKING)
+@pytest.mark.parametrize(("method_name", "name"), PAIRS)
 def test_resolving_is_idempotent_and_leaves_no_target_open(method_name: str, name: str) -> None:
     resolved = resolve(METHODS[method_name](), space(name))
     assert resolve(resolved, space(name)) == resolved
     for penalty in (*resolved.weights.penalties, *resolved.alphas.penalties):
         if isinstance(penalty, DiscretizationLoss):
             assert penalty.target == ("none" if space(name).none_everywhere else "zero")
+
+
+@pytest.mark.parametrize(("method_name", "name"), sorted(REFUSED))
+def test_a_method_that_a_space_has_nothing_for_is_refused_with_a_reason(method_name: str, name: str) -> None:
+    with pytest.raises(InputError, match=f"{method_name} needs .* search space {name}"):
+        resolve(METHODS[method_name](), space(name))
+
+
+@pytest.mark.parametrize("parts", ["hard", "topk", "dal", "hard-topk", "hard-dal", "topk-dal", "hard-topk-dal"])
+def test_techniques_alone_and_in_pairs_are_plain_darts_in_all_else(parts: str) -> None:
+    rising, loss = Linear(0, 200), DiscretizationLoss(Constant(1.0))
+    expected = Method(
+        weights=Objective(Hard() if "hard" in parts else Soft()),
+        alphas=Objective(
+            TopK(temperature_edge=rising, temperature_node=rising) if "topk" in parts else Soft(),
+            (loss,) if "dal" in parts else (),
+        ),
+    )
+    assert METHODS["dadarts" if parts == "hard-topk-dal" else f"dadarts-{parts}"]() == expected
 
 
 def test_dadarts_is_its_three_techniques() -> None:
@@ -121,7 +143,7 @@ def test_the_largest_k_of_each_level_is_accepted() -> None:
         assert resolve(with_alphas(relaxation), space("darts")).alphas.relax == relaxation
 
 
-@pytest.mark.parametrize(("method_name", "name"), WORKING)
+@pytest.mark.parametrize(("method_name", "name"), PAIRS)
 def test_every_method_is_read_back_from_its_repr(method_name: str, name: str) -> None:
     for method in (METHODS[method_name](), resolve(METHODS[method_name](), space(name))):
         assert parse_method(repr(method)) == method

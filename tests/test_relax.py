@@ -18,10 +18,10 @@ from torch import Tensor
 
 from dadarts.alphas import Alphas
 from dadarts.discretization import discretize
-from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.relax import AnyRelaxation, AuxiliarySkip, Hard, Soft, TopK
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.spaces import SPACES, SearchSpace
-from tests.nets import MIDWAY, RELAXATIONS, build_alphas, ragged_space, tiny_space
+from tests.nets import MIDWAY, RELAXATIONS, build_alphas, build_supernet, macro_of, ragged_space, tiny_space
 
 Vector = NDArray[np.float64]
 
@@ -193,7 +193,8 @@ def test_every_relaxation_gives_finite_weights_and_gradients_and_nothing_at_padd
         leaf = alphas.stacked().detach().requires_grad_()
         M = relaxation(leaf, alphas.candidates, Progress(epoch, 2))
         assert M.shape == leaf.shape
-        assert bool(((M >= 0) & (M <= 1)).all())
+        limit = 2 if isinstance(relaxation, AuxiliarySkip) else 1
+        assert bool(((M >= 0) & (limit >= M)).all())
         assert not bool(M[~present].any())
         weighing = torch.linspace(1, 2, M.numel(), dtype=torch.float64).view_as(M)
         (gradient,) = torch.autograd.grad((M * weighing).sum(), leaf)
@@ -343,3 +344,26 @@ def test_the_inexact_gradient_changes_gradients_and_no_number() -> None:
         gradients.append(torch.autograd.grad(M.square().sum(), [*alphas.parameters()])[0])
     assert torch.equal(values[0], values[1])
     assert not torch.allclose(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_an_auxiliary_skip_adds_beta_at_skip_connections_and_fades(name: str) -> None:
+    space = TABLE[name]
+    alphas = build_alphas(space, 10)
+    weights = plain_weights(alphas, space)
+    for epoch, beta in ((0, 1.0), (2, 0.75), (7, 0.125)):
+        mixing = alphas.mix(AuxiliarySkip(), Progress(epoch, 8))
+        for kind in space.kinds:
+            for M, W, names in zip(mixing[kind], weights[kind], space.table(kind), strict=True):
+                skips = np.array([[operation == "skip_connect" for operation in row] for row in names])
+                np.testing.assert_allclose(M.detach().numpy(), W + beta * skips, rtol=0, atol=1e-12)
+
+
+def test_an_auxiliary_skip_of_stride_1_is_the_identity_beside_the_mixture() -> None:
+    space = tiny_space("S2")
+    node = build_supernet(space, macro_of(layers=3)).get_submodule("backbone.cells.0.nodes.0")
+    states = [torch.randn(2, 2, 4, 4, dtype=torch.float64) for _ in range(2)]
+    W = build_alphas(space, 11).weights().detach()[0, :2]
+    skips = torch.zeros_like(W)
+    skips[:, 1] = 0.6
+    torch.testing.assert_close(node(states, W + skips), node(states, W) + 0.6 * (states[0] + states[1]))

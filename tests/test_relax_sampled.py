@@ -15,9 +15,10 @@ from torch import Tensor
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel
 from dadarts.fused import FusedSupernet
-from dadarts.methods import METHODS, resolve
+from dadarts.methods import METHODS
 from dadarts.relax import AnyRelaxation
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.resolution import resolve
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
 from dadarts.spaces import SPACES, SearchSpace

@@ -9,31 +9,34 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from scipy.stats import chi2
 from torch import Tensor
 
-from dadarts import checkpoint, search_state
+from dadarts import checkpoint, diagnostics, search_state
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Method
 from dadarts.config import SearchConfig
 from dadarts.discretization import Rule, discretize, draw_uniform
 from dadarts.errors import InputError
-from dadarts.events import Event, Note, SearchDone, SelectionStep, StepDone
+from dadarts.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
 from dadarts.genotype import Genotype, derive, draw_scores, random_genotype
-from dadarts.methods import METHODS, fixed_alpha, random_ws, resolve
+from dadarts.methods import METHODS, fixed_alpha, random_ws
 from dadarts.relax_sampled import UniformPath
+from dadarts.resolution import resolve
 from dadarts.schedules import Progress
 from dadarts.search_loop import COLUMNS, search
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 from dadarts.selecting import decisions_of
-from dadarts.selection import BestOfRandom, Perturbation, UniformDraw
+from dadarts.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 from dadarts.spaces import space
-from tests.commands import TINIEST, history, modern, refusal, succeed, without_pictures
-from tests.nets import build_alphas, ragged_space
+from tests.commands import ROOT, TINIEST, history, modern, refusal, succeed, without_pictures
+from tests.commands import alphas as saved_alphas
+from tests.nets import build_alphas, native_kernels, ragged_space
 
 TINY: dict[str, Any] = {
     **{"dataset": "digits", "epochs": 2, "init_channels": 2, "layers": 3, "batch_size": 16, "workers": 0},
@@ -344,3 +347,66 @@ def test_what_does_not_go_together_is_refused_in_one_line(words: list[str], comp
 def test_a_selection_out_of_range_is_refused(method: Method) -> None:
     with pytest.raises(InputError):
         resolve(method, space("darts"))
+
+
+def test_a_rise_is_judged_by_the_means_of_two_windows_that_do_not_overlap() -> None:
+    stop = EigenvalueRise(window=2, ratio=0.75)
+    assert not stop.reached([])
+    assert not stop.reached([0.1, 0.1, 9.0])  # fewer than two windows
+    assert stop.reached([1.0, 1.0, 1.0, 2.0])  # 1 < 0.75 * 1.5
+    assert not stop.reached([1.0, 1.0, 1.0, 1.6])  # 1 > 0.75 * 1.3
+    assert stop.reached([9.0, 1.0, 1.0, 1.0, 2.0])
+    assert not stop.reached([-4.0, -4.0, -1.0, -1.0])  # no curvature, nothing sharp
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_darts_es_stops_where_the_eigenvalue_rises_and_goes_back(parts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [1.0, 1.0, 1.0, 1.0, 3.0, 9.0, 9.0]
+    monkeypatch.setattr(diagnostics, "hessian_eigenvalue", lambda bilevel, batch, progress: values[progress.epoch])
+    method = replace(METHODS["darts-es"](), order="first", stop=EigenvalueRise(window=2))
+    config = SearchConfig(name="it", **{**TINY, "epochs": 7, "method": method, "alpha_lr": 0.5, "layers": 1})
+    if parts:
+        found = until_done(config, lambda event: isinstance(event, EpochDone), 2)
+    else:
+        events = list(search(config))
+        assert isinstance(events[-1], SearchDone)
+        found = events[-1].genotype
+        assert any("stopped after epoch 5" in event.text for event in events if isinstance(event, Note))
+    rows = history(Path("runs/search/it"))
+    assert [float(row["hessian_eigenvalue"]) for row in rows] == values[:5]
+    arrays = saved_alphas(Path("runs/search/it"))
+    scores = {
+        kind: tuple(torch.from_numpy(arrays[f"{kind}_{node}"]).softmax(-1)[:, :] for node in range(2))
+        for kind in config.space.kinds
+    }
+    by_epoch = [
+        derive(config.space, {kind: tuple(node[epoch] for node in nodes) for kind, nodes in scores.items()})
+        for epoch in range(5)
+    ]
+    assert found == by_epoch[2]
+    assert len(set(by_epoch)) > 1
+    assert by_epoch[2] != by_epoch[4]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_its_page(name: str) -> None:
+    pages = [path.read_text() for path in (ROOT / "docs" / "methods").glob("*.md")]
+    assert any(f"`{name}`" in page or f"--method {name}`" in page for page in pages)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_searches_with_both_engines_and_goes_on_when_stopped(name: str) -> None:
+    native_kernels()
+    method = METHODS[name]()
+    if isinstance(method.selection, Perturbation):
+        method = replace(method, selection=Perturbation(0))
+    settings = {**TINY, "layers": 1, "method": method}
+    for engine in ("reference", "native"):
+        whole = list(search(SearchConfig(name=f"whole-{engine}", engine=engine, **settings)))[-1]
+        assert isinstance(whole, SearchDone)
+        config = SearchConfig(name=f"parts-{engine}", engine=engine, **settings)
+        assert until_done(config, lambda event: isinstance(event, StepDone), 3) == whole.genotype
+        if method.selection == UniformDraw():
+            continue
+        first, second = (saved_alphas(Path(f"runs/search/{part}-{engine}")) for part in ("whole", "parts"))
+        assert all(np.array_equal(first[key], second[key]) for key in first)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dadarts.bilevel import Method, Objective
 from dadarts.errors import InputError
-from dadarts.methods import METHODS, dadarts, darts, darts_first_order, parse_method
+from dadarts.method_text import parse_method
+from dadarts.methods import METHODS, dadarts, darts, darts_first_order
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Constant, Linear

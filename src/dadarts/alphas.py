@@ -42,6 +42,7 @@ class Candidates:
     Args:
         present: bool (N, E, O), False at padding.
         normed: bool (N, E, O), True where the operation ends in a batch norm.
+        skips: bool (N, E, O), True at `skip_connect`.
         kinds: the kind of each of the N nodes.
         rule: what a discretization may choose.
         none_everywhere: whether every edge can be closed by `none`, which the rule bans.
@@ -53,6 +54,7 @@ class Candidates:
 
     present: Tensor
     normed: Tensor
+    skips: Tensor
     kinds: tuple[str, ...]
     rule: Rule
     none_everywhere: bool
@@ -86,6 +88,7 @@ class Candidates:
             self,
             present=self.present.repeat(times, 1, 1),
             normed=self.normed.repeat(times, 1, 1),
+            skips=self.skips.repeat(times, 1, 1),
             kinds=self.kinds * times,
             copies=self.copies * times,
             beta=None if self.beta is None else self.beta.repeat(times, 1),
@@ -134,6 +137,7 @@ class Alphas(nn.Module):
         self.nodes = nn.ModuleDict()
         present: list[Tensor] = []
         normed: list[Tensor] = []
+        skips: list[Tensor] = []
         for kind in space.kinds:
             places = space.present(kind)
             self.nodes[kind] = nn.ParameterList(
@@ -141,6 +145,7 @@ class Alphas(nn.Module):
             )
             present += places
             normed += space.normed(kind)
+            skips += space.places_of("skip_connect", kind)
         self._edges = max(len(node) for node in present)
         self.betas = nn.ParameterList(
             nn.Parameter(INITIAL_DEVIATION * torch.randn(len(node), generator=draw))
@@ -149,6 +154,7 @@ class Alphas(nn.Module):
         self._places = Candidates(
             present=torch.stack([_pad(node, self._edges) for node in present]),
             normed=torch.stack([_pad(node, self._edges) for node in normed]),
+            skips=torch.stack([_pad(node, self._edges) for node in skips]),
             kinds=tuple(kind for kind in space.kinds for _ in range(space.nodes)),
             rule=space.rule,
             none_everywhere=space.none_everywhere,
@@ -189,7 +195,12 @@ class Alphas(nn.Module):
         """Move the parameters and the masks that go with them."""
         self.to(device)
         places = self._places
-        self._places = replace(places, present=places.present.to(device), normed=places.normed.to(device))
+        self._places = replace(
+            places,
+            present=places.present.to(device),
+            normed=places.normed.to(device),
+            skips=places.skips.to(device),
+        )
         return self
 
 

@@ -22,14 +22,21 @@ _DAL = "discretization loss"
 _STEP = "bilevel step"
 _SELECTION = "selection of the genotype"
 
+_RISING: Mapping[str, Any] = {
+    "topk_on_alphas": True,
+    "linear_temperature_increase": True,
+    "linear_temperature_max": 200.0,
+}
+
 FLAGS_OF_METHOD: Mapping[str, Mapping[str, Any]] = {
-    "dadarts": {
-        "hd_on_weights": True,
-        "topk_on_alphas": True,
-        "linear_temperature_increase": True,
-        "linear_temperature_max": 200.0,
-        "dal_on_alphas": True,
-    },
+    "dadarts": {"hd_on_weights": True, **_RISING, "dal_on_alphas": True},
+    "dadarts-hard": {"hd_on_weights": True},
+    "dadarts-topk": _RISING,
+    "dadarts-dal": {"dal_on_alphas": True},
+    "dadarts-hard-topk": {"hd_on_weights": True, **_RISING},
+    "dadarts-hard-dal": {"hd_on_weights": True, "dal_on_alphas": True},
+    "dadarts-topk-dal": {**_RISING, "dal_on_alphas": True},
+    "beta-darts": {"first_order": True, "bdarts": True},
     "darts": {},
     "darts-first-order": {"first_order": True},
 }

@@ -121,7 +121,7 @@ def penalised(penalty: DiscretizationLoss | NonePenalty) -> Method:
         (with_alphas(Gumbel(Linear(10, 0))), "darts", "temperature of a Gumbel softmax"),
         (Method(look_ahead=Gumbel(), sparsity=1.5), "darts", "leave sparsity and activation"),
         (with_alphas(Perturbed(Constant(2.0))), "darts", "epsilon of a perturbation"),
-        (pc_darts(), "nas-bench-macro", "partial channels"),
+        (pc_darts(), "nas-bench-macro", "keep their number of channels"),
         (Method(channel_fraction=0), "darts", "channel_fraction"),
         (Method(warm_up=1.0), "darts", "warm_up"),
         (with_alphas(Dirichlet()), "darts", "activation='dirichlet'"),

@@ -171,6 +171,14 @@ class Alphas(nn.Module):
             self._places, beta=torch.stack([F.pad(beta, (0, self._edges - len(beta))) for beta in self.betas])
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all parameters in their order: KIND_NODE, and KIND_NODE_beta of edges' shares."""
+        nodes = tuple(
+            f"{kind}_{node}" for kind, own in self.nodes.items() for node in range(len(list(own.parameters())))
+        )
+        return (*nodes, *(f"{node}_beta" for node in nodes if len(self.betas)))
+
     def stacked(self) -> Tensor:
         """alpha of all kinds and nodes, padded with zeros: (N, E, O)."""
         return torch.stack([_pad(alpha, self._edges) for alpha in self.nodes.parameters()])

@@ -224,8 +224,7 @@ class _Search:
 
     def _write_alphas(self) -> None:
         state = self.state
-        nodes = [f"{kind}_{node}" for kind in self.config.space.kinds for node in range(self.config.space.nodes)]
-        names = [*nodes, *(f"{node}_beta" for node in nodes if len(state.bilevel.alphas.betas))]
+        names = state.bilevel.alphas.names
         arrays = {
             name: np.stack([snapshot[number].numpy() for snapshot in state.snapshots])
             for number, name in enumerate(names)

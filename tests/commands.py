@@ -231,7 +231,9 @@ def column(folder: Path, name: str) -> list[float]:
 
 
 def alphas(folder: Path) -> dict[str, NDArray[np.float32]]:
-    """The arrays of a search's alphas.npz."""
+    """The arrays of a search's alphas.npz; none where nothing was searched (--method random)."""
+    if not (folder / "alphas.npz").exists():
+        return {}
     with np.load(folder / "alphas.npz") as file:
         return {name: file[name] for name in file.files}
 

@@ -95,9 +95,9 @@ def macro_of(
     return Macro(channels, layers, image_shape, classes, stem_multiplier=1)
 
 
-def build_supernet(search_space: SearchSpace, macro: Macro, seed: int = 0) -> Supernet:
+def build_supernet(search_space: SearchSpace, macro: Macro, seed: int = 0, channel_fraction: int = 1) -> Supernet:
     with seeded(seed, "supernet"):
-        return Supernet(search_space, macro).double()
+        return Supernet(search_space, macro, channel_fraction=channel_fraction).double()
 
 
 def build_alphas(

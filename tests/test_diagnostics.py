@@ -146,6 +146,14 @@ def test_entropy_of_sigmoids_is_that_of_a_choice_for_each_operation() -> None:
     assert diagnostics.entropy(it) == pytest.approx(float(expected), rel=1e-9)
 
 
+def test_entropy_is_that_of_an_edge_s_operations_whatever_its_share_of_the_node() -> None:
+    it, plain = build_alphas(ragged_space(), 3, activation="edges"), build_alphas(ragged_space(), 3)
+    with torch.no_grad():
+        for alpha, value in zip(it.nodes.parameters(), plain.parameters(), strict=True):
+            alpha.copy_(value)
+    assert diagnostics.entropy(it) == pytest.approx(diagnostics.entropy(plain), rel=1e-9)
+
+
 def test_the_eigenvalue_is_that_of_the_exact_hessian() -> None:
     it, macro = smooth_space(), macro_of(channels=2, layers=1)
     supernet = build_supernet(it, macro)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -10,44 +11,71 @@ import torch
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.errors import InputError
 from dadarts.genotype import derive
-from dadarts.methods import METHODS, dadarts, darts, darts_first_order, parse_method, resolve
+from dadarts.method_text import parse_method
+from dadarts.methods import METHODS, dadarts, darts, darts_first_order, pc_darts
 from dadarts.penalties import DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.resolution import resolve
 from dadarts.schedules import Constant, Linear
 from dadarts.spaces import SPACES, space
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
+REFUSED = {("darts-minus", "S4"), ("darts-minus", "nas-bench-macro"), ("pc-darts", "nas-bench-macro")}
+PAIRS = [pair for pair in product(METHODS, SPACES) if pair not in REFUSED]
 
-@pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize("method_name", METHODS)
+
+@pytest.mark.parametrize(("method_name", "name"), PAIRS)
 def test_every_method_takes_a_step_in_every_space_and_gives_a_genotype(method_name: str, name: str) -> None:
     it = tiny_space(name)
-    macro = macro_of(layers=3)
     method = resolve(METHODS[method_name](), it)
+    macro = macro_of(2 * method.channel_fraction, layers=3)
     alphas = build_alphas(it, 1, sparsity=method.sparsity, activation=method.activation)
-    bilevel = Bilevel(build_supernet(it, macro, 1), alphas, method)
+    bilevel = Bilevel(build_supernet(it, macro, 1, method.channel_fraction), alphas, method)
     optimizers = usual_optimizers(bilevel)
     w, alpha = flat(bilevel.w), flat(bilevel.alpha)
     losses = optimizers.step(build_batch(macro, 1), build_batch(macro, 2), MIDWAY, 0.025)
     assert bool(losses.train_loss.isfinite())
-    assert losses.valid_loss is not None
-    assert bool(losses.valid_loss.isfinite())
-    for before, after in ((w, flat(bilevel.w)), (alpha, flat(bilevel.alpha))):
-        assert bool(after.isfinite().all())
-        assert not torch.equal(before, after)
+    assert bool(flat(bilevel.w).isfinite().all())
+    assert not torch.equal(w, flat(bilevel.w))
+    if method.order == "none":
+        assert losses.valid_loss is None
+        assert torch.equal(alpha, flat(bilevel.alpha))
+    else:
+        assert losses.valid_loss is not None
+        assert bool(losses.valid_loss.isfinite())
+        assert bool(flat(bilevel.alpha).isfinite().all())
+        assert not torch.equal(alpha, flat(bilevel.alpha))
     genotype = derive(it, alphas.split(alphas.weights().detach()), method.retain)
     assert genotype.syntax == it.syntax
 
 
-@pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize("method_name", METHODS)
+@pytest.mark.parametrize(("method_name", "name"), PAIRS)
 def test_resolving_is_idempotent_and_leaves_no_target_open(method_name: str, name: str) -> None:
     resolved = resolve(METHODS[method_name](), space(name))
     assert resolve(resolved, space(name)) == resolved
     for penalty in (*resolved.weights.penalties, *resolved.alphas.penalties):
         if isinstance(penalty, DiscretizationLoss):
             assert penalty.target == ("none" if space(name).none_everywhere else "zero")
+
+
+@pytest.mark.parametrize(("method_name", "name"), sorted(REFUSED))
+def test_a_method_that_a_space_has_nothing_for_is_refused_with_a_reason(method_name: str, name: str) -> None:
+    with pytest.raises(InputError, match=f"{method_name} needs .* search space {name}"):
+        resolve(METHODS[method_name](), space(name))
+
+
+@pytest.mark.parametrize("parts", ["hard", "topk", "dal", "hard-topk", "hard-dal", "topk-dal", "hard-topk-dal"])
+def test_techniques_alone_and_in_pairs_are_plain_darts_in_all_else(parts: str) -> None:
+    rising, loss = Linear(0, 200), DiscretizationLoss(Constant(1.0))
+    expected = Method(
+        weights=Objective(Hard() if "hard" in parts else Soft()),
+        alphas=Objective(
+            TopK(temperature_edge=rising, temperature_node=rising) if "topk" in parts else Soft(),
+            (loss,) if "dal" in parts else (),
+        ),
+    )
+    assert METHODS["dadarts" if parts == "hard-topk-dal" else f"dadarts-{parts}"]() == expected
 
 
 def test_dadarts_is_its_three_techniques() -> None:
@@ -93,6 +121,9 @@ def penalised(penalty: DiscretizationLoss | NonePenalty) -> Method:
         (with_alphas(Gumbel(Linear(10, 0))), "darts", "temperature of a Gumbel softmax"),
         (Method(look_ahead=Gumbel(), sparsity=1.5), "darts", "leave sparsity and activation"),
         (with_alphas(Perturbed(Constant(2.0))), "darts", "epsilon of a perturbation"),
+        (pc_darts(), "nas-bench-macro", "keep their number of channels"),
+        (Method(channel_fraction=0), "darts", "channel_fraction"),
+        (Method(warm_up=1.0), "darts", "warm_up"),
         (with_alphas(Dirichlet()), "darts", "activation='dirichlet'"),
         (Method(sparsity=1.5, activation="dirichlet"), "darts", "-sparsity"),
         (penalised(DiscretizationLoss(target="none")), "nas-bench-201", "-dal_target none"),
@@ -112,8 +143,7 @@ def test_the_largest_k_of_each_level_is_accepted() -> None:
         assert resolve(with_alphas(relaxation), space("darts")).alphas.relax == relaxation
 
 
-@pytest.mark.parametrize("method_name", METHODS)
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize(("method_name", "name"), PAIRS)
 def test_every_method_is_read_back_from_its_repr(method_name: str, name: str) -> None:
     for method in (METHODS[method_name](), resolve(METHODS[method_name](), space(name))):
         assert parse_method(repr(method)) == method

@@ -16,6 +16,7 @@ from dadarts.penalties import (
     BetaDecay,
     DirichletDivergence,
     DiscretizationLoss,
+    EntropyLoss,
     NonePenalty,
     Target,
     ZeroOneLoss,
@@ -227,6 +228,51 @@ def test_beta_decay_leaves_padded_places_out() -> None:
                 expected.append(float(alpha.detach()[e, real].logsumexp(0)))
     value = BetaDecay(Constant(1.0))(alphas, MIDWAY).item()
     assert value == pytest.approx(sum(expected) / len(expected), rel=1e-12)
+
+
+def entropy_of(values: list[float]) -> float:
+    return -sum(value * math.log(value) for value in values)
+
+
+@pytest.mark.parametrize("name", ["ragged", "S2", "S3", "darts", "nas-bench-201"])
+def test_entropy_loss_equals_plain_loops(name: str) -> None:
+    space = ragged_space() if name == "ragged" else tiny_space(name)
+    alphas = build_alphas(space, 12)
+    operations, edges = [], []
+    for kind, nodes in alphas.nodes.items():
+        for alpha, rows in zip(nodes.parameters(), space.table(kind), strict=True):
+            strengths = []
+            for e, names in enumerate(rows):
+                real = [o for o, operation in enumerate(names) if operation is not None]
+                W = dict(zip([names[o] for o in real], alpha.detach()[e, real].softmax(0).tolist(), strict=True))
+                operations.append(entropy_of(list(W.values())))
+                banned = {"none"} if space.bans_none else set()
+                strengths.append(max(value for operation, value in W.items() if operation not in banned))
+            if space.edges is not None and len(rows) > space.edges:
+                edges.append(entropy_of(strengths) + (sum(strengths) - space.edges) ** 2)
+    expected = 0.3 * sum(operations) / len(operations) + (0.7 * sum(edges) / len(edges) if edges else 0)
+    loss = EntropyLoss(Constant(0.3), Constant(0.7))(alphas, MIDWAY)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    assert EntropyLoss()(alphas, Progress(0, 5)).item() == 0
+
+
+def test_entropy_loss_is_zero_where_every_edge_has_decided_and_two_stay() -> None:
+    alphas = Alphas(tiny_space("S3"), generator(0)).double()
+    with torch.no_grad():
+        for alpha in alphas.parameters():
+            alpha.zero_()
+            for e in range(len(alpha)):
+                alpha[e, 2 if e >= 2 else e] = 60.0
+    loss = EntropyLoss(Constant(1.0), Constant(1.0))(alphas, MIDWAY)
+    assert loss.item() == pytest.approx(0, abs=1e-20)
+    assert all(bool(g.isfinite().all()) for g in torch.autograd.grad(loss, [*alphas.parameters()]))
+
+
+def test_the_gradient_of_the_entropy_loss_is_finite_where_sparse_weights_are_zero() -> None:
+    alphas = build_alphas(ragged_space(), 13, scale=3.0, sparsity=1.5)
+    assert bool((alphas.weights()[alphas.candidates.present] == 0).any())
+    gradients = torch.autograd.grad(EntropyLoss(Constant(1.0), Constant(1.0))(alphas, MIDWAY), [*alphas.parameters()])
+    assert all(bool(g.isfinite().all()) for g in gradients)
 
 
 def none_penalty(nodes: tuple[Tensor, ...]) -> float:

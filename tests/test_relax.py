@@ -18,10 +18,10 @@ from torch import Tensor
 
 from dadarts.alphas import Alphas
 from dadarts.discretization import discretize
-from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.relax import AnyRelaxation, AuxiliarySkip, Hard, Soft, TopK
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.spaces import SPACES, SearchSpace
-from tests.nets import MIDWAY, RELAXATIONS, build_alphas, ragged_space, tiny_space
+from tests.nets import MIDWAY, RELAXATIONS, build_alphas, build_supernet, macro_of, ragged_space, tiny_space
 
 Vector = NDArray[np.float64]
 
@@ -141,6 +141,31 @@ def test_soft_mixing_is_softmax_or_entmax_of_each_edge(name: str, sparsity: floa
 
 
 @pytest.mark.parametrize("name", TABLE)
+def test_edges_with_shares_of_their_own_are_weighted_by_them(name: str) -> None:
+    space = TABLE[name]
+    alphas = build_alphas(space, 1, activation="edges")
+    mixing = alphas.mix(Soft(), MIDWAY)
+    betas = iter(alphas.betas)
+    for kind, nodes in plain_weights(alphas, space).items():
+        for W, M in zip(nodes, mixing[kind], strict=True):
+            beta = next(betas)
+            # PC-DARTS: softmax over the edges of a node, then over the operations of an edge.
+            expected = scipy_softmax(beta.detach().numpy())[:, None] * W
+            np.testing.assert_allclose(M.detach().numpy(), expected, rtol=1e-12, atol=1e-15)
+            (gradient,) = torch.autograd.grad(M[0].sum(), beta, retain_graph=True)
+            share = scipy_softmax(beta.detach().numpy())
+            np.testing.assert_allclose(gradient.numpy(), share[0] * (np.eye(len(share))[0] - share), atol=1e-12)
+    assert torch.equal(alphas.weights(), Soft()(alphas.stacked(), alphas.candidates, MIDWAY))
+
+
+def test_copies_of_nodes_keep_their_edges_shares() -> None:
+    alphas = build_alphas(TABLE["darts"], 2, activation="edges")
+    many = alphas.candidates.repeated(3)
+    W = many.weights(alphas.stacked().repeat(3, 1, 1))
+    assert torch.equal(W, alphas.weights().repeat(3, 1, 1))
+
+
+@pytest.mark.parametrize("name", TABLE)
 def test_sigmoids_of_an_edge_s_operations_do_not_compete(name: str) -> None:
     space = TABLE[name]
     alphas = build_alphas(space, 1, activation="sigmoid")
@@ -168,7 +193,8 @@ def test_every_relaxation_gives_finite_weights_and_gradients_and_nothing_at_padd
         leaf = alphas.stacked().detach().requires_grad_()
         M = relaxation(leaf, alphas.candidates, Progress(epoch, 2))
         assert M.shape == leaf.shape
-        assert bool(((M >= 0) & (M <= 1)).all())
+        limit = 2 if isinstance(relaxation, AuxiliarySkip) else 1
+        assert bool(((M >= 0) & (limit >= M)).all())
         assert not bool(M[~present].any())
         weighing = torch.linspace(1, 2, M.numel(), dtype=torch.float64).view_as(M)
         (gradient,) = torch.autograd.grad((M * weighing).sum(), leaf)
@@ -318,3 +344,26 @@ def test_the_inexact_gradient_changes_gradients_and_no_number() -> None:
         gradients.append(torch.autograd.grad(M.square().sum(), [*alphas.parameters()])[0])
     assert torch.equal(values[0], values[1])
     assert not torch.allclose(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_an_auxiliary_skip_adds_beta_at_skip_connections_and_fades(name: str) -> None:
+    space = TABLE[name]
+    alphas = build_alphas(space, 10)
+    weights = plain_weights(alphas, space)
+    for epoch, beta in ((0, 1.0), (2, 0.75), (7, 0.125)):
+        mixing = alphas.mix(AuxiliarySkip(), Progress(epoch, 8))
+        for kind in space.kinds:
+            for M, W, names in zip(mixing[kind], weights[kind], space.table(kind), strict=True):
+                skips = np.array([[operation == "skip_connect" for operation in row] for row in names])
+                np.testing.assert_allclose(M.detach().numpy(), W + beta * skips, rtol=0, atol=1e-12)
+
+
+def test_an_auxiliary_skip_of_stride_1_is_the_identity_beside_the_mixture() -> None:
+    space = tiny_space("S2")
+    node = build_supernet(space, macro_of(layers=3)).get_submodule("backbone.cells.0.nodes.0")
+    states = [torch.randn(2, 2, 4, 4, dtype=torch.float64) for _ in range(2)]
+    W = build_alphas(space, 11).weights().detach()[0, :2]
+    skips = torch.zeros_like(W)
+    skips[:, 1] = 0.6
+    torch.testing.assert_close(node(states, W + skips), node(states, W) + 0.6 * (states[0] + states[1]))

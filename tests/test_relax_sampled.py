@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +15,10 @@ from torch import Tensor
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel
 from dadarts.fused import FusedSupernet
-from dadarts.methods import METHODS, resolve
+from dadarts.methods import METHODS
 from dadarts.relax import AnyRelaxation
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.resolution import resolve
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
 from dadarts.spaces import SPACES, SearchSpace
@@ -234,13 +234,7 @@ def test_a_draw_is_finite_in_range_and_nothing_at_padding(name: str, relaxation:
 def test_copies_of_a_node_see_the_same_draw(relaxation: AnyRelaxation) -> None:
     alphas = build_alphas(tiny_space("darts"), 10)
     candidates, stacked = alphas.candidates, alphas.stacked().detach()
-    thrice = replace(
-        candidates,
-        present=candidates.present.repeat(3, 1, 1),
-        normed=candidates.normed.repeat(3, 1, 1),
-        kinds=candidates.kinds * 3,
-        copies=3,
-    )
+    thrice = candidates.repeated(3)
     many = relaxation(stacked.repeat(3, 1, 1), thrice, keyed(4))
     assert torch.equal(many, relaxation(stacked, candidates, keyed(4)).repeat(3, 1, 1))
 

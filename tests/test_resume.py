@@ -207,6 +207,26 @@ def test_a_search_that_draws_goes_on_with_the_draws_of_one_that_was_not_stopped(
     assert (first != second).any()
 
 
+@pytest.mark.parametrize("space", ["darts", "nas-bench-201"])
+def test_a_search_with_shares_of_edges_goes_on_with_them(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["search", *without(COMMON, "-init_channels"), "-init_channels", "4", "-method", "pc-darts"]
+    words += ["-search_space", space, "-alpha_lr", "0.05", "-print_freq", "1"]
+    whole = SEARCH_RUN.with_name("whole")
+    log = succeed(modern, *words, "-name", "whole").err
+    assert "torch engine (native kernels are for whole channels)" in log
+    with stop_after(6, signal.SIGTERM, monkeypatch):
+        call(modern, *words, "-name", "it")
+    assert position(SEARCH_RUN) == (1, 2)
+    succeed(modern, *words, "-name", "it", "-resume")
+    assert result_of_search(SEARCH_RUN) == result_of_search(whole)
+    saved = alphas(SEARCH_RUN)
+    for name in ("normal_0", "normal_1_beta"):
+        initial, (first, second) = saved[f"initial_{name}"], saved[name]
+        # Epoch 0 is warm-up.
+        assert (first == initial).all()
+        assert (second != initial).any()
+
+
 @pytest.mark.parametrize("moment", ["first event", "step", "validation", "epoch"])
 def test_closing_the_iterator_of_a_search_saves_it_wherever_it_is(moment: str, whole_search: tuple[Any, ...]) -> None:
     kind = {"first event": RunStarted, "step": StepDone, "validation": ValidationStep, "epoch": EpochDone}[moment]

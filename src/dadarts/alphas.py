@@ -21,8 +21,9 @@ Mixing: TypeAlias = dict[str, tuple[Tensor, ...]]
 Idle: TypeAlias = dict[str, tuple[Tensor, ...]]
 """kind -> node -> bool (E, O): places that a pass leaves out, whatever their weight (see `sparsity.py`)"""
 
-Activation: TypeAlias = Literal["softmax", "dirichlet", "sigmoid"]
-"""How alpha becomes W: softmax, the mean of a Dirichlet distribution, or a sigmoid for every operation by itself"""
+Activation: TypeAlias = Literal["softmax", "dirichlet", "sigmoid", "edges"]
+"""How alpha becomes W: softmax, the mean of a Dirichlet distribution, a sigmoid for every operation by itself, or
+softmax times the edge's own share of the node, a softmax over the node's edges"""
 
 INITIAL_DEVIATION = 1e-3
 
@@ -41,22 +42,26 @@ class Candidates:
     Args:
         present: bool (N, E, O), False at padding.
         normed: bool (N, E, O), True where the operation ends in a batch norm.
+        skips: bool (N, E, O), True at `skip_connect`.
         kinds: the kind of each of the N nodes.
         rule: what a discretization may choose.
         none_everywhere: whether every edge can be closed by `none`, which the rule bans.
         sparsity: 1 for softmax, above 1 the order of entmax.
         activation: what stands in softmax' place.
         copies: how often the same nodes are repeated; copies of a node see the same draws.
+        beta: (N, E), the parameters of the edges' shares; None where edges have none.
     """
 
     present: Tensor
     normed: Tensor
+    skips: Tensor
     kinds: tuple[str, ...]
     rule: Rule
     none_everywhere: bool
     sparsity: float = 1.0
     activation: Activation = "softmax"
     copies: int = 1
+    beta: Tensor | None = None
 
     def weights(self, alpha_NEO: Tensor) -> Tensor:
         """W = softmax(alpha), or what the method has in its place, of each edge's operations; 0 at padding."""
@@ -67,7 +72,27 @@ class Candidates:
             return torch.sigmoid(alpha_NEO) * self.present
         if self.sparsity > 1:
             return entmax(alpha_NEO, self.sparsity, self._rows) * self.present
+        if self.beta is not None:
+            return self.shares(self.beta).unsqueeze(-1) * self.softmax(alpha_NEO)
         return self.softmax(alpha_NEO)
+
+    def shares(self, beta_NE: Tensor) -> Tensor:
+        """What each edge has of its node: softmax over the edges that exist, 0 at padding."""
+        edges = self.present.any(dim=-1)
+        lowest = torch.finfo(beta_NE.dtype).min
+        return torch.softmax(beta_NE.masked_fill(~edges, lowest), dim=-1) * edges
+
+    def repeated(self, times: int) -> Candidates:
+        """The same nodes several times over, as one call can solve them."""
+        return replace(
+            self,
+            present=self.present.repeat(times, 1, 1),
+            normed=self.normed.repeat(times, 1, 1),
+            skips=self.skips.repeat(times, 1, 1),
+            kinds=self.kinds * times,
+            copies=self.copies * times,
+            beta=None if self.beta is None else self.beta.repeat(times, 1),
+        )
 
     def softmax(self, logits_NEO: Tensor) -> Tensor:
         """Softmax over each edge's operations; 0 at padding."""
@@ -92,6 +117,8 @@ Relaxation: TypeAlias = Callable[[Tensor, Candidates, Progress], Tensor]
 class Alphas(nn.Module):
     """alpha[kind][node], each (E, O), drawn from N(0, 1e-3^2); shared by all cells of a kind.
 
+    Where edges have shares of their own, beta[kind][node], each (E,), are parameters too, after all alphas.
+
     Args:
         space: which nodes, edges and operations there are.
         draw: the generator of the initial values.
@@ -110,6 +137,7 @@ class Alphas(nn.Module):
         self.nodes = nn.ModuleDict()
         present: list[Tensor] = []
         normed: list[Tensor] = []
+        skips: list[Tensor] = []
         for kind in space.kinds:
             places = space.present(kind)
             self.nodes[kind] = nn.ParameterList(
@@ -117,10 +145,16 @@ class Alphas(nn.Module):
             )
             present += places
             normed += space.normed(kind)
+            skips += space.places_of("skip_connect", kind)
         self._edges = max(len(node) for node in present)
-        self.candidates = Candidates(
+        self.betas = nn.ParameterList(
+            nn.Parameter(INITIAL_DEVIATION * torch.randn(len(node), generator=draw))
+            for node in (present if activation == "edges" else ())
+        )
+        self._places = Candidates(
             present=torch.stack([_pad(node, self._edges) for node in present]),
             normed=torch.stack([_pad(node, self._edges) for node in normed]),
+            skips=torch.stack([_pad(node, self._edges) for node in skips]),
             kinds=tuple(kind for kind in space.kinds for _ in range(space.nodes)),
             rule=space.rule,
             none_everywhere=space.none_everywhere,
@@ -128,9 +162,26 @@ class Alphas(nn.Module):
             activation=activation,
         )
 
+    @property
+    def candidates(self) -> Candidates:
+        """The places of the stacked nodes, with beta as it is now where edges have any."""
+        if not len(self.betas):
+            return self._places
+        return replace(
+            self._places, beta=torch.stack([F.pad(beta, (0, self._edges - len(beta))) for beta in self.betas])
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all parameters in their order: KIND_NODE, and KIND_NODE_beta of edges' shares."""
+        nodes = tuple(
+            f"{kind}_{node}" for kind, own in self.nodes.items() for node in range(len(list(own.parameters())))
+        )
+        return (*nodes, *(f"{node}_beta" for node in nodes if len(self.betas)))
+
     def stacked(self) -> Tensor:
         """alpha of all kinds and nodes, padded with zeros: (N, E, O)."""
-        return torch.stack([_pad(alpha, self._edges) for alpha in self.parameters()])
+        return torch.stack([_pad(alpha, self._edges) for alpha in self.nodes.parameters()])
 
     def weights(self) -> Tensor:
         """W of all kinds and nodes: (N, E, O), 0 at padding."""
@@ -151,9 +202,12 @@ class Alphas(nn.Module):
     def to_device(self, device: torch.device) -> Alphas:
         """Move the parameters and the masks that go with them."""
         self.to(device)
-        candidates = self.candidates
-        self.candidates = replace(
-            candidates, present=candidates.present.to(device), normed=candidates.normed.to(device)
+        places = self._places
+        self._places = replace(
+            places,
+            present=places.present.to(device),
+            normed=places.normed.to(device),
+            skips=places.skips.to(device),
         )
         return self
 

@@ -18,11 +18,12 @@ from dadarts.alphas import Activation, Alphas, Idle, Mixing
 from dadarts.penalties import Penalty
 from dadarts.relax import AnyRelaxation, Soft
 from dadarts.schedules import Progress
+from dadarts.selection import Argmax, EigenvalueRise, Selection
 from dadarts.sparsity import negligible
 from dadarts.supernet import Forward, Supernet
 
 Arrays: TypeAlias = Sequence[Tensor]
-Order = Literal["second", "first", "single-level"]
+Order = Literal["second", "first", "single-level", "none"]
 
 
 class Batch(Protocol):
@@ -55,12 +56,17 @@ class Method:
         alphas: the architecture step's objective on the validation batch.
         look_ahead: the relaxation of the inner step ``w -> w'`` and of its derivative.
         correction: the relaxation of the finite-difference passes where it is not `look_ahead` (the original's).
-        order: second-order, first-order (xi = 0), or one level (both sets of parameters on the training loss).
+        order: second-order, first-order (xi = 0), one level (both sets of parameters on the training loss), or none
+            (alphas are never updated).
         epsilon: c of the finite difference, ``eps = c / ||grad_w' L_valid||``.
         amended: use the amended term of arXiv 1910.11831 in place of the second-order correction.
         sparsity: order of the entmax that makes W of alpha; 1 is softmax.
         retain: which genotype is read off at the end.
         activation: what makes W of alpha in softmax' place.
+        channel_fraction: K, where 1/K of the supernet's channels go through operations.
+        warm_up: part of the run, in [0, 1), in which only w is trained.
+        selection: what it is read off.
+        stop: when the search ends before its last epoch.
     """
 
     weights: Objective = field(default_factory=Objective)
@@ -73,6 +79,10 @@ class Method:
     sparsity: float = 1.0
     retain: str = "top2"
     activation: Activation = "softmax"
+    channel_fraction: int = 1
+    warm_up: float = 0.0
+    selection: Selection = Argmax()
+    stop: EigenvalueRise | None = None
 
 
 @dataclass(frozen=True)

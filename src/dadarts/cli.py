@@ -17,7 +17,7 @@ from dadarts.lookup import genotype_text
 _METHOD = Flag(
     ("method",),
     "run",
-    "dadarts, darts or darts-first-order, whose technique flags may be changed; or gdas, drnas, sdarts-rs, fair-darts",
+    "a method by its name in docs/methods, such as dadarts, darts or random; sets the defaults of technique flags",
     default="dadarts",
 )
 _JSON = Flag(("json",), "output", "print JSON", boolean=True)

@@ -62,7 +62,7 @@ class Settings(BaseModel):
 
 def _as_method(value: Any) -> Any:
     from dadarts.bilevel import Method
-    from dadarts.methods import parse_method
+    from dadarts.method_text import parse_method
 
     if not isinstance(value, str | Method):
         raise InputError(f"-method {str(value)[:40]}: expected a Method or its repr")
@@ -149,7 +149,7 @@ class RunConfig(Settings):
         """The settings that decide numbers and differ from saved ones, each as a phrase."""
         own = self.to_json()
         if "method" in own and saved.get("method") != own["method"]:
-            from dadarts.methods import differing
+            from dadarts.method_text import differing
 
             return [*differing(str(saved.get("method")), own.pop("method")), *self._plain_differences(own, saved)]
         return self._plain_differences(own, saved)
@@ -246,6 +246,12 @@ class SearchConfig(RunConfig):
     def _settings_agree(self) -> SearchConfig:
         if self.nesterov and not self.w_momentum:
             raise InputError("-nesterov needs -w_momentum above 0")
+        fraction = self.method.channel_fraction
+        if self.init_channels % fraction:
+            raise InputError(
+                f"-init_channels {self.init_channels}: 1/{fraction} of the channels go through operations; "
+                f"give a multiple of {fraction}"
+            )
         return self
 
     @field_validator("method", mode="after")
@@ -254,7 +260,7 @@ class SearchConfig(RunConfig):
         if "search_space" not in info.data or "nodes" not in info.data:
             return method
         from dadarts import spaces
-        from dadarts.methods import resolve
+        from dadarts.resolution import resolve
 
         return resolve(method, spaces.space(info.data["search_space"], info.data["nodes"]))
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dadarts.alphas import Alphas
+from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Batch, Bilevel
 from dadarts.data import Loader
 from dadarts.discretization import discretize
 from dadarts.relax import AnyRelaxation, Hard, Soft
-from dadarts.relax_sampled import Dirichlet, Perturbed
+from dadarts.relax_sampled import Dirichlet, Perturbed, UniformPath
 from dadarts.schedules import Progress
 from dadarts.seeds import generator
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
     """The relaxation that acts at this epoch without noise: a `Hard` one that has not begun is `Soft`."""
     if isinstance(relaxation, Hard):
         return Hard() if progress.epoch >= relaxation.start else Soft()
-    if isinstance(relaxation, Perturbed | Dirichlet):
+    if isinstance(relaxation, Perturbed | Dirichlet | UniformPath):
         return Soft()
     return relaxation
 
@@ -46,6 +49,13 @@ def evaluate(
     measure a batch each in every round; the scores are those of one process.
     """
     mixings = {relaxation: bilevel.fixed_mixing(relaxation, progress) for relaxation in sorted(relaxations, key=repr)}
+    return evaluate_mixings(bilevel, loader, mixings)
+
+
+def evaluate_mixings(
+    bilevel: Bilevel, loader: Loader, mixings: Mapping[Name, Mixing]
+) -> Iterator[Mapping[Name, Score] | None]:
+    """`evaluate` under given mixing weights, by name."""
     tables = torch.zeros((len(mixings), loader.steps(), 2), dtype=torch.float64)
     with batches_apart(bilevel.supernet):
         for step, batch in loader.dealt():
@@ -56,7 +66,7 @@ def evaluate(
                     table[step] = measured(logits, batch.labels)
             yield None
     tables = loader.processes.summed(tables)
-    yield {relaxation: score(table, len(loader.index)) for relaxation, table in zip(mixings, tables, strict=True)}
+    yield {name: score(table, len(loader.index)) for name, table in zip(mixings, tables, strict=True)}
 
 
 def measured(logits: Tensor, labels: Tensor) -> Tensor:
@@ -93,6 +103,9 @@ def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
 def entropy(alphas: Alphas) -> float:
     """Mean over edges of the entropy of W, in nats: 0 is certain, log O (of sigmoids O log 2) is undecided."""
     W = alphas.weights().detach()
+    if alphas.candidates.activation == "edges":
+        # What an edge has of its node is no choice among its operations.
+        W = W / W.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(W.dtype).tiny)
     per_edge = torch.special.entr(W).sum(dim=-1)
     if alphas.candidates.activation == "sigmoid":
         # Every operation is a choice of its own, between it and nothing.

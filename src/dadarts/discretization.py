@@ -62,6 +62,32 @@ def discretize(score_EO: Tensor, rule: Rule, present: Tensor | None = None) -> T
         return chosen & kept_E.unsqueeze(-1)
 
 
+def draw_uniform(present_EO: Tensor, rule: Rule, draw: torch.Generator) -> Tensor:
+    """One of all that `discretize` can give a node, each with the same probability.
+
+    Independent uniform scores choose each operation of an edge equally often. Raised to the power of how many an edge
+    has to choose from, its largest is uniform too, so that every set of edges is kept equally often. A set has as many
+    discretizations as the product of its edges' numbers, and is accepted with a probability proportional to that.
+
+    Args:
+        present_EO: bool, shape (E, O), on the CPU: the node's places.
+        rule: as in `discretize`.
+        draw: a CPU generator.
+
+    Returns:
+        bool tensor, shape (E, O).
+    """
+    count_E = allowed(present_EO, rule).sum(dim=-1)
+    most = count_E.clamp_min(1).sort(descending=True).values[: rule.edges].prod()
+    while True:
+        score_EO = torch.rand(present_EO.shape, generator=draw, dtype=torch.float32)
+        chosen = discretize(score_EO.double() ** count_E.unsqueeze(-1), rule, present_EO)
+        ways = count_E[chosen.any(dim=-1)].prod()
+        # Where every set has as many, nothing is drawn that would not be used.
+        if ways == most or float(torch.rand((), generator=draw)) < float(ways / most):
+            return chosen
+
+
 def _first_max(score_EO: Tensor) -> tuple[Tensor, Tensor]:
     """Largest value of each edge and the lowest column that holds it (argmax promises no order among ties)."""
     best_E = score_EO.amax(dim=-1)

@@ -24,7 +24,7 @@ from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder, refuse_both
 from dadarts.stopping import Signals, StoppedEarlyError, stop_signals
-from dadarts.techniques import FLAGS_OF_METHOD, Techniques
+from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 
 _HEAD_START = 10.0
 
@@ -51,7 +51,7 @@ def search_command(prog: str, *more: Flag, method: str = "darts") -> Command:
     """The flags of a search, in either door, with the technique flags' defaults under a method."""
     defaults = {name: str(value) for name, value in FLAGS_OF_METHOD[method].items()}
     techniques = [replace(flag, default=defaults.get(flag.names[0], flag.default)) for flag in flags_of(Techniques)]
-    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *techniques)
+    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *flags_of(SelectionFlags), *techniques)
     about = "Search a network architecture by gradient descent; the genotype is the last line on stdout."
     notes = (
         "A pass multiplies the operations on an edge by mixing weights M. W = softmax(alpha), and M = W unless a flag "
@@ -82,15 +82,17 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
     method = values.get("method", default_method)
     technique_names = set(Techniques.model_fields)
     chosen = {name: value for name, value in values.items() if name in technique_names}
-    rest: dict[str, Any] = {name: value for name, value in values.items() if name not in {*technique_names, "method"}}
+    selection = SelectionFlags(**{name: values[name] for name in SelectionFlags.model_fields if name in values})
+    elsewhere = {*technique_names, *SelectionFlags.model_fields, "method"}
+    rest: dict[str, Any] = {name: value for name, value in values.items() if name not in elsewhere}
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     if method not in FLAGS_OF_METHOD:
         if chosen:
             raise InputError(f"-{next(iter(chosen))} does not go with --method {method}")
-        return SearchConfig(**rest, method=METHODS[method]()), []
+        return SearchConfig(**rest, method=selection.applied(METHODS[method]())), []
     techniques = Techniques(**{**FLAGS_OF_METHOD[method], **chosen})
-    config = SearchConfig(**rest, method=techniques.method())
+    config = SearchConfig(**rest, method=selection.applied(techniques.method()))
     if techniques.dal_target == "none" and not config.space.none_everywhere:
         raise InputError(
             f"-dal_target none needs a banned `none` on every edge; search space {config.search_space} has none"

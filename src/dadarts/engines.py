@@ -68,6 +68,8 @@ def pick_engine(
         return Engine("torch", *_in(precision, SharedSupernet(supernet), device), why)
     if processes.several:
         raise InputError("-engine native computes in one process; use -engine torch with several")
+    if supernet.channel_fraction > 1:
+        raise InputError("-engine native has no kernels for partial channels; use -engine torch")
     if device.type != "cpu":
         raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine torch or -device cpu")
     try:
@@ -82,6 +84,8 @@ def _fastest(supernet: Supernet, device: torch.device, precision: PrecisionName,
         return Engine("torch", *shared, f"native kernels are for a CPU, not {device}")
     if processes.several:
         return Engine("torch", *shared, "native kernels are for one process")
+    if supernet.channel_fraction > 1:
+        return Engine("torch", *shared, "native kernels are for whole channels")
     try:
         return _native(supernet, "a CPU with a C++ compiler")
     except NoCompilerError as error:

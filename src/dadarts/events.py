@@ -53,6 +53,14 @@ class ValidationStep:
 
 
 @dataclass(frozen=True)
+class SelectionStep:
+    """So many of a selection's measurements have been made."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class EpochDone:
     """An epoch's row of history is complete and saved."""
 
@@ -79,4 +87,4 @@ class TrainDone:
     pictures: tuple[Path, ...]
 
 
-Event: TypeAlias = RunStarted | Note | StepDone | ValidationStep | EpochDone | SearchDone | TrainDone
+Event: TypeAlias = RunStarted | Note | StepDone | ValidationStep | SelectionStep | EpochDone | SearchDone | TrainDone

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from dadarts import literal
-from dadarts.discretization import Rule, discretize
+from dadarts.discretization import Rule, discretize, draw_uniform
 from dadarts.errors import InputError, unknown
 from dadarts.ops import ALL_OPS, NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS
 from dadarts.seeds import generator
@@ -158,12 +157,12 @@ def derive(space: SearchSpace, weights: Mapping[str, tuple[Tensor, ...]], retain
 
 def random_genotype(space: SearchSpace, seed: int) -> Genotype:
     """A uniform draw from exactly the genotypes that `discretize` can return in this space."""
-    draw = generator(seed, "random-genotype")
-    scores = {
-        kind: tuple(torch.rand((len(node), space.columns), generator=draw) for node in space.candidates[kind])
-        for kind in space.kinds
-    }
-    return derive(space, scores)
+    return derive(space, draw_scores(space, generator(seed, "random-genotype")))
+
+
+def draw_scores(space: SearchSpace, draw: Generator) -> dict[str, tuple[Tensor, ...]]:
+    """Scores of 0 and 1, kind -> node -> (E, O), that `discretize` leaves as they are: `random_genotype`'s draw."""
+    return {k: tuple(draw_uniform(p, space.rule, draw).float() for p in space.present(k)) for k in space.kinds}
 
 
 def _reachable(kind: str, nodes: list[tuple[Edge, ...]], space: SearchSpace) -> CellGenotype:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from dadarts.alphas import Mixing
 from dadarts.bilevel import Arrays, Batch, Bilevel, Inner
 from dadarts.schedules import Progress
 
@@ -22,7 +23,7 @@ class StepLosses:
     Args:
         train_loss: mean over the train batch.
         train_correct: how many of its pictures were classified right.
-        valid_loss: mean over the validation batch; None in single-level search.
+        valid_loss: mean over the validation batch; None without an architecture step.
         architecture_seconds: what the architecture step took.
     """
 
@@ -62,29 +63,43 @@ class Optimizers:
         self.adam = torch.optim.Adam(bilevel.alpha, lr=alpha_lr, betas=(0.5, 0.999), weight_decay=alpha_weight_decay)
 
     def step(self, train: Batch, valid: Batch | None, progress: Progress, weight_lr: float) -> StepLosses:
-        """One architecture step and one weight step; `valid` is None only in single-level search.
+        """One architecture step and one weight step; `valid` is None where the method's order has no use for it.
 
         Where the validation loss or its gradient is not finite nothing is updated, and where the training loss or
         its gradient is not, w is not; the training loss that is returned is then NaN, and the caller decides.
         """
+        if self.bilevel.method.order == "none":
+            return self.weight_step(train, self._weights_mixing(progress), weight_lr)
+        if valid is None:
+            self._set_weight_lr(weight_lr)
+            return self._single_level(train, progress)
+        valid_loss, architecture_seconds = None, 0.0
+        if progress.fraction >= self.bilevel.method.warm_up:
+            began = time.monotonic()
+            gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
+            if not _finite(valid_loss, gradient):
+                return StepLosses(_NAN, _NOTHING, valid_loss)
+            _update(self.adam, self.bilevel.alpha, gradient)
+            # Whether the gradient is finite was asked for: the device has computed it.
+            architecture_seconds = time.monotonic() - began
+        losses = self.weight_step(train, self._weights_mixing(progress), weight_lr)
+        return replace(losses, valid_loss=valid_loss, architecture_seconds=architecture_seconds)
+
+    def weight_step(self, train: Batch, mixing: Mixing, weight_lr: float) -> StepLosses:
+        """SGD on w under given mixing weights; a loss that is not finite is dealt with as in `step`."""
+        self._set_weight_lr(weight_lr)
+        gradient, loss, logits = self.bilevel.weight_gradient(train, mixing)
+        if not self._weight_update(gradient, loss):
+            return StepLosses(_NAN, _NOTHING, None)
+        return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), None)
+
+    def _set_weight_lr(self, weight_lr: float) -> None:
         for group in self.sgd.param_groups:
             group["lr"] = weight_lr
-        if valid is None:
-            return self._single_level(train, progress)
-        began = time.monotonic()
-        gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
-        if not _finite(valid_loss, gradient):
-            return StepLosses(_NAN, _NOTHING, valid_loss)
-        _update(self.adam, self.bilevel.alpha, gradient)
-        # Whether the gradient is finite was asked for: the device has computed it.
-        architecture_seconds = time.monotonic() - began
+
+    def _weights_mixing(self, progress: Progress) -> Mixing:
         # As in the papers, the weight step samples anew; passes of one architecture step share their sample.
-        mixing = self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress.apart("weights"))
-        w_gradient, loss, logits = self.bilevel.weight_gradient(train, mixing)
-        if not self._weight_update(w_gradient, loss):
-            return StepLosses(_NAN, _NOTHING, valid_loss)
-        correct = (logits.argmax(dim=1) == train.labels).sum()
-        return StepLosses(loss, correct, valid_loss, architecture_seconds)
+        return self.bilevel.fixed_mixing(self.bilevel.method.weights.relax, progress.apart("weights"))
 
     def inner(self, weight_lr: float) -> Inner:
         """The inner step as the weight optimizer would take it now, clipping and Nesterov apart."""

@@ -133,4 +133,41 @@ class ZeroOneLoss:
         return -self.factor(progress) * (alphas.weights()[alphas.candidates.present] - 0.5).square().mean()
 
 
-Penalty: TypeAlias = DiscretizationLoss | BetaDecay | NonePenalty | DirichletDivergence | ZeroOneLoss
+@dataclass(frozen=True)
+class EntropyLoss:
+    """The entropy losses of DA2S (arXiv 2007.03154), with an edge's best allowed weight for its strength.
+
+    ``operations * mean over edges of H(W_e) + edges * mean over nodes of [H(p) + (sum_e p_e - k)^2]``, where
+    ``H(x) = -sum x log x``, ``p_e = max over allowed o of W[e, o]`` and k is what the rule keeps at the node. The
+    second mean is over nodes that have more than k edges, and 0 where the rule keeps all.
+
+    Args:
+        operations: the factor of the operations' entropy.
+        edges: the factor of the edges' term.
+    """
+
+    operations: Schedule = Linear(0.0, 2.8)
+    edges: Schedule = Linear(0.0, 2.4)
+
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        W, candidates = alphas.weights(), alphas.candidates
+        present = candidates.present
+        total: Tensor = self.operations(progress) * _entropy(W)[present.any(dim=-1)].mean()
+        keeps = candidates.rule.edges
+        choosable = candidates.open.any(dim=-1)
+        crowded = choosable.sum(dim=-1) > (keeps or 0)
+        if keeps is None or not bool(crowded.any()):
+            return total
+        strength = W.masked_fill(~candidates.open, 0).amax(dim=-1)[crowded]
+        at_nodes = _entropy(strength) + (strength.sum(dim=-1) - keeps).square()
+        return total + self.edges(progress) * at_nodes.mean()
+
+
+def _entropy(x: Tensor) -> Tensor:
+    """``-sum x log x`` over the last dimension; what is 0 (padding, sparse W) has no slope instead of an infinite."""
+    # Masked, not clamped alone: the gradient of 0 log 0 would be infinite times zero.
+    terms: Tensor = torch.special.entr(x.clamp_min(torch.finfo(x.dtype).tiny)).masked_fill(x == 0, 0)
+    return terms.sum(dim=-1)
+
+
+Penalty: TypeAlias = DiscretizationLoss | BetaDecay | EntropyLoss | NonePenalty | DirichletDivergence | ZeroOneLoss

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from dadarts.events import EpochDone, Event, Note, Row, RunStarted, StepDone, ValidationStep
+from dadarts.events import EpochDone, Event, Note, Row, RunStarted, SelectionStep, StepDone, ValidationStep
 
 
 class Progress:
@@ -54,6 +54,8 @@ class Progress:
                     self._transient(self._step_line(event))
             case ValidationStep() if self.live:
                 self._transient(f"epoch {event.epoch + 1}/{event.epochs}  validating {event.step}/{event.steps}")
+            case SelectionStep() if self.live:
+                self._transient(f"selecting {event.step}/{event.steps}")
             case EpochDone():
                 self.say(_epoch_line(event))
             case _:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dadarts.alphas import Candidates
 from dadarts.discretization import Rule, discretize
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
-from dadarts.schedules import Constant, Progress, Schedule
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
+from dadarts.schedules import Constant, Linear, Progress, Schedule
 from dadarts.topk import soft_top_k
 
 
@@ -109,4 +109,21 @@ class TopK:
         return flat.view_as(competing)
 
 
-AnyRelaxation: TypeAlias = Soft | Hard | TopK | Gumbel | Dirichlet | Perturbed
+@dataclass(frozen=True)
+class AuxiliarySkip:
+    """DARTS with a skip connection beside every edge that has one among its operations (arXiv 2009.01027, equation 3).
+
+    ``M[e, o] = W[e, o] + beta * [o is skip_connect]``: of stride 1 both are the identity; of stride 2 they share the
+    weights of the edge's factorised reduction.
+
+    Args:
+        beta: the coefficient of the auxiliary connection.
+    """
+
+    beta: Schedule = Linear(1.0, 0.0)
+
+    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
+        return candidates.weights(alpha_NEO) + self.beta(progress) * candidates.skips
+
+
+AnyRelaxation: TypeAlias = Soft | Hard | TopK | AuxiliarySkip | Gumbel | Dirichlet | Perturbed | UniformPath

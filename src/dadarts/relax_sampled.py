@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dadarts.alphas import Candidates, concentration
-from dadarts.discretization import Rule, discretize
+from dadarts.discretization import Rule, discretize, draw_uniform
 from dadarts.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
 
@@ -94,6 +94,24 @@ class Perturbed:
         left = torch.where(clipped.sum(dim=-1, keepdim=True) > 0, clipped, largest)
         # A row of padding has no sum to divide by.
         return left / (left.sum(dim=-1, keepdim=True) + ~candidates.present.any(dim=-1, keepdim=True))
+
+
+@dataclass(frozen=True)
+class UniformPath:
+    """A single path: M is drawn, at every step anew, uniformly from all that D can give (arXiv 1902.07638).
+
+    The draw knows nothing of alpha; a gradient of alpha, where one is taken, is straight-through, ``dM = dW``. Without
+    a key ``M = W``.
+    """
+
+    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
+        W = candidates.weights(alpha_NEO)
+        if progress.key is None:
+            return W
+        draw = generator(progress.key, "uniform-path")
+        one = candidates.present[: len(candidates.present) // candidates.copies].cpu()
+        path = torch.stack([draw_uniform(node, candidates.rule, draw) for node in one])
+        return path.repeat(candidates.copies, 1, 1).to(W) + (W - W.detach())
 
 
 class _DirichletSample(torch.autograd.Function):

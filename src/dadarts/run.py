@@ -222,19 +222,21 @@ class Run(Generic[AnyConfig]):
         state: State,
         steps: Callable[[Progress], Iterator[Taken]],
         measured: Callable[[Progress], Generator[Event, None, Row]],
+        stopped: Callable[[list[Row]], bool] = lambda history: False,
     ) -> Iterator[Event]:
         """Every step and epoch that is left.
 
         Args:
             steps: takes the steps of an epoch that are left, one whenever it is asked for the next.
             measured: measures the epoch after its last step; its row of history.
+            stopped: whether no epoch follows those of a history.
         """
         epochs = self.config.epochs
         first_epoch = state.position.epoch
         with Journal(self.folder.path, first_epoch) if self.folder.writable else nullcontext() as journal:
-            while state.position.epoch < epochs:
+            while state.position.epoch < epochs and not stopped(state.history):
                 progress = Progress(state.position.epoch, epochs)
-                yield from self._counted(state, progress, steps(progress))
+                yield from self.counted(state, progress, steps(progress))
                 row = yield from measured(progress)
                 state.history.append(row)
                 state.position = state.position.next_epoch()
@@ -244,7 +246,12 @@ class Run(Generic[AnyConfig]):
                     journal.epoch(row)
                 yield EpochDone(progress.epoch, epochs, row)
 
-    def _counted(self, state: State, progress: Progress, steps: Iterator[Taken]) -> Iterator[Event]:
+    def counted(self, state: State, progress: Progress, steps: Iterator[Taken]) -> Iterator[Event]:
+        """Take the steps of an epoch that are left, count them, and save now and then.
+
+        Raises:
+            RunError: a loss is not finite.
+        """
         position = state.position
         while position.step < state.steps:
             began = time.monotonic()

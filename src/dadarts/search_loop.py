@@ -9,6 +9,7 @@ from itertools import repeat
 import numpy as np
 
 from dadarts import diagnostics, report, search_state, seeds
+from dadarts.alphas import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
@@ -20,8 +21,17 @@ from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.run import SEARCH, Run, Taken
 from dadarts.schedules import Progress, cosine
 from dadarts.search_state import SearchState
+from dadarts.selecting import select
+from dadarts.selection import Argmax, UniformDraw
 
-Scores = Mapping[AnyRelaxation, diagnostics.Score]
+COLUMNS = (
+    *("epoch", "weight_lr", "temperature", "dal_factor", "train_loss", "train_top1", "valid_loss", "valid_top1"),
+    *("relaxed_top1", "discrete_top1", "discretization_gap", "dal", "alpha_entropy", "changed_choices", "skip_share"),
+    *("parameter_free_share", "seconds", "images_per_second", "seconds_validation", "share_loading"),
+    *("share_architecture", "share_weights", "share_validation", "left_out_share", "architecture_top1"),
+    "temperature_node",
+)
+"""The columns that every search's history has."""
 
 
 def search(
@@ -75,18 +85,16 @@ class _Search:
         if state.engine.note:
             yield Note(state.engine.note)
         with self.run.saved_when_stopped(state):
-            yield from self.run.epochs(state, self._steps, self._measured)
-        if not state.has_chosen:
-            yield Note(
-                "every choice is still that of the first random draw: train longer, or raise -alpha_lr, "
-                "before taking this genotype for a finding"
-            )
-        elif (decided := _decided_early(state.history)) is not None:
-            yield Note(
-                f"no choice has changed since epoch {decided} of {len(state.history)}: the search was decided before "
-                "its weights could tell operations apart; see whether other seeds agree"
-            )
-        genotype = self._retained()
+            if config.method.selection == UniformDraw():
+                scores = yield from select(self.run, state)
+                self._write_only_row(scores)
+            else:
+                yield from self.run.epochs(state, self._steps, self._measured, self._stops)
+                yield from self._rewound()
+                scores = yield from select(self.run, state)
+        if config.method.selection == Argmax():
+            yield from _lock_in(state)
+        genotype = self._retained(scores)
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         self.run.folder.write_result(str(genotype))
         yield SearchDone(self.folder, genotype, pictures)
@@ -96,13 +104,27 @@ class _Search:
         weight_lr = cosine(config.w_lr, config.w_lr_min, progress)
         begin = progress.epoch, state.position.step
         train, architecture = state.loaders.train.epoch(*begin), state.loaders.architecture.epoch(*begin)
-        two_level = config.method.order != "single-level"
+        two_level = config.method.order in ("second", "first")
         pairs = zip(train, architecture if two_level else repeat(None), strict=False)
         for (batch, held), loading in timed(pairs):
             key = seeds.derive(config.seed, "relaxation", progress.epoch, state.position.step)
             losses = state.optimizers.step(batch, held, progress._replace(key=key), weight_lr)
             yield self.run.taken(
                 losses.train_loss, losses.train_correct, batch.labels, loading, losses.architecture_seconds
+            )
+
+    def _stops(self, history: list[Row]) -> bool:
+        stop = self.config.method.stop
+        return stop is not None and stop.reached([float(row["hessian_eigenvalue"] or 0) for row in history])
+
+    def _rewound(self) -> Iterator[Event]:
+        """Where the eigenvalue has risen, go back to the alphas before that."""
+        stop, epochs = self.config.method.stop, len(self.state.history)
+        if stop is not None and self._stops(self.state.history):
+            self.state.rewind(epochs - 1 - stop.window)
+            yield Note(
+                f"stopped after epoch {epochs}: the dominant eigenvalue has risen; alphas are those of epoch "
+                f"{epochs - stop.window}"
             )
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
@@ -128,10 +150,18 @@ class _Search:
             "temperature_node": _node_temperature(self.config, progress),
             **self._eigenvalue_column(progress),
         }
+        alphas = self.state.bilevel.alphas
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()
-        self._write_genotype(self._genotype("top2"))
+        self._write_genotype(derive(self.config.space, alphas.split(alphas.weights().detach())))
         return row
+
+    def _write_only_row(self, scores: Mixing) -> None:
+        """The one row of a search that trains nothing: what can be said of its genotype."""
+        genotype = derive(self.config.space, scores)
+        measured: Row = {"epoch": 0, **_shares(genotype), "seconds": 0.0}
+        self.state.history = [{name: measured.get(name) for name in COLUMNS}]
+        self.run.folder.write_history(self.state.history)
 
     def _scores(
         self, progress: Progress, relaxations: frozenset[AnyRelaxation]
@@ -171,23 +201,18 @@ class _Search:
             "dal": distance.item(),
             "alpha_entropy": diagnostics.entropy(alphas),
             "changed_choices": int((chosen & ~state.choices_at_last_epoch()).sum()),
-            "skip_share": genotype.share("skip_connect"),
-            "parameter_free_share": genotype.parameter_free_share(),
+            **_shares(genotype),
         }
 
     def _eigenvalue_column(self, progress: Progress) -> Row:
-        if not self.config.hessian_eigenvalue:
+        if not self.config.hessian_eigenvalue and self.config.method.stop is None:
             return {}
         batch = next(self.state.loaders.architecture.whole().epoch(progress.epoch))
         return {"hessian_eigenvalue": diagnostics.hessian_eigenvalue(self.state.bilevel, batch, progress)}
 
-    def _genotype(self, retain: str) -> Genotype:
-        alphas = self.state.bilevel.alphas
-        return derive(self.config.space, alphas.split(alphas.weights().detach()), retain)
-
-    def _retained(self) -> Genotype:
+    def _retained(self, scores: Mixing) -> Genotype:
         try:
-            genotype = self._genotype(self.config.method.retain)
+            genotype = derive(self.config.space, scores, self.config.method.retain)
         except InputError as error:
             raise RunError(f"{error}; {self.folder / 'genotype.txt'} holds the top2 genotype") from None
         self._write_genotype(genotype)
@@ -199,12 +224,19 @@ class _Search:
 
     def _write_alphas(self) -> None:
         state = self.state
-        names = [f"{kind}_{node}" for kind in self.config.space.kinds for node in range(self.config.space.nodes)]
+        names = state.bilevel.alphas.names
         arrays = {
             name: np.stack([snapshot[number].numpy() for snapshot in state.snapshots])
             for number, name in enumerate(names)
         } | {f"initial_{name}": state.initial[number].numpy() for number, name in enumerate(names)}
         self.run.folder.write("alphas.npz", lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
+
+
+def _shares(genotype: Genotype) -> Row:
+    return {
+        "skip_share": genotype.share("skip_connect"),
+        "parameter_free_share": genotype.parameter_free_share(),
+    }
 
 
 def _discretization_loss(config: SearchConfig) -> DiscretizationLoss | None:
@@ -242,7 +274,8 @@ def _notes(config: SearchConfig) -> Iterator[str]:
             yield "-option 2 with the edge level of top-k off ranks nothing: a node has M = W times a constant"
     if method.retain != "top2":
         yield f"-genotype_to_retain {method.retain} is for reading: it is not the network of the hard pass"
-    if method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft) and method.activation == "softmax":
+    is_mixture = method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft)
+    if is_mixture and method.activation == "softmax" and method.selection == Argmax():
         yield "plain DARTS: the genotype is rounded off a mixture that was never trained to be rounded"
     yield from _seen_to_fail(config)
 
@@ -263,6 +296,20 @@ def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
         yield (
             f"a DAL factor of {LARGE_DAL_FACTOR:g} or more was seen to freeze the first random draw; "
             "-dal_factor 1 is the default"
+        )
+
+
+def _lock_in(state: SearchState) -> Iterator[Note]:
+    """What is to be said of choices that were made before the weights could tell operations apart."""
+    if not state.has_chosen:
+        yield Note(
+            "every choice is still that of the first random draw: train longer, or raise -alpha_lr, "
+            "before taking this genotype for a finding"
+        )
+    elif (decided := _decided_early(state.history)) is not None:
+        yield Note(
+            f"no choice has changed since epoch {decided} of {len(state.history)}: the search was decided before "
+            "its weights could tell operations apart; see whether other seeds agree"
         )
 
 

@@ -44,6 +44,9 @@ class SearchState:
         initial: alpha of every node before the first step.
         snapshots: alpha of every node after each epoch.
         history: one row an epoch.
+        mixing: (N, E, O), what a selection that goes on over epochs has made of the mixing weights.
+        decided: how many decisions it has made.
+        measured: (loss, accuracy) of each genotype that a selection has drawn so far.
     """
 
     bilevel: Bilevel
@@ -56,6 +59,9 @@ class SearchState:
     position: Position = field(default_factory=Position)
     snapshots: list[list[Tensor]] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
+    mixing: Tensor | None = None
+    decided: int = 0
+    measured: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def computed(self) -> Computed:
@@ -69,12 +75,18 @@ class SearchState:
     @property
     def images_per_second(self) -> float:
         """Mean of the epoch so far; a step of a two-level search sees a batch of each half."""
-        batches = 1 if self.bilevel.method.order == "single-level" else 2
+        batches = 1 if self.bilevel.method.order in ("single-level", "none") else 2
         return batches * self.position.seen / self.position.seconds
 
     def alphas_now(self) -> list[Tensor]:
         """A copy of alpha, node by node."""
         return [alpha.detach().cpu().clone() for alpha in self.bilevel.alpha]
+
+    def rewind(self, epoch: int) -> None:
+        """Put alpha back to what it was after an epoch."""
+        with torch.no_grad():
+            for alpha, value in zip(self.bilevel.alpha, self.snapshots[epoch], strict=True):
+                alpha.copy_(value)
 
     def choices_at_last_epoch(self) -> Tensor:
         """D(W) as the epoch before this one left it; bool (N, E, O)."""
@@ -102,6 +114,9 @@ class SearchState:
             "initial": self.initial,
             "snapshots": self.snapshots,
             "history": self.history,
+            "mixing": self.mixing,
+            "decided": self.decided,
+            "measured": self.measured,
             "position": asdict(self.position),
         }
 
@@ -114,6 +129,9 @@ class SearchState:
         self.initial = saved["initial"]
         self.snapshots = saved["snapshots"]
         self.history = saved["history"]
+        self.mixing = saved["mixing"]
+        self.decided = saved["decided"]
+        self.measured = saved["measured"]
         self.position = Position(**saved["position"])
 
 
@@ -127,7 +145,7 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
     loaders = _loaders(config, base)
     base.refuse_lone_picture(config.space, loaders.validation)
     memory.refuse_too_large(
-        partial(Supernet, config.space),
+        partial(Supernet, config.space, channel_fraction=config.method.channel_fraction),
         base.macro,
         config.nodes,
         # w, its gradient and momentum; w', the copy that the finite difference restores, and its direction.
@@ -136,7 +154,10 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
         device=base.device,
     )
     with seeded(config.seed, "weights"):
-        supernet = compute.placed(Supernet(config.space, base.macro, config.checkpoint_activations), base.device)
+        supernet = compute.placed(
+            Supernet(config.space, base.macro, config.checkpoint_activations, config.method.channel_fraction),
+            base.device,
+        )
     alphas = _alphas(config.space, generator(config.seed, "alphas"), config.method).to_device(base.device)
     engine = pick_engine(config.engine, supernet, base.device, config.precision, processes)
     synchronise(supernet, processes)

@@ -92,6 +92,10 @@ class SearchSpace:
         """node -> bool (E, O): which places of its table have an operation, False at padding."""
         return tuple(torch.tensor([[name is not None for name in edge] for edge in node]) for node in self.table(kind))
 
+    def places_of(self, operation: str, kind: str) -> tuple[Tensor, ...]:
+        """node -> bool (E, O): where that operation stands."""
+        return tuple(torch.tensor([[name == operation for name in edge] for edge in node]) for node in self.table(kind))
+
     def normed(self, kind: str) -> tuple[Tensor, ...]:
         """node -> bool (E, O): which places have an operation that ends in a batch norm."""
         return tuple(

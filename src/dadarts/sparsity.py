@@ -20,8 +20,6 @@ Weights of an operation that is left out get zero gradients; theirs are proporti
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -71,13 +69,7 @@ def _derivative_norms(alphas: Alphas, relaxation: Relaxation, progress: Progress
     entries = edges * columns
     # One copy of all nodes for every entry: the entry's row of the Jacobian is then one slice of one gradient.
     copies = alpha_NEO.repeat(entries, 1, 1).requires_grad_()
-    many = replace(
-        candidates,
-        present=candidates.present.repeat(entries, 1, 1),
-        normed=candidates.normed.repeat(entries, 1, 1),
-        kinds=candidates.kinds * entries,
-        copies=candidates.copies * entries,
-    )
+    many = candidates.repeated(entries)
     with torch.enable_grad():
         mixing = relaxation(copies, many, progress).view(entries, nodes, entries)
         (rows,) = torch.autograd.grad(mixing.diagonal(dim1=0, dim2=2).sum(), copies)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -13,6 +15,9 @@ from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell, Macro, RunCell, Site, build_backbone, noises
 from dadarts.ops import Zero
 from dadarts.spaces import SearchSpace
+
+Output: TypeAlias = Callable[[nn.Module, list[Tensor], int], Tensor]
+"""What an operation makes of one of its node's states: (operation, states, edge) -> term"""
 
 
 class Forward(Protocol):
@@ -45,7 +50,7 @@ class MixedNode(nn.Module):
         states: list[Tensor],
         mixing_EO: Tensor,
         idle_EO: Tensor | None = None,
-        output: Callable[[nn.Module, list[Tensor], int], Tensor] | None = None,
+        output: Output | None = None,
     ) -> Tensor:
         """The weighted sum of what `output` makes of (operation, states, edge); by default the operation itself."""
         compute = _output if output is None else output
@@ -62,6 +67,40 @@ class MixedNode(nn.Module):
 def _output(operation: nn.Module, states: list[Tensor], edge: int) -> Tensor:
     out: Tensor = operation(states[edge])
     return out
+
+
+class PartialNode(MixedNode):
+    """A mixed node through which 1/K of every state's channels go; the rest goes around it (arXiv 1907.05737).
+
+    With x the first C/K channels of an edge's state, y the rest (max-pooled where the edge halves sizes), and b_e what
+    M gives edge e in all,
+
+        node = shuffle(concat(sum_e sum_o M[e, o] * op_{e,o}(x_e), sum_e b_e * y_e)),   b_e = sum_o M[e, o].
+
+    The shuffle puts channel i of each of the K groups next to one another.
+    """
+
+    def __init__(self, space: SearchSpace, site: Site, number: int, fraction: int) -> None:
+        super().__init__(space, replace(site, channels=site.channels // fraction), number)
+        self.fraction = fraction
+        self.inside = site.channels // fraction
+        self.halving = tuple(state < space.inputs and site.input_stride > 1 for state in range(number + space.inputs))
+
+    def forward(
+        self,
+        states: list[Tensor],
+        mixing_EO: Tensor,
+        idle_EO: Tensor | None = None,
+        output: Output | None = None,
+    ) -> Tensor:
+        """As `MixedNode.forward`, where operations see only the channels that go through them."""
+        through = super().forward([state[:, : self.inside] for state in states], mixing_EO, idle_EO, output)
+        rests = [state[:, self.inside :] for state in states]
+        around = [
+            share * (F.max_pool2d(rest, 2, ceil_mode=True) if halves else rest)
+            for share, rest, halves in zip(mixing_EO.sum(dim=-1), rests, self.halving, strict=True)
+        ]
+        return F.channel_shuffle(torch.cat((through, torch.stack(around).sum(dim=0)), dim=1), self.fraction)
 
 
 def needed(mixing_EO: Tensor, idle_EO: Tensor | None) -> list[list[bool]]:
@@ -84,10 +123,14 @@ class Supernet(nn.Module):
         macro: the size.
         recomputes_cells: keep only what goes into cells for the backward pass, and compute each cell again there
             (arXiv 1604.06174): less memory, more time, the same numbers.
+        channel_fraction: K, where 1/K of the channels go through the operations; see `PartialNode`.
     """
 
-    def __init__(self, space: SearchSpace, macro: Macro, recomputes_cells: bool = False) -> None:
+    def __init__(
+        self, space: SearchSpace, macro: Macro, recomputes_cells: bool = False, channel_fraction: int = 1
+    ) -> None:
         super().__init__()
+        self.channel_fraction = channel_fraction
         self.recomputes_cells = recomputes_cells
         self.space = space
         self.macro = macro
@@ -96,7 +139,11 @@ class Supernet(nn.Module):
         self.backbone = build_backbone(
             space,
             macro,
-            lambda site, number: MixedNode(space, site, number),
+            lambda site, number: (
+                MixedNode(space, site, number)
+                if channel_fraction == 1
+                else PartialNode(space, site, number, channel_fraction)
+            ),
             dict.fromkeys(space.kinds, concat),
             affine=False,
         )

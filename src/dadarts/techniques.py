@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
@@ -19,19 +20,58 @@ _HD = "hard discretization"
 _TOPK = "differentiable top-k"
 _DAL = "discretization loss"
 _STEP = "bilevel step"
+_SELECTION = "selection of the genotype"
+
+_RISING: Mapping[str, Any] = {
+    "topk_on_alphas": True,
+    "linear_temperature_increase": True,
+    "linear_temperature_max": 200.0,
+}
 
 FLAGS_OF_METHOD: Mapping[str, Mapping[str, Any]] = {
-    "dadarts": {
-        "hd_on_weights": True,
-        "topk_on_alphas": True,
-        "linear_temperature_increase": True,
-        "linear_temperature_max": 200.0,
-        "dal_on_alphas": True,
-    },
+    "dadarts": {"hd_on_weights": True, **_RISING, "dal_on_alphas": True},
+    "dadarts-hard": {"hd_on_weights": True},
+    "dadarts-topk": _RISING,
+    "dadarts-dal": {"dal_on_alphas": True},
+    "dadarts-hard-topk": {"hd_on_weights": True, **_RISING},
+    "dadarts-hard-dal": {"hd_on_weights": True, "dal_on_alphas": True},
+    "dadarts-topk-dal": {**_RISING, "dal_on_alphas": True},
+    "beta-darts": {"first_order": True, "bdarts": True},
     "darts": {},
     "darts-first-order": {"first_order": True},
 }
 """The named methods that flags can spell, so that ``--method dadarts --dal_factor 0.1`` changes one thing."""
+
+
+class SelectionFlags(Settings):
+    """What the genotype of any method is read off, where it is not the method's own choice.
+
+    Raises:
+        InputError: a value out of range, or a flag of a selection that is not named.
+    """
+
+    selection: Literal["argmax", "perturbation", "best-of-random", "random"] | None = setting(
+        None, _SELECTION, "argmax, perturbation, best-of-random or random (default: the method's)"
+    )
+    selection_epochs: int = setting(5, _SELECTION, "perturbation: epochs of tuning between decisions", ge=0, le=10**4)
+    selection_genotypes: int = setting(100, _SELECTION, "best-of-random: how many are drawn", ge=1, le=10**6)
+
+    def applied(self, method: Method) -> Method:
+        """The method with this selection.
+
+        Raises:
+            InputError: a flag does not go with the selection.
+        """
+        from dadarts.selection import SELECTIONS
+
+        chosen = SELECTIONS[self.selection]() if self.selection else method.selection
+        for name in ("epochs", "genotypes"):
+            if f"selection_{name}" not in self.model_fields_set:
+                continue
+            if not hasattr(chosen, name):
+                raise InputError(f"-selection_{name} does not go with the selection {type(chosen).__name__}")
+            chosen = replace(chosen, **{name: getattr(self, f"selection_{name}")})
+        return replace(method, selection=chosen)
 
 
 class Techniques(Settings):

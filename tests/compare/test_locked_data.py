@@ -50,7 +50,7 @@ def write_digits(path: Path, poisoned: bool) -> None:
 def searched(name: str, method: str, dataset: str) -> SearchConfig:
     config = SearchConfig(
         name=name, dataset=dataset, search_space="nas-bench-201", method=METHODS[method](), device="cpu",
-        epochs=2, init_channels=2, layers=1, batch_size=32, workers=0, threads=1,
+        epochs=2, init_channels=4, layers=1, batch_size=32, workers=0, threads=1,
     )  # fmt: skip
     for _ in search(config):
         pass

@@ -32,11 +32,11 @@ class Trajectory:
 
 
 def trajectory(config: SearchConfig, path: Path) -> Trajectory | None:
-    """Read a search's alphas.npz; None where the search has left none (a method that has no alphas)."""
-    if not path.is_file():
+    """Read a search's alphas.npz; None where there is none, or where the method trains no alphas."""
+    if not path.is_file() or config.method.order == "none":
         return None
-    alphas = Alphas(config.space, generator(0), config.method.sparsity)
-    names = [f"{kind}_{node}" for kind in config.space.kinds for node in range(config.space.nodes)]
+    alphas = Alphas(config.space, generator(0), config.method.sparsity, config.method.activation)
+    names = alphas.names
     with np.load(path) as arrays:
         if not names or not set(names) <= set(arrays.files):
             return None

@@ -1,0 +1,150 @@
+"""Experiment 0: does a small supernet rank the cells of NAS-Bench-201? ``python -m benchmarks.proxy.ranking --help``.
+
+A supernet is trained on single paths, each drawn uniformly (the weights of `random-ws`), by a cosine over all its
+steps; now and then 200 cells, drawn uniformly with seed 0, are measured by their hard pass on the validation half. How
+their accuracies rank the cells is compared with how the benchmark's CIFAR-10 validation accuracies do (Spearman).
+Every measurement is a row of a CSV file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from scipy.stats import spearmanr
+
+from dadarts import diagnostics, oracle, search_state
+from dadarts.alphas import Mixing
+from dadarts.config import SearchConfig
+from dadarts.genotype import derive, draw_scores
+from dadarts.methods import METHODS
+from dadarts.schedules import Progress, cosine
+from dadarts.search_state import SearchState
+from dadarts.seeds import derive as seed_of
+from dadarts.seeds import generator
+
+CELLS = 200
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How a supernet ranks cells after so many steps; the seconds are of training alone, on one thread.
+
+    `spearman` is over all cells, `spearman_upper` over those whose true accuracy is above their median.
+    """
+
+    data: str
+    channels: int
+    cells_a_stage: int
+    pictures: int
+    batch: int
+    epochs: int
+    epoch: int
+    steps: int
+    seconds: float
+    top1_mean: float
+    spearman: float
+    spearman_upper: float
+
+
+def rankings(config: SearchConfig, measured: set[int], batches: int) -> Iterator[Ranking]:
+    """Train the supernet of a configuration, and rank after each of the `measured` epochs (counted from 1)."""
+    state = search_state.build(config)
+    cells = {number: draw_scores(config.space, generator("ranked-cells", number)) for number in range(CELLS)}
+    table = oracle.nas_bench_201()
+    truth = torch.tensor(
+        [table.query(derive(config.space, scores)).scores["cifar10"].accuracy for scores in cells.values()]
+    )
+    upper = truth > truth.median()
+    seconds = 0.0
+    for epoch in range(config.epochs):
+        seconds += _trained(state, config, epoch)
+        if epoch + 1 not in measured:
+            continue
+        top1 = _top1(state, cells, batches)
+        yield Ranking(
+            config.dataset,
+            config.init_channels,
+            config.layers,
+            len(state.loaders.train.index),
+            config.batch_size,
+            config.epochs,
+            epoch + 1,
+            (epoch + 1) * state.steps,
+            round(seconds, 1),
+            round(float(top1.mean()), 4),
+            round(float(spearmanr(top1, truth).statistic), 3),
+            round(float(spearmanr(top1[upper], truth[upper]).statistic), 3),
+        )
+
+
+def _trained(state: SearchState, config: SearchConfig, epoch: int) -> float:
+    began = time.monotonic()
+    learning_rate = cosine(config.w_lr, config.w_lr_min, Progress(epoch, config.epochs))
+    for step, batch in enumerate(state.loaders.train.epoch(epoch)):
+        progress = Progress(epoch, config.epochs, seed_of(config.seed, "relaxation", epoch, step))
+        state.optimizers.step(batch, None, progress, learning_rate)
+    return time.monotonic() - began
+
+
+def _top1(state: SearchState, cells: dict[int, Mixing], batches: int) -> torch.Tensor:
+    totals = torch.zeros(CELLS, dtype=torch.float64)
+    pictures = 0
+    for number, batch in enumerate(state.loaders.validation.epoch(0)):
+        if number == batches:
+            break
+        pictures += len(batch.labels)
+        with torch.no_grad(), diagnostics.batches_apart(state.bilevel.supernet):
+            for cell, mixing in cells.items():
+                logits = state.bilevel.forward(batch.images, mixing, batch.key)
+                totals[cell] += diagnostics.measured(logits, batch.labels)[1]
+    return totals / pictures
+
+
+def main() -> None:
+    """Append the rankings of one supernet to a CSV file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--channels", type=int, default=8)
+    parser.add_argument("--cells", type=int, default=1, help="cells a stage")
+    parser.add_argument("--portion", type=float, default=1.0)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=0.025)
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--at", default="", help="epochs after which cells are ranked, besides the last: 1,2,4")
+    parser.add_argument("--pictures", type=int, default=1024, help="of the validation half, for each cell")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    config = SearchConfig(
+        name="ranking",
+        dataset=given.dataset,
+        search_space="nas-bench-201",
+        init_channels=given.channels,
+        layers=given.cells,
+        dataset_portion=given.portion,
+        batch_size=given.batch,
+        w_lr=given.lr,
+        epochs=given.epochs,
+        seed=given.seed,
+        threads=1,
+        method=METHODS["random-ws"](),
+    )
+    measured = {int(word) for word in given.at.split(",") if word} | {given.epochs}
+    for ranking in rankings(config, measured, max(1, given.pictures // given.batch)):
+        print(ranking, flush=True)
+        begun = given.out.exists()
+        with given.out.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(vars(ranking)))
+            if not begun:
+                writer.writeheader()
+            writer.writerow(vars(ranking))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Methods as text: read from their repr as data, and compared part by part."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from dadarts import literal
+from dadarts.bilevel import Method, Objective
+from dadarts.errors import InputError, unknown
+from dadarts.penalties import Penalty
+from dadarts.relax import AnyRelaxation
+from dadarts.schedules import Constant, Linear
+from dadarts.selection import SELECTIONS, EigenvalueRise
+
+_SPEAKABLE = {
+    cls.__name__: cls
+    for cls in (
+        *(Method, Objective, Constant, Linear),
+        *get_args(AnyRelaxation),
+        *get_args(Penalty),
+        *(*SELECTIONS.values(), EigenvalueRise),
+    )
+}
+
+
+def parse_method(text: str) -> Method:
+    """Read a method from its repr, as data.
+
+    >>> parse_method(repr(Method())) == Method()
+    True
+
+    Raises:
+        InputError: not the repr of a `Method`.
+    """
+    method = _built(literal.parse(text))
+    if not isinstance(method, Method):
+        raise InputError(f"not a method: {text[:40]!r}; expected Method(...)")
+    return method
+
+
+def _built(value: literal.Literal) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_built(item) for item in value)
+    if not isinstance(value, literal.Call):
+        return value
+    if value.name not in _SPEAKABLE:
+        raise unknown("part of a method", value.name, _SPEAKABLE)
+    kind = _SPEAKABLE[value.name]
+    names = [field.name for field in fields(kind)]
+    if len(value.args) > len(names):
+        raise InputError(f"{value.name} has {len(names)} fields, not {len(value.args)}")
+    given = [*zip(names, value.args, strict=False), *value.keywords]
+    if len(dict(given)) != len(given):
+        raise InputError(f"{value.name} gives a field twice")
+    return kind(**{name: _checked(kind, name, _built(item)) for name, item in given})
+
+
+def _checked(kind: type, name: str, value: Any) -> Any:
+    hints = get_type_hints(kind)
+    if name not in hints:
+        raise unknown(f"field of {kind.__name__}", name, hints)
+    try:
+        return TypeAdapter(hints[name]).validate_python(value, strict=True)
+    except ValidationError:
+        raise InputError(f"{kind.__name__}, field {name}: {str(value)[:60]!r} is not of its type") from None
+
+
+_FLAGS = {
+    "weights.relax": "-hd_on_weights / -topk_on_weights",
+    "weights.penalties": "-dal_on_weights",
+    "alphas.relax": "-hd_on_alphas / -topk_on_alphas",
+    "alphas.penalties": "-dal_on_alphas / -bdarts / a none penalty",
+    "look_ahead": "-hd_on_virtualstep / -topk_on_virtualstep",
+    "correction": "-preset",
+    "order": "--method / -first_order / -single_level_optimization",
+    "epsilon": "-finite_difference_epsilon",
+    "amended": "-amended_hessian",
+    "sparsity": "-sparsity",
+    "retain": "-genotype_to_retain",
+    "activation": "--method",
+    "channel_fraction": "--method",
+    "warm_up": "--method",
+    "selection": "--selection",
+    "stop": "--method",
+}
+"""What decides each part of a method on a command line."""
+
+
+def differing(saved: str, own: str) -> list[str]:
+    """The parts in which two methods differ, by the flags that decide them, each as a phrase.
+
+    Raises:
+        InputError: not the reprs of methods.
+    """
+    then, now = parse_method(saved), parse_method(own)
+    phrases = []
+    for path, flags in _FLAGS.items():
+        before, after = attrgetter(path)(then), attrgetter(path)(now)
+        if before != after:
+            phrases.append(f"{flags}: {before!r} in the run and {after!r} here")
+    return phrases

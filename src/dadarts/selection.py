@@ -1,0 +1,74 @@
+"""How a search ends: what its genotype is read off, and when it stops before its last epoch. Data; see `selecting`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Argmax:
+    """The discretization of the last W, as in DARTS (arXiv 1806.09055, section 2.4)."""
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Edge by edge the operation whose removal hurts the mixture most (arXiv 2108.04392, algorithm 1).
+
+    Args:
+        epochs: passes over the training half that tune the weights after each round of decisions.
+    """
+
+    epochs: int = 5
+
+
+@dataclass(frozen=True)
+class BestOfRandom:
+    """Of uniformly drawn genotypes, the one that the supernet's hard pass classifies best (arXiv 1902.07638).
+
+    Args:
+        genotypes: how many are drawn.
+    """
+
+    genotypes: int = 100
+
+
+@dataclass(frozen=True)
+class UniformDraw:
+    """One uniform draw; nothing is trained, since nothing that a search learns could matter."""
+
+
+Selection: TypeAlias = Argmax | Perturbation | BestOfRandom | UniformDraw
+
+SELECTIONS: dict[str, type[Selection]] = {
+    "argmax": Argmax,
+    "perturbation": Perturbation,
+    "best-of-random": BestOfRandom,
+    "random": UniformDraw,
+}
+"""Every selection that `--selection` names."""
+
+
+@dataclass(frozen=True)
+class EigenvalueRise:
+    """Stop where the validation loss gets sharp in alpha, and go back (arXiv 1909.09656, section 4.3).
+
+    With ``m(i)`` the mean of the dominant Hessian eigenvalues of epochs i - window + 1 to i, the search stops after
+    epoch i where ``m(i - window) < ratio * m(i)``, and its alphas are those of epoch i - window.
+
+    Args:
+        window: k of the paper, in epochs.
+        ratio: the smaller, the larger a rise must be.
+    """
+
+    window: int = 5
+    ratio: float = 0.75
+
+    def reached(self, eigenvalues: Sequence[float]) -> bool:
+        """Whether the search stops after the last of its epochs' eigenvalues."""
+        k = self.window
+        if len(eigenvalues) < 2 * k:
+            return False
+        now, before = sum(eigenvalues[-k:]) / k, sum(eigenvalues[-2 * k : -k]) / k
+        return now > 0 and before < self.ratio * now

@@ -24,7 +24,8 @@ from dadarts.data import Augmentation, InMemory, Loader
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError, RunError
 from dadarts.network import DropPath
-from dadarts.ops import BatchNorm, Noise, synchronise
+from dadarts.norms import BatchNorm, synchronise
+from dadarts.ops import Noise
 from dadarts.processes import ALONE, LAUNCHER, Processes, from_environment, joined
 from dadarts.runfolder import RunFolder
 from dadarts.seeds import generator

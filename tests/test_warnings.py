@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dadarts.search_loop import _decided_early
+from dadarts.search_notes import decided_early
 from tests.commands import TINIEST, modern, search, succeed, without_pictures
 
 TOP_K = "top-k on alphas without hard passes or DAL"
@@ -43,7 +43,7 @@ def test_dadarts_itself_is_not_warned_of() -> None:
 
 def test_a_search_whose_last_change_lies_in_its_first_tenth_was_decided_early() -> None:
     def decided(*changes: int) -> int | None:
-        return _decided_early([{"changed_choices": change} for change in changes])
+        return decided_early([{"changed_choices": change} for change in changes])
 
     assert decided(3, 0, 0, 0, 0) == 1
     assert decided(3, 1, 0, 0, 0) is None
@@ -56,5 +56,5 @@ def test_a_search_whose_last_change_lies_in_its_first_tenth_was_decided_early() 
 def test_it_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["-name", "it", *TINIEST, "-first_order", "-alpha_lr", "0.05"]
     words[words.index("-epochs") + 1] = "5"
-    monkeypatch.setattr("dadarts.search_loop._decided_early", lambda history: 1 if len(history) == 5 else None)
+    monkeypatch.setattr("dadarts.search_notes.decided_early", lambda history: 1 if len(history) == 5 else None)
     assert "no choice has changed since epoch 1 of 5: the search was decided" in succeed(search, *words).err

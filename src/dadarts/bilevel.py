@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Activation, Alphas, Idle, Mixing
-from dadarts.penalties import Penalty
-from dadarts.relax import AnyRelaxation, Soft
+from dadarts.penalties import DiscretizationLoss, Penalty
+from dadarts.relax import AnyRelaxation, Soft, TopK
 from dadarts.schedules import Progress
 from dadarts.selection import Argmax, EigenvalueRise, Selection
 from dadarts.sparsity import negligible
@@ -83,6 +83,18 @@ class Method:
     warm_up: float = 0.0
     selection: Selection = Argmax()
     stop: EigenvalueRise | None = None
+
+    @property
+    def discretization_loss(self) -> DiscretizationLoss | None:
+        """That of the architecture step, else that of the weight step."""
+        penalties = (*self.alphas.penalties, *self.weights.penalties)
+        return next((penalty for penalty in penalties if isinstance(penalty, DiscretizationLoss)), None)
+
+    @property
+    def top_k(self) -> list[TopK]:
+        """Every top-k among the relaxations of architecture step, weight step and inner step."""
+        relaxations = (self.alphas.relax, self.weights.relax, self.look_ahead)
+        return [relaxation for relaxation in relaxations if isinstance(relaxation, TopK)]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from dadarts.ops import FactorizedReduce, Noise, ReLUConvBN, batch_norm
+from dadarts.norms import batch_norm
+from dadarts.ops import FactorizedReduce, Noise, ReLUConvBN
 from dadarts.spaces import SearchSpace, Syntax
 
 IMAGENET_STEM_ABOVE = 96

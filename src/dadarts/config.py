@@ -10,19 +10,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from dadarts.errors import InputError
-from dadarts.refusal import one_line
+from dadarts.settings import Settings, setting
 
 if TYPE_CHECKING:
     from dadarts.bilevel import Method
@@ -36,28 +27,6 @@ ENVIRONMENT = frozenset(
     }
 )
 """Settings that say where and how a run works; a resumed run may change them as long as it computes alike."""
-
-
-def setting(default: Any, group: str, text: str, *aliases: str, **constraints: Any) -> Any:
-    """A field with its place in ``--help``; ``...`` as default means that it must be given."""
-    extra: dict[str, Any] = {"group": group, "aliases": list(aliases)}
-    return Field(default, description=text, json_schema_extra=extra, **constraints)
-
-
-class Settings(BaseModel):
-    """Base of all configurations: frozen, no unknown names, and errors of one line.
-
-    Raises:
-        InputError: a value is missing, unknown, of the wrong type or out of range.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, ser_json_inf_nan="constants")
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise one_line(error, type(self)) from None
 
 
 def _as_method(value: Any) -> Any:

@@ -86,7 +86,7 @@ def score(table: Tensor, pictures: int) -> Score:
 
 @contextmanager
 def batches_apart(network: nn.Module) -> Iterator[None]:
-    """Let each process pass whole batches of its own, with their own statistics (see `ops.synchronise`)."""
+    """Let each process pass whole batches of its own, with their own statistics (see `norms.synchronise`)."""
     network.eval()
     try:
         yield

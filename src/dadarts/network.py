@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dadarts.cells import Cell, Macro, Site, build_backbone, noises
 from dadarts.genotype import Edge, Genotype
-from dadarts.ops import NONE, InvertedResidual, PointwiseReduce, Zero, batch_norm
+from dadarts.norms import batch_norm
+from dadarts.ops import NONE, InvertedResidual, PointwiseReduce, Zero
 from dadarts.processes import ALONE, Processes
 from dadarts.spaces import SearchSpace, for_syntax
 

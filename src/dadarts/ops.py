@@ -17,56 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dadarts.processes import ALONE, Processes
+from dadarts.norms import batch_norm, pool_norm
+from dadarts.processes import ALONE
 from dadarts.seeds import generator
-from dadarts.synchronised import synchronised_norm
+from dadarts.synchronised import Synchronised
 
 NONE = "none"
-
-
-_NARROW = 8
-
-
-class BatchNorm(nn.BatchNorm2d):
-    """Batch norm over pictures of any memory format, returned in the same.
-
-    In training mode its statistics are those of the batches of all `processes` together; `synchronise` sets them.
-    Torch's CPU kernel for channels_last takes four to eight times as long as the one for NCHW where there are fewer
-    than 8 channels; those are normalised in NCHW.
-    """
-
-    processes: Processes = ALONE
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.num_features >= _NARROW or x.device.type != "cpu" or x.is_contiguous():
-            return self._normalised(x)
-        return self._normalised(x.contiguous()).contiguous(memory_format=torch.channels_last)
-
-    def _normalised(self, x: Tensor) -> Tensor:
-        if not (self.training and self.processes.several):
-            return super().forward(x)
-        return synchronised_norm(self, x, self.processes)
-
-
-def synchronise(network: nn.Module, processes: Processes) -> None:
-    """Let every pass in training mode be that of one global batch, of which each process computes its share.
-
-    Batch norms then use the statistics of all shares, and `noise` is drawn for the global batch. In evaluation mode a
-    batch stays that of its process alone.
-    """
-    for module in network.modules():
-        if isinstance(module, BatchNorm | Noise):
-            module.processes = processes
-
-
-def batch_norm(channels: int, affine: bool) -> BatchNorm:
-    """Batch norm of a supernet (``affine=False``: stateless) or of a discrete network."""
-    return BatchNorm(channels, affine=affine, track_running_stats=affine)
-
-
-def pool_norm(channels: int, affine: bool) -> BatchNorm:
-    """The affine-free batch norm behind a pool; running statistics only in a discrete network."""
-    return BatchNorm(channels, affine=False, track_running_stats=affine)
 
 
 class ReLUConvBN(nn.Sequential):
@@ -221,15 +177,13 @@ class Zero(nn.Module):
         return zeros[:, :1].expand(-1, self.channels, -1, -1)
 
 
-class Noise(nn.Module):
+class Noise(Synchronised, nn.Module):
     """Standard normal noise in place of its input (RobustDARTS S4, arXiv 1909.09656, section 3).
 
     The draw is a function of `key` (which batch of which step) and `site` (which edge), so that every pass over one
     batch sees the same noise and finite differences stay differences. Both are set by the network that owns it.
     In training mode it is the share of `processes` in what one process would draw; `synchronise` sets them.
     """
-
-    processes: Processes = ALONE
 
     def __init__(self, stride: int) -> None:
         super().__init__()

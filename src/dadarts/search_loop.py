@@ -14,12 +14,13 @@ from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.genotype import Genotype, derive
-from dadarts.penalties import DiscretizationLoss, default_target, discretization_distance
+from dadarts.penalties import default_target, discretization_distance
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
-from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.relax import AnyRelaxation, Hard, Soft
 from dadarts.run import SEARCH, Run, Taken
 from dadarts.schedules import Progress, cosine
+from dadarts.search_notes import lock_in, notes
 from dadarts.search_state import SearchState
 from dadarts.selecting import select
 from dadarts.selection import Argmax, UniformDraw
@@ -81,7 +82,7 @@ class _Search:
             f"{config.epochs} epochs on {state.device} with {state.threads}, {state.engine.name} engine "
             f"({state.engine.why}){self.run.in_each}",
         )
-        yield from (Note(text) for text in _notes(config))
+        yield from (Note(text) for text in notes(config))
         if state.engine.note:
             yield Note(state.engine.note)
         with self.run.saved_when_stopped(state):
@@ -93,7 +94,7 @@ class _Search:
                 yield from self._rewound()
                 scores = yield from select(self.run, state)
         if config.method.selection == Argmax():
-            yield from _lock_in(state)
+            yield from lock_in(state)
         genotype = self._retained(scores)
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         self.run.folder.write_result(str(genotype))
@@ -179,7 +180,7 @@ class _Search:
 
     def _epoch_columns(self, progress: Progress) -> Row:
         config, position = self.config, self.state.position
-        dal = _discretization_loss(config)
+        dal = config.method.discretization_loss
         return {
             "epoch": progress.epoch,
             "weight_lr": cosine(config.w_lr, config.w_lr_min, progress),
@@ -192,7 +193,7 @@ class _Search:
     def _choice_columns(self) -> Row:
         config, state = self.config, self.state
         alphas = state.bilevel.alphas
-        dal = _discretization_loss(config)
+        dal = config.method.discretization_loss
         target = (dal and dal.target) or default_target(alphas.candidates)
         distance = discretization_distance(alphas.weights().detach(), alphas.candidates, target)
         chosen = diagnostics.choices(alphas).cpu()
@@ -239,84 +240,14 @@ def _shares(genotype: Genotype) -> Row:
     }
 
 
-def _discretization_loss(config: SearchConfig) -> DiscretizationLoss | None:
-    penalties = (*config.method.alphas.penalties, *config.method.weights.penalties)
-    return next((penalty for penalty in penalties if isinstance(penalty, DiscretizationLoss)), None)
-
-
-def _top_k(config: SearchConfig) -> list[TopK]:
-    method = config.method
-    relaxations = (method.alphas.relax, method.weights.relax, method.look_ahead)
-    return [relaxation for relaxation in relaxations if isinstance(relaxation, TopK)]
-
-
 def _temperature(config: SearchConfig, progress: Progress) -> float | None:
-    for top_k in _top_k(config):
+    for top_k in config.method.top_k:
         return (top_k.temperature_node if top_k.edge == 0 else top_k.temperature_edge)(progress)
     return None
 
 
 def _node_temperature(config: SearchConfig, progress: Progress) -> float | None:
-    for top_k in _top_k(config):
+    for top_k in config.method.top_k:
         if top_k.k_at_node(config.space.rule):
             return top_k.temperature_node(progress)
     return None
-
-
-def _notes(config: SearchConfig) -> Iterator[str]:
-    method = config.method
-    if method.order != "single-level" and method.weights.penalties:
-        yield "-dal_on_weights acts only where alphas are trained in the weight step, as in single-level search"
-    for top_k in dict.fromkeys(_top_k(config)):
-        if top_k.option == 2 and not top_k.k_at_node(config.space.rule):
-            yield "-option 2 with the node level of top-k off leaves M = W"
-        elif top_k.option == 2 and not top_k.edge:
-            yield "-option 2 with the edge level of top-k off ranks nothing: a node has M = W times a constant"
-    if method.retain != "top2":
-        yield f"-genotype_to_retain {method.retain} is for reading: it is not the network of the hard pass"
-    is_mixture = method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft)
-    if is_mixture and method.activation == "softmax" and method.selection == Argmax():
-        yield "plain DARTS: the genotype is rounded off a mixture that was never trained to be rounded"
-    yield from _seen_to_fail(config)
-
-
-LARGE_DAL_FACTOR = 10.0
-_FEWEST_EPOCHS = 5
-"""A search of fewer epochs has no first ones to speak of."""
-
-
-def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
-    method, loss = config.method, _discretization_loss(config)
-    if isinstance(method.alphas.relax, TopK) and loss is None and not isinstance(method.weights.relax, Hard):
-        yield (
-            "top-k on alphas without hard passes or DAL was seen to flip choices to the end and to find poor cells; "
-            "add -hd_on_weights or -dal_on_alphas"
-        )
-    if loss is not None and max(loss.factor(Progress(0, 1)), loss.factor(Progress(1, 1))) >= LARGE_DAL_FACTOR:
-        yield (
-            f"a DAL factor of {LARGE_DAL_FACTOR:g} or more was seen to freeze the first random draw; "
-            "-dal_factor 1 is the default"
-        )
-
-
-def _lock_in(state: SearchState) -> Iterator[Note]:
-    """What is to be said of choices that were made before the weights could tell operations apart."""
-    if not state.has_chosen:
-        yield Note(
-            "every choice is still that of the first random draw: train longer, or raise -alpha_lr, "
-            "before taking this genotype for a finding"
-        )
-    elif (decided := _decided_early(state.history)) is not None:
-        yield Note(
-            f"no choice has changed since epoch {decided} of {len(state.history)}: the search was decided before "
-            "its weights could tell operations apart; see whether other seeds agree"
-        )
-
-
-def _decided_early(history: list[Row]) -> int | None:
-    """The epoch of the last changed choice, counted from 1, where that lies in the first tenth; else None."""
-    changed = [number for number, row in enumerate(history, 1) if row.get("changed_choices")]
-    early = max(1, len(history) // 10)
-    if len(history) < _FEWEST_EPOCHS or not changed or changed[-1] > early:
-        return None
-    return changed[-1]

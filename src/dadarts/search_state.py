@@ -18,7 +18,7 @@ from dadarts.data import Augmentation, Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
 from dadarts.events import Row
 from dadarts.foundation import Foundation
-from dadarts.ops import synchronise
+from dadarts.norms import synchronise
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes

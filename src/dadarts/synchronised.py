@@ -1,4 +1,4 @@
-"""Batch norm over a batch of which several processes hold equal shares."""
+"""What several processes compute of one batch, of which they hold equal shares: the common state, and batch norm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from dadarts.processes import Processes
+from dadarts.processes import ALONE, Processes
+
+
+class Synchronised:
+    """A module whose pass in training mode depends on the `processes` among which a batch is divided."""
+
+    processes: Processes = ALONE
 
 
 def synchronised_norm(norm: nn.BatchNorm2d, x: Tensor, processes: Processes) -> Tensor:

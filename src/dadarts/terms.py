@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dadarts.native import Window
-from dadarts.ops import BatchNorm, DilatedDepthwise, DilConv, FactorizedReduce, ReLUConvBN, SepConv
+from dadarts.norms import BatchNorm
+from dadarts.ops import DilatedDepthwise, DilConv, FactorizedReduce, ReLUConvBN, SepConv
 from dadarts.supernet import MixedNode
 
 

@@ -15,7 +15,7 @@ from dadarts.data import Augmentation, Loader, hold_out, stratified_part
 from dadarts.events import Row
 from dadarts.foundation import Foundation
 from dadarts.network import Network
-from dadarts.ops import synchronise
+from dadarts.norms import synchronise
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.seeds import seeded

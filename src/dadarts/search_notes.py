@@ -1,0 +1,71 @@
+"""What a search says of itself: settings that were seen to fail, and choices that were made too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dadarts.config import SearchConfig
+from dadarts.events import Note, Row
+from dadarts.relax import Hard, Soft, TopK
+from dadarts.schedules import Progress
+from dadarts.search_state import SearchState
+from dadarts.selection import Argmax
+
+LARGE_DAL_FACTOR = 10.0
+_FEWEST_EPOCHS = 5
+"""A search of fewer epochs has no first ones to speak of."""
+
+
+def notes(config: SearchConfig) -> Iterator[str]:
+    """What is to be said of a search before it begins."""
+    method = config.method
+    if method.order != "single-level" and method.weights.penalties:
+        yield "-dal_on_weights acts only where alphas are trained in the weight step, as in single-level search"
+    for top_k in dict.fromkeys(method.top_k):
+        if top_k.option == 2 and not top_k.k_at_node(config.space.rule):
+            yield "-option 2 with the node level of top-k off leaves M = W"
+        elif top_k.option == 2 and not top_k.edge:
+            yield "-option 2 with the edge level of top-k off ranks nothing: a node has M = W times a constant"
+    if method.retain != "top2":
+        yield f"-genotype_to_retain {method.retain} is for reading: it is not the network of the hard pass"
+    is_mixture = method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft)
+    if is_mixture and method.activation == "softmax" and method.selection == Argmax():
+        yield "plain DARTS: the genotype is rounded off a mixture that was never trained to be rounded"
+    yield from _seen_to_fail(config)
+
+
+def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
+    method, loss = config.method, config.method.discretization_loss
+    if isinstance(method.alphas.relax, TopK) and loss is None and not isinstance(method.weights.relax, Hard):
+        yield (
+            "top-k on alphas without hard passes or DAL was seen to flip choices to the end and to find poor cells; "
+            "add -hd_on_weights or -dal_on_alphas"
+        )
+    if loss is not None and max(loss.factor(Progress(0, 1)), loss.factor(Progress(1, 1))) >= LARGE_DAL_FACTOR:
+        yield (
+            f"a DAL factor of {LARGE_DAL_FACTOR:g} or more was seen to freeze the first random draw; "
+            "-dal_factor 1 is the default"
+        )
+
+
+def lock_in(state: SearchState) -> Iterator[Note]:
+    """What is to be said of choices that were made before the weights could tell operations apart."""
+    if not state.has_chosen:
+        yield Note(
+            "every choice is still that of the first random draw: train longer, or raise -alpha_lr, "
+            "before taking this genotype for a finding"
+        )
+    elif (decided := decided_early(state.history)) is not None:
+        yield Note(
+            f"no choice has changed since epoch {decided} of {len(state.history)}: the search was decided before "
+            "its weights could tell operations apart; see whether other seeds agree"
+        )
+
+
+def decided_early(history: list[Row]) -> int | None:
+    """The epoch of the last changed choice, counted from 1, where that lies in the first tenth; else None."""
+    changed = [number for number, row in enumerate(history, 1) if row.get("changed_choices")]
+    early = max(1, len(history) // 10)
+    if len(history) < _FEWEST_EPOCHS or not changed or changed[-1] > early:
+        return None
+    return changed[-1]

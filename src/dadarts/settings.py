@@ -1,0 +1,31 @@
+"""What every configuration is made of: fields with their place in ``--help``, and the base that checks them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dadarts.refusal import one_line
+
+
+def setting(default: Any, group: str, text: str, *aliases: str, **constraints: Any) -> Any:
+    """A field with its place in ``--help``; ``...`` as default means that it must be given."""
+    extra: dict[str, Any] = {"group": group, "aliases": list(aliases)}
+    return Field(default, description=text, json_schema_extra=extra, **constraints)
+
+
+class Settings(BaseModel):
+    """Base of all configurations: frozen, no unknown names, and errors of one line.
+
+    Raises:
+        InputError: a value is missing, unknown, of the wrong type or out of range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, ser_json_inf_nan="constants")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise one_line(error, type(self)) from None

@@ -136,7 +136,7 @@ def random_ws(genotypes: int = 100) -> Method:
 
 
 def fixed_alpha() -> Method:
-    """Weights trained under the initial mixture, alphas never; then perturbation (arXiv 2108.04392, section 6)."""
+    """Weights trained under the initial mixture, alphas never; then perturbation (arXiv 2108.04392, section 7)."""
     return Method(order="none", selection=Perturbation())
 
 

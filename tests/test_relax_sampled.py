@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.special import softmax as scipy_softmax
 from scipy.stats import beta
 from torch import Tensor
 
 from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel
+from dadarts.discretization import discretize
 from dadarts.fused import FusedSupernet
 from dadarts.methods import METHODS
 from dadarts.relax import AnyRelaxation
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
 from dadarts.resolution import resolve
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
@@ -39,7 +42,13 @@ from tests.nets import (
 Vector = NDArray[np.float64]
 
 TABLE: dict[str, SearchSpace] = {**{name: tiny_space(name) for name in SPACES}, "ragged": ragged_space()}
-DRAWING: tuple[AnyRelaxation, ...] = (Gumbel(), Dirichlet(), Perturbed())
+DRAWING: tuple[AnyRelaxation, ...] = (
+    Gumbel(),
+    Dirichlet(),
+    Perturbed(),
+    SampledTopK(Constant(1.0), Constant(1.0)),
+    UniformPath(),
+)
 METHODS_THAT_DRAW = ["gdas", "drnas", "sdarts-rs"]
 
 
@@ -277,3 +286,62 @@ def test_the_weight_step_and_the_architecture_step_draw_apart(method_name: str) 
     usual_optimizers(bilevel).step(build_batch(macro, 1), build_batch(macro, 2), keyed(3), 0.025)
     assert keys == [keyed(3).apart("weights").key]
     assert keys != [3]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_draw_from_top_k_s_marginals_is_always_one_that_discretize_can_give(name: str) -> None:
+    alphas = build_alphas(TABLE[name], 5)
+    rule, present = alphas.candidates.rule, alphas.candidates.present
+    for key in range(100):
+        M = SampledTopK(Constant(3.0), Constant(3.0))(alphas.stacked(), alphas.candidates, keyed(key)).detach()
+        assert torch.equal(discretize(M, rule, present), M == 1)
+        assert set(M.flatten().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("name", ["darts", "nas-bench-201", "S2", "ragged"])
+@pytest.mark.parametrize("temperature", [0.0, 4.0])
+def test_edges_and_operations_are_drawn_as_often_as_top_k_says(name: str, temperature: float) -> None:
+    alphas, draws = build_alphas(TABLE[name], 3), 4000
+    W, rule, open_NEO = alphas.weights().detach().numpy(), alphas.candidates.rule, alphas.candidates.open.numpy()
+    relaxation = SampledTopK(Constant(temperature), Constant(temperature))
+    drawn_NEO = [relaxation(alphas.stacked(), alphas.candidates, keyed(key)).detach().numpy() for key in range(draws)]
+    share: Vector = np.mean(np.stack(drawn_NEO), axis=0)
+    for node in range(len(W)):
+        edges = np.flatnonzero(open_NEO[node].any(axis=-1)).tolist()
+        best = np.array([W[node, edge][open_NEO[node, edge]].max() for edge in edges])
+        kept = by_root(best, len(edges) if rule.edges is None else rule.edges, temperature)
+        for edge, probability in zip(edges, kept, strict=True):
+            columns = np.flatnonzero(open_NEO[node, edge])
+            expected = probability * by_root(W[node, edge][columns], 1, temperature)
+            # Five standard deviations of a mean of independent draws.
+            assert np.abs(share[node, edge][columns] - expected).max() < 5 * np.sqrt(0.25 / draws)
+            assert share[node, edge].sum() == pytest.approx(share[node, edge][columns].sum())
+
+
+def by_root(x: Vector, k: int, temperature: float) -> Vector:
+    """Top-k's memberships by SciPy's root finder."""
+    if len(x) <= k:
+        return np.ones_like(x)
+    t = brentq(lambda t: expit(temperature * x + t).sum() - k, -1e3, 1e3)
+    memberships: Vector = expit(temperature * x + t)
+    return memberships
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_hot_draw_and_one_without_a_key_are_the_discretization(name: str) -> None:
+    alphas = build_alphas(TABLE[name], 4)
+    D = discretize(alphas.weights(), alphas.candidates.rule, alphas.candidates.present).double()
+    hot = SampledTopK(Constant(1e6), Constant(1e6))
+    for key in range(20):
+        assert torch.equal(hot(alphas.stacked(), alphas.candidates, keyed(key)), D)
+    assert torch.equal(SampledTopK()(alphas.stacked(), alphas.candidates, MIDWAY), D)
+
+
+def test_the_gradient_of_a_draw_is_straight_through() -> None:
+    alphas = build_alphas(TABLE["darts"], 1)
+    c = torch.randn(alphas.stacked().shape, generator=generator(0), dtype=torch.float64)
+    _, M, leaf = drawn(SampledTopK(), alphas, keyed(3))
+    (gradient,) = torch.autograd.grad((c * M).sum(), leaf)
+    W = alphas.candidates.weights(leaf)
+    (expected,) = torch.autograd.grad((c * W).sum(), leaf)
+    torch.testing.assert_close(gradient, expected, rtol=1e-12, atol=1e-12)

@@ -16,6 +16,7 @@ from dadarts.method_text import parse_method
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.relax import Hard, Soft, TopK
+from dadarts.relax_sampled import SampledTopK
 from dadarts.schedules import Constant, Linear
 from dadarts.techniques import FLAGS_OF_METHOD, Techniques
 
@@ -30,6 +31,8 @@ WHERE_IT_ACTS: dict[str, dict[str, Any]] = {
     "dal": {"dal_on_alphas": True},
     "linear_dal": {"dal_on_alphas": True},
     "hd_start": {"hd_on_weights": True},
+    "sample": {},
+    "alpha_warm_up": {},
     "preset": {"topk_on_alphas": True, "dal_on_alphas": True},
 }
 OTHER_VALUES: dict[str, Any] = {
@@ -93,6 +96,19 @@ def test_top_k_wins_over_hard_discretization_in_one_pass_and_it_is_said(step: st
     assert both.method() == Techniques(**{f"topk_on_{step}": True}).method()
     assert both.notes() == [f"-topk_on_{step} and -hd_on_{step}: top-k is what acts, as in the original"]
     assert Techniques(topk_on_alphas=True, hd_on_weights=True).notes() == []
+
+
+def test_a_draw_on_weights_has_the_temperatures_of_top_k_and_wins_over_the_hard_pass() -> None:
+    rising = {"linear_temperature_increase": True, "linear_temperature_max": 50.0}
+    drawn = Techniques(sample_on_weights=True, **rising)
+    assert drawn.method() == Method(weights=Objective(SampledTopK(Linear(0.0, 50.0), Linear(0.0, 50.0))))
+    assert drawn.notes() == []
+    both = Techniques(sample_on_weights=True, hd_on_weights=True, **rising)
+    assert both.method() == drawn.method()
+    assert both.notes() == ["-hd_on_weights and -sample_on_weights: the draw is what acts"]
+    three = Techniques(sample_on_weights=True, topk_on_weights=True, **rising)
+    assert three.method() == Techniques(topk_on_weights=True, **rising).method()
+    assert three.notes() == ["-topk_on_weights and -sample_on_weights: top-k is what acts"]
 
 
 def test_the_original_preset_restores_five_things_and_nothing_else() -> None:
@@ -181,6 +197,7 @@ any_flags = st.fixed_dictionaries(
         "hd_start": st.integers(0, 99),
         "dal_starting_epoch": st.integers(0, 99),
         "sparsity": st.floats(1, 4),
+        "alpha_warm_up": st.floats(0, 0.99),
         "finite_difference_epsilon": st.floats(1e-12, 1e3),
         "normal_none_penalty": st.floats(-1e6, 1e6),
         "reduce_none_penalty": st.floats(-1e6, 1e6),

@@ -12,7 +12,7 @@ import argparse
 import csv
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -38,11 +38,15 @@ class Ranking:
     `spearman` is over all cells, `spearman_upper` over those whose true accuracy is above their median.
     """
 
+    method: str
     data: str
     channels: int
     cells_a_stage: int
     pictures: int
     batch: int
+    lr: float
+    lr_min: float
+    seed: int
     epochs: int
     epoch: int
     steps: int
@@ -52,7 +56,7 @@ class Ranking:
     spearman_upper: float
 
 
-def rankings(config: SearchConfig, measured: set[int], batches: int) -> Iterator[Ranking]:
+def rankings(method: str, config: SearchConfig, measured: set[int], batches: int) -> Iterator[Ranking]:
     """Train the supernet of a configuration, and rank after each of the `measured` epochs (counted from 1)."""
     state = search_state.build(config)
     cells = {number: draw_scores(config.space, generator("ranked-cells", number)) for number in range(CELLS)}
@@ -68,11 +72,15 @@ def rankings(config: SearchConfig, measured: set[int], batches: int) -> Iterator
             continue
         top1 = _top1(state, cells, batches)
         yield Ranking(
+            method,
             config.dataset,
             config.init_channels,
             config.layers,
             len(state.loaders.train.index),
             config.batch_size,
+            config.w_lr,
+            config.w_lr_min,
+            config.seed,
             config.epochs,
             epoch + 1,
             (epoch + 1) * state.steps,
@@ -110,14 +118,16 @@ def main() -> None:
     """Append the rankings of one supernet to a CSV file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", required=True)
+    parser.add_argument("--method", default="random-ws", help="whose weight steps train it; alphas stay as drawn")
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--cells", type=int, default=1, help="cells a stage")
     parser.add_argument("--portion", type=float, default=1.0)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=0.025)
+    parser.add_argument("--lr-min", type=float, default=0.001)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--at", default="", help="epochs after which cells are ranked, besides the last: 1,2,4")
-    parser.add_argument("--pictures", type=int, default=1024, help="of the validation half, for each cell")
+    parser.add_argument("--pictures", type=int, default=2048, help="of the validation half, for each cell")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -130,13 +140,14 @@ def main() -> None:
         dataset_portion=given.portion,
         batch_size=given.batch,
         w_lr=given.lr,
+        w_lr_min=given.lr_min,
         epochs=given.epochs,
         seed=given.seed,
         threads=1,
-        method=METHODS["random-ws"](),
+        method=replace(METHODS[given.method](), order="none"),
     )
     measured = {int(word) for word in given.at.split(",") if word} | {given.epochs}
-    for ranking in rankings(config, measured, max(1, given.pictures // given.batch)):
+    for ranking in rankings(given.method, config, measured, max(1, given.pictures // given.batch)):
         print(ranking, flush=True)
         begun = given.out.exists()
         with given.out.open("a", newline="") as file:

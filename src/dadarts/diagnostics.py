@@ -16,7 +16,7 @@ from dadarts.bilevel import Batch, Bilevel
 from dadarts.data import Loader
 from dadarts.discretization import discretize
 from dadarts.relax import AnyRelaxation, Hard, Soft
-from dadarts.relax_sampled import Dirichlet, Perturbed, UniformPath
+from dadarts.relax_sampled import Dirichlet, Perturbed, SampledTopK, UniformPath
 from dadarts.schedules import Progress
 from dadarts.seeds import generator
 
@@ -35,6 +35,8 @@ def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
     """The relaxation that acts at this epoch without noise: a `Hard` one that has not begun is `Soft`."""
     if isinstance(relaxation, Hard):
         return Hard() if progress.epoch >= relaxation.start else Soft()
+    if isinstance(relaxation, SampledTopK):
+        return Hard()
     if isinstance(relaxation, Perturbed | Dirichlet | UniformPath):
         return Soft()
     return relaxation

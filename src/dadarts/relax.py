@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dadarts.alphas import Candidates
 from dadarts.discretization import Rule, discretize
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
 from dadarts.schedules import Constant, Linear, Progress, Schedule
 from dadarts.topk import soft_top_k
 
@@ -126,4 +126,6 @@ class AuxiliarySkip:
         return candidates.weights(alpha_NEO) + self.beta(progress) * candidates.skips
 
 
-AnyRelaxation: TypeAlias = Soft | Hard | TopK | AuxiliarySkip | Gumbel | Dirichlet | Perturbed | UniformPath
+AnyRelaxation: TypeAlias = (
+    Soft | Hard | TopK | AuxiliarySkip | Gumbel | Dirichlet | Perturbed | SampledTopK | UniformPath
+)

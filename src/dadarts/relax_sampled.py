@@ -17,6 +17,7 @@ from dadarts.alphas import Candidates, concentration
 from dadarts.discretization import Rule, discretize, draw_uniform
 from dadarts.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
+from dadarts.topk import soft_top_k
 
 _LEAST = 1e-12
 
@@ -112,6 +113,62 @@ class UniformPath:
         one = candidates.present[: len(candidates.present) // candidates.copies].cpu()
         path = torch.stack([draw_uniform(node, candidates.rule, draw) for node in one])
         return path.repeat(candidates.copies, 1, 1).to(W) + (W - W.detach())
+
+
+@dataclass(frozen=True)
+class SampledTopK:
+    """A discretization drawn from the marginals of top-k: anything while T is low, D where it is high.
+
+    Each edge draws an operation with the probabilities ``A = soft_top_k(row e of W, 1, T_edge)``. Where the rule keeps
+    k edges, exactly k are drawn, edge e with the probability ``soft_top_k(max_o W[e, o], k, T_node)`` (systematic
+    sampling in a random order; W. G. Madow, Ann. Math. Stat. 20, 1949). Forward M is the draw, which `discretize` can
+    always give; backward ``dM = dW`` (straight-through). At T = 0 it is `UniformPath` where all edges have equally many
+    operations; as T grows it tends to ``D(W)``, which it is without a key.
+
+    Args:
+        temperature_edge: T of an edge's operations.
+        temperature_node: T of a node's edges.
+    """
+
+    temperature_edge: Schedule = Linear(0.0, 200.0)
+    temperature_node: Schedule = Linear(0.0, 200.0)
+
+    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
+        W = candidates.weights(alpha_NEO)
+        if progress.key is None:
+            drawn = discretize(W, candidates.rule, candidates.present)
+        else:
+            kept = self._edges(W.detach(), candidates, progress, progress.key)
+            drawn = self._operations(W.detach(), candidates, progress, progress.key) & kept
+        return drawn.to(W) + (W - W.detach())
+
+    def _operations(self, W: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
+        """Of every edge one operation, bool (N, E, O); none where all are banned."""
+        marginals = soft_top_k(W, 1, self.temperature_edge(progress), mask=candidates.open).double()
+        u = _uniform(candidates, key, "sampled-operations")[..., :1].to(marginals)
+        return _crossed(marginals, u)
+
+    def _edges(self, W: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
+        """Which edges are kept, bool (N, E, 1)."""
+        choosable = candidates.open.any(dim=-1)
+        k = candidates.rule.edges
+        if k is None or k >= choosable.shape[-1]:
+            return choosable.unsqueeze(-1)
+        strength = W.masked_fill(~candidates.open, 0).amax(dim=-1)
+        marginals = soft_top_k(strength, k, self.temperature_node(progress), mask=choosable).double()
+        order = _uniform(candidates, key, "sampled-order")[..., 0].argsort(dim=-1).to(W.device)
+        u = _uniform(candidates, key, "sampled-edges")[:, :1, 0].to(marginals)
+        kept = _crossed(marginals.gather(-1, order), u)
+        return torch.zeros_like(kept).scatter_(-1, order, kept).unsqueeze(-1)
+
+
+def _crossed(marginals: Tensor, u: Tensor) -> Tensor:
+    """Where the running sum of marginals (whose sum is whole), begun at u in (0, 1), crosses a whole number."""
+    running = marginals.cumsum(dim=-1)
+    last = running[..., -1:]
+    # Sums that are whole to rounding are made whole, so that exactly so many places are drawn, none of them empty.
+    ends = running / torch.where(last > 0, last, 1.0) * last.round() + u.clamp(max=1 - 1e-9)
+    return torch.diff(ends.floor(), dim=-1, prepend=torch.zeros_like(last)) > 0
 
 
 class _DirichletSample(torch.autograd.Function):

@@ -87,6 +87,7 @@ class Techniques(Settings):
     first_order: bool = setting(False, _STEP, "xi = 0 in the architecture step")
     single_level_optimization: bool = setting(False, _STEP, "one loss for w and alpha, on the training batch")
     amended_hessian: bool = setting(False, _STEP, "amended gradient (arXiv 1910.11831)")
+    alpha_warm_up: float = setting(0.0, _STEP, "part of the run in which only w is trained, such as 0.3", ge=0, lt=1)
     finite_difference_epsilon: float = setting(
         0.01, _STEP, "c of the finite difference, eps = c / ||grad_w' L_valid||", gt=0, le=1e3
     )
@@ -101,6 +102,9 @@ class Techniques(Settings):
     hd_on_weights: bool = setting(False, _HD, "M = D(W) in the weight step and every validation")
     hd_on_alphas: bool = setting(False, _HD, "M = D(W), straight-through, in the architecture step")
     hd_on_virtualstep: bool = setting(False, _HD, "M = D(W) in the step w -> w'")
+    sample_on_weights: bool = setting(
+        False, _HD, "M drawn from top-k's marginals in the weight step: explores while T is low"
+    )
     hd_start: int = setting(0, _HD, "epoch from which passes are hard", ge=0, le=10**6)
 
     topk_on_alphas: bool = setting(False, _TOPK, "M by top-k in the architecture step")
@@ -143,7 +147,7 @@ class Techniques(Settings):
         order: Any = "first" if self.first_order else "single-level" if self.single_level_optimization else "second"
         return Method(
             weights=Objective(
-                self._relaxation(self.hd_on_weights, self.topk_on_weights),
+                self._weights_relaxation(),
                 (self._discretization_loss(),) if self.dal_on_weights else (),
             ),
             alphas=Objective(alphas, self._penalties()),
@@ -154,6 +158,7 @@ class Techniques(Settings):
             amended=self.amended_hessian,
             sparsity=self.sparsity,
             retain=self.genotype_to_retain,
+            warm_up=self.alpha_warm_up,
         )
 
     def notes(self) -> list[str]:
@@ -162,18 +167,30 @@ class Techniques(Settings):
         idle = [
             name
             for prefix, acts in (
-                (("option", "topk_k", "topk_temp", "linear_temp", "justtopk"), self._any("topk_on_")),
+                (("option", "topk_k", "justtopk"), self._any("topk_on_")),
+                (("topk_temp", "linear_temp"), self._any("topk_on_") or self.sample_on_weights),
                 (("hd_start",), self._any("hd_on_")),
                 (("dal_target", "dal_factor", "dal_starting", "linear_dal"), self._any("dal_on_")),
             )
             for name in sorted(given)
             if name.startswith(prefix) and not acts
         ]
-        return [f"-{name} has no effect: no technique that it belongs to is on" for name in idle] + [
-            f"-topk_on_{step} and -hd_on_{step}: top-k is what acts, as in the original"
-            for step in ("weights", "alphas", "virtualstep")
-            if getattr(self, f"topk_on_{step}") and getattr(self, f"hd_on_{step}")
-        ]
+        return (
+            [f"-{name} has no effect: no technique that it belongs to is on" for name in idle]
+            + [
+                f"-topk_on_{step} and -hd_on_{step}: top-k is what acts, as in the original"
+                for step in ("weights", "alphas", "virtualstep")
+                if getattr(self, f"topk_on_{step}") and getattr(self, f"hd_on_{step}")
+            ]
+            + self._overruled()
+        )
+
+    def _overruled(self) -> list[str]:
+        if not self.sample_on_weights:
+            return []
+        if self.topk_on_weights:
+            return ["-topk_on_weights and -sample_on_weights: top-k is what acts"]
+        return ["-hd_on_weights and -sample_on_weights: the draw is what acts"] if self.hd_on_weights else []
 
     def _any(self, prefix: str) -> bool:
         return any(getattr(self, f"{prefix}{step}", False) for step in ("weights", "alphas", "virtualstep"))
@@ -184,6 +201,14 @@ class Techniques(Settings):
         if top_k:
             return self._top_k()
         return Hard(self.hd_start) if hard else Soft()
+
+    def _weights_relaxation(self) -> AnyRelaxation:
+        from dadarts.relax_sampled import SampledTopK
+
+        if self.sample_on_weights and not self.topk_on_weights:
+            top_k = self._top_k()
+            return SampledTopK(top_k.temperature_edge, top_k.temperature_node)
+        return self._relaxation(self.hd_on_weights, self.topk_on_weights)
 
     def _top_k(self) -> TopK:
         from dadarts.relax import TopK

@@ -72,6 +72,7 @@ def test_the_paired_test_enumerates_every_exchange() -> None:
 def test_the_paired_test_knows_its_smallest_p_and_equal_methods() -> None:
     assert paired_permutation([2, 3, 4, 5, 6], [1, 2, 3, 4, 5]) == pytest.approx(2 / 2**5)
     assert paired_permutation([1, 2, 3], [1, 2, 3]) == 1.0
+    assert paired_permutation([3], [1]) == 1.0
     many = np.random.default_rng(0).normal(size=30)
     assert paired_permutation(many + 1, many) == pytest.approx(1 / 10_000 * 2)
 

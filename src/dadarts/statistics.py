@@ -111,7 +111,8 @@ def paired_permutation(first: Values, second: Values) -> float:
     ways where those are at most 9,999, else in 9,999 random ones. n pairs cannot give a p below 2 / 2^n.
     """
     differences = np.asarray(first, float) - np.asarray(second, float)
-    if not differences.any():
+    # One pair's two flips are equally extreme, and SciPy refuses a sample of one.
+    if not differences.any() or len(differences) == 1:
         return 1.0
     found = stats.permutation_test(
         (differences,),

@@ -17,7 +17,7 @@ from dadarts.penalties import DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.resolution import resolve
-from dadarts.schedules import Constant, Linear
+from dadarts.schedules import Constant, Late, Linear
 from dadarts.spaces import SPACES, space
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
@@ -76,6 +76,13 @@ def test_techniques_alone_and_in_pairs_are_plain_darts_in_all_else(parts: str) -
         ),
     )
     assert METHODS["dadarts" if parts == "hard-topk-dal" else f"dadarts-{parts}"]() == expected
+
+
+def test_dadarts_plus_is_first_order_dadarts_with_a_late_loss() -> None:
+    plus, published = METHODS["dadarts-plus"](), dadarts()
+    assert plus.alphas.penalties == (DiscretizationLoss(Late(0.5, 1.0)),)
+    alphas = replace(plus.alphas, penalties=published.alphas.penalties)
+    assert replace(plus, order="second", alphas=alphas) == published
 
 
 def test_dadarts_is_its_three_techniques() -> None:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dadarts.schedules import Constant, Linear, Progress, cosine
+from dadarts.schedules import Constant, Late, Linear, Progress, cosine
 
 
 @given(epochs=st.integers(1, 1000), data=st.data())
@@ -42,3 +42,8 @@ def test_cosine_equals_the_schedule_of_torch(start: float, end: float, epochs: i
 def test_cosine_is_half_way_at_half_time() -> None:
     assert cosine(1.0, 0.0, Progress(25, 50)) == pytest.approx(0.5)
     assert cosine(1.0, 0.0, Progress(49, 50)) == pytest.approx((1 + math.cos(math.pi * 0.98)) / 2)
+
+
+def test_late_is_zero_in_the_first_part_and_then_linear_in_the_whole() -> None:
+    values = [Late(0.5, 4.0)(Progress(epoch, 8)) for epoch in range(8)]
+    assert values == [0, 0, 0, 0, 2.0, 2.5, 3.0, 3.5]

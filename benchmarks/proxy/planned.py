@@ -47,10 +47,8 @@ def table(scores: dict[str, dict[int, float]], pairs: list[tuple[str, str]]) -> 
     for (first, second, difference, chance, p), adjusted in zip(tests, holm([test[-1] for test in tests]), strict=True):
         interval = bootstrap_interval(difference.tolist())
         between = "-" if interval is None else f"[{interval.low:+.2f}, {interval.high:+.2f}]"
-        lines.append(
-            f"| {first} | {second} | {len(difference)} | {difference.mean():+.2f} | {between} | {chance:.2f} | {p:.3f} | "
-            f"{adjusted:.3f} |"
-        )
+        cells = [first, second, len(difference), f"{difference.mean():+.2f}", between, f"{chance:.2f}", f"{p:.3f}"]
+        lines.append("| " + " | ".join([*map(str, cells), f"{adjusted:.3f}"]) + " |")
     return "\n".join(lines)
 
 

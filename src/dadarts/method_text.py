@@ -13,13 +13,14 @@ from dadarts.bilevel import Method, Objective
 from dadarts.errors import InputError, unknown
 from dadarts.penalties import Penalty
 from dadarts.relax import AnyRelaxation
-from dadarts.schedules import Constant, Linear
+from dadarts.schedules import Schedule
 from dadarts.selection import SELECTIONS, EigenvalueRise
 
 _SPEAKABLE = {
     cls.__name__: cls
     for cls in (
-        *(Method, Objective, Constant, Linear),
+        *(Method, Objective),
+        *get_args(Schedule),
         *get_args(AnyRelaxation),
         *get_args(Penalty),
         *(*SELECTIONS.values(), EigenvalueRise),

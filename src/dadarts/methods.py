@@ -15,7 +15,7 @@ from dadarts.penalties import (
 )
 from dadarts.relax import AuxiliarySkip, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
-from dadarts.schedules import Constant, Linear
+from dadarts.schedules import Constant, Late, Linear
 from dadarts.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 
 
@@ -92,6 +92,12 @@ def darts_es() -> Method:
     return Method(stop=EigenvalueRise())
 
 
+def dadarts_plus() -> Method:
+    """DADARTS whose discretization loss acts in the second half alone, first order (docs/methods/dadarts-plus.md)."""
+    alphas = Objective(dadarts().alphas.relax, (DiscretizationLoss(Late(0.5, 1.0)),))
+    return replace(dadarts(), alphas=alphas, order="first")
+
+
 def gdas() -> Method:
     """GDAS: one sampled operation an edge in every pass, tau falling from 10 to 0.1 (arXiv 1910.04465)."""
     sampled = Gumbel()
@@ -142,6 +148,7 @@ def fixed_alpha() -> Method:
 
 METHODS: Mapping[str, Callable[[], Method]] = {
     "dadarts": dadarts,
+    "dadarts-plus": dadarts_plus,
     "dadarts-hard": dadarts_hard,
     "dadarts-topk": dadarts_topk,
     "dadarts-dal": dadarts_dal,

@@ -11,7 +11,7 @@ from dadarts.genotype import RETAIN
 from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
 from dadarts.relax import AnyRelaxation, AuxiliarySkip, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
-from dadarts.schedules import Constant, Schedule
+from dadarts.schedules import Constant, Late, Schedule
 from dadarts.selection import Argmax, BestOfRandom, Perturbation
 from dadarts.spaces import SearchSpace
 
@@ -100,7 +100,12 @@ def _resolved_penalty(penalty: Penalty, space: SearchSpace) -> Penalty:
 
 
 def _ends(schedule: Schedule) -> tuple[float, ...]:
-    return (schedule.value,) if isinstance(schedule, Constant) else (schedule.start, schedule.end)
+    match schedule:
+        case Constant(value):
+            return (value,)
+        case Late(_, end):
+            return (0.0, end)
+    return (schedule.start, schedule.end)
 
 
 def _check_gumbel(gumbel: Gumbel, method: Method) -> None:

@@ -56,7 +56,22 @@ class Linear:
         return self.start + (self.end - self.start) * progress.fraction
 
 
-Schedule: TypeAlias = Constant | Linear
+@dataclass(frozen=True)
+class Late:
+    """0 in the first `begin` of the run, then ``end * e / E``.
+
+    >>> Late(0.5, 10)(Progress(epoch=24, epochs=50)), Late(0.5, 10)(Progress(epoch=25, epochs=50))
+    (0.0, 5.0)
+    """
+
+    begin: float
+    end: float
+
+    def __call__(self, progress: Progress) -> float:
+        return self.end * progress.fraction if progress.fraction >= self.begin else 0.0
+
+
+Schedule: TypeAlias = Constant | Late | Linear
 
 
 def cosine(start: float, end: float, progress: Progress) -> float:

@@ -152,8 +152,9 @@ def test_runs_are_listed_for_people_and_programs(finished: Path, monkeypatch: py
         ("augment", "trained", 2, 2, "finished"),
     ]
     lines = call(modern, "runs").out.splitlines()
-    assert len(lines) == 2
-    assert lines[0].split()[:3] == ["search", "found", "digits"]
+    assert len(lines) == 3
+    assert lines[0].split() == ["kind", "name", "data", "set", "epochs", "state", "result"]
+    assert lines[1].split()[:3] == ["search", "found", "digits"]
     assert call(modern, "runs", "--runs_dir", "nowhere").out == ""
 
 

@@ -172,6 +172,8 @@ def _runs(words: list[str]) -> int:
     if doors.truth("json", values):
         print(json.dumps([run.as_dict() for run in runs], indent=1))
         return 0
+    if runs:
+        print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':18} result")
     for run in runs:
         result = run.result if len(run.result) <= 60 else run.result[:57] + "..."
         print(f"{run.kind:8} {run.name:24} {run.dataset:16} {run.epoch:4}/{run.epochs:<5} {run.state:18} {result}")

@@ -247,9 +247,16 @@ def _finish(event: SearchDone | TrainDone) -> None:
     print(event.genotype if isinstance(event, SearchDone) else event.metrics["test_top1"], flush=True)
 
 
+def _say_at_once() -> None:
+    """A person who waits is told why before torch, which takes seconds, is imported."""
+    if sys.stderr.isatty() and os.environ.get("RANK", "0") == "0":
+        print("loading torch and the data ...", file=sys.stderr, flush=True)
+
+
 def search_from_values(values: dict[str, str], default_method: str, argv: Sequence[str]) -> int:
     """Search with settings as text, after either door has read its own words. Returns the exit code."""
     settings, resume, overwrite = split_run_flags(values)
+    _say_at_once()
     saved = saved_values(values, "search")
     config, notes = (SearchConfig(**saved), []) if saved else search_config(settings, default_method)
     from dadarts.search_loop import search
@@ -266,6 +273,7 @@ def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> 
     """Train with the words of either door. Returns the exit code."""
     values = train_command(prog).parse(argv)
     settings, resume, overwrite = split_run_flags(values)
+    _say_at_once()
     saved = saved_values(values, "augment")
     config = TrainConfig(**saved) if saved else train_config(settings)
     from dadarts.train_loop import train

@@ -51,9 +51,10 @@ def test_known_constants_are_used_whatever_the_pictures(tmp_path: Path, ask: Ask
         ("cifar1", "unknown data set 'cifar1'.*Did you mean 'cifar10'"),
         ("CIFAR10", "Did you mean 'cifar10'"),
         ("", "unknown data set ''"),
-        ("no/such/folder", "unknown data set 'no/such/folder'.*path of a folder or .npz"),
+        ("no/such/folder", "there is no folder or file 'no/such/folder'; give the path"),
+        ("no-such.npz", "there is no folder or file 'no-such.npz'"),
         ("x" * 5000, "unknown data set 'xxx"),
-        ("~nobody-of-this-name/set", "unknown data set"),
+        ("~nobody-of-this-name/set", "there is no folder or file"),
         ("a\0b", "unknown data set"),
     ],
 )

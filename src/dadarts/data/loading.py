@@ -63,6 +63,9 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         return arrays.read(path)
     if is_file:
         raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures or an .npz file")
+    if "/" in request.dataset or path.suffix.lower() == ".npz":
+        shown = request.dataset if len(request.dataset) <= 200 else request.dataset[:197] + "..."
+        raise InputError(f"there is no folder or file {shown!r}; give the path of a folder of pictures or an .npz file")
     raise InputError(f"{unknown('data set', request.dataset, known)} Or give the path of a folder or .npz file.")
 
 

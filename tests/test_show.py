@@ -10,7 +10,18 @@ import pytest
 
 from dadarts.genotype import random_genotype
 from dadarts.spaces import SPACES, space
-from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE, call, modern, refusal, succeed, without_pictures
+from tests.commands import (
+    BENCH_GENOTYPE,
+    DARTS_GENOTYPE,
+    TINIEST,
+    augment,
+    call,
+    modern,
+    refusal,
+    search,
+    succeed,
+    without_pictures,
+)
 
 DARTS_V2 = (
     "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
@@ -128,3 +139,16 @@ def test_a_genotype_is_refused_by_a_space_that_has_its_operation_on_other_edges_
 )
 def test_what_cannot_be_shown_is_refused(words: list[str], said: str) -> None:
     assert said in refusal(modern, "show", *words)
+
+
+def test_a_run_is_shown_with_its_data_set_and_a_training_with_its_size() -> None:
+    small = ("-dataset", "digits", "-init_channels", "4", "-layers", "2")
+    succeed(search, "-name", "it", *TINIEST)
+    succeed(augment, "-name", "it", *small, "-epochs", "1", "-genotype", "@it", "-aux_weight", "0", "-device", "cpu")
+    text = Path("runs/search/it/genotype.txt").read_text().strip()
+    assert shown("runs/augment/it") == shown(text, *small)
+    assert shown("runs/augment/it", "-layers", "3") == shown(text, *small[:4], "-layers", "3")
+    assert shown("@it") == shown(text, "-dataset", "digits")
+    data = Path("runs/augment/it/config.json")
+    data.write_text(data.read_text().replace('"digits"', '"a/folder"'))
+    assert shown("runs/augment/it") == shown(text, "-dataset", "cifar10", *small[2:])

@@ -12,7 +12,7 @@ from dadarts import doors
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag
-from dadarts.lookup import genotype_text
+from dadarts.lookup import genotype_text, sizes_of
 
 _METHOD = Flag(
     ("method",),
@@ -26,9 +26,17 @@ _SHOW = Command(
     "Draw a genotype's cells, and count parameters (without the auxiliary head) and multiply-adds.",
     (
         Flag(("space",), "network", "a search space that must contain it (default: the first that does)"),
-        Flag(("dataset",), "network", "a known data set, for its sizes; its files are not needed", default="cifar10"),
-        Flag(("init_channels",), "network", "C (default: 36 in darts, 16 in nas-bench-201, 32 in nas-bench-macro)"),
-        Flag(("layers", "n_layers"), "network", "L (default: 20 in darts, 5 in nas-bench-201, 1 in nas-bench-macro)"),
+        Flag(("dataset",), "network", "a known data set, for its sizes (default: the run's, else cifar10)"),
+        Flag(
+            ("init_channels",),
+            "network",
+            "C (default: a training's, else its space's for trainings)",
+        ),
+        Flag(
+            ("layers", "n_layers"),
+            "network",
+            "L (default: a training's, else its space's for trainings)",
+        ),
         Flag(("runs_dir",), "output", "where @NAME is looked up and pictures go", default="runs"),
         _JSON,
     ),
@@ -126,17 +134,17 @@ def _show(words: list[str]) -> int:
     values = _SHOW.parse(words)
     runs_dir = Path(values.get("runs_dir", "runs"))
     text = genotype_text(values["genotype"], runs_dir)
-    sizes = {name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values}
+    given = {name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values}
+    given |= {"dataset": values["dataset"]} if "dataset" in values else {}
+    from dadarts.data import KNOWN
     from dadarts.genotype import Genotype
     from dadarts.show import show
 
-    shown = show(
-        Genotype.parse(text),
-        space=values.get("space"),
-        dataset=values.get("dataset", "cifar10"),
-        pictures=runs_dir / "show",
-        **sizes,
-    )
+    of_run = sizes_of(values["genotype"].strip(), runs_dir)
+    if of_run.get("dataset") not in KNOWN:
+        # A folder's pictures would have to be read for their size.
+        of_run.pop("dataset", None)
+    shown = show(Genotype.parse(text), space=values.get("space"), pictures=runs_dir / "show", **(of_run | given))
     if doors.truth("json", values):
         print(json.dumps(asdict(shown), indent=1))
     else:

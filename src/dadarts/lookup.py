@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from dadarts.errors import InputError
 from dadarts.runfolder import RunFolder
@@ -27,6 +28,19 @@ def genotype_text(word: str, runs_dir: Path) -> str:
             raise InputError(f"{word}: for the run of that name write @{word}")
         return word
     return _genotype_of_run(word, Path(word)) if Path(word).is_dir() else _read(Path(word))
+
+
+def sizes_of(word: str, runs_dir: Path) -> dict[str, Any]:
+    """What `dadarts show` takes from a run that a word names: its data set, and of a training the network's size.
+
+    Empty where the word names no run. A search's own size is that of its supernet, not of a network to train.
+    """
+    run = RunFolder(runs_dir / "search" / word[1:] if word.startswith("@") else Path(word))
+    if not _is_there(run.path) or not run.exists:
+        return {}
+    settings = run.saved_config()["settings"]
+    wanted = ("dataset", "init_channels", "layers") if "genotype" in settings else ("dataset",)
+    return {name: settings[name] for name in wanted if name in settings}
 
 
 def _genotype_of_run(word: str, folder: Path) -> str:

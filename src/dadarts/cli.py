@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from dadarts import doors
 from dadarts.config import SearchConfig, TrainConfig
@@ -134,8 +135,11 @@ def _show(words: list[str]) -> int:
     values = _SHOW.parse(words)
     runs_dir = Path(values.get("runs_dir", "runs"))
     text = genotype_text(values["genotype"], runs_dir)
-    given = {name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values}
-    given |= {"dataset": values["dataset"]} if "dataset" in values else {}
+    given: dict[str, Any] = {
+        name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values
+    }
+    if "dataset" in values:
+        given["dataset"] = values["dataset"]
     from dadarts.data import KNOWN
     from dadarts.genotype import Genotype
     from dadarts.show import show

@@ -15,7 +15,7 @@ import pytest
 from dadarts.compare.schedule import Status
 from dadarts.config import SearchConfig
 from dadarts.search_loop import search
-from tests.commands import modern, refusal, result_of_search, succeed, without_pictures
+from tests.commands import call, modern, refusal, result_of_search, succeed, without_pictures
 from tests.compare.test_comparison import FOLDER, TINY, rows, shown_to
 
 pytest.importorskip("ray", reason="the Ray executor needs pip install 'dadarts[ray]'")
@@ -91,6 +91,17 @@ def process_of(key: str) -> int | None:
     return None
 
 
+def check_unbroken(row: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job's search is that of one process which nothing has stopped."""
+    without_pictures(monkeypatch)
+    folder = FOLDER / "search" / row["job"]
+    settings = json.loads((folder / "config.json").read_text())["settings"]
+    once = SearchConfig(**{**settings, "name": row["job"], "runs_dir": "other", "engine": row["engine"]})
+    for _ in search(once):
+        pass
+    assert result_of_search(folder) == result_of_search(Path("other/search") / row["job"])
+
+
 class Accidents:
     """Kills what computes a job once it has got on: on one node the node, on the other its process, then its worker."""
 
@@ -146,14 +157,31 @@ def test_jobs_survive_their_process_their_worker_and_their_node(
     assert "try 2 of 3 failed (Ray: The actor is dead because its worker process has died)" in said.err
     assert "try 1 of 3 failed (Ray: The actor" in said.err
 
-    without_pictures(monkeypatch)
-    for key, row in found.items():
-        folder = FOLDER / "search" / key
-        settings = json.loads((folder / "config.json").read_text())["settings"]
-        once = SearchConfig(**{**settings, "name": key, "runs_dir": "other", "engine": row["engine"]})
-        for _ in search(once):
-            pass
-        assert result_of_search(folder) == result_of_search(Path("other/search") / key)
+    for row in found.values():
+        check_unbroken(row, monkeypatch)
+
+
+def test_a_comparison_that_is_stopped_goes_on_elsewhere(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["--methods", "darts-first-order", "--seeds", "5", *TINY[:-2], "--checkpoint_minutes", "0"]
+    words[words.index("--epochs") + 1] = "30"
+    stopped_at = [0]
+    for executor in (on(cluster), []):
+
+        def interrupt(status: Status, begun: int = len(stopped_at)) -> None:
+            assert status.done >= stopped_at[-1]
+            if status.state == "running" and status.done >= stopped_at[-1] + 2 and begun == len(stopped_at):
+                stopped_at.append(status.done)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with monkeypatch.context() as patch:
+            shown_to(patch, interrupt)
+            outcome = call(modern, "compare", *words, *executor)
+        assert outcome.code == 130, outcome.err
+        assert rows()[0]["state"] == "waiting"
+    succeed(modern, "compare", *words, *on(cluster))
+    (row,) = rows()
+    assert (row["state"], row["tries"]) == ("done", "1")
+    check_unbroken(row, monkeypatch)
 
 
 def test_a_job_asks_for_a_share_of_a_node(monkeypatch: pytest.MonkeyPatch) -> None:

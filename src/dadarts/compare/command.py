@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from dadarts import doors
-from dadarts.compare.executors import Executor, Local
+from dadarts.compare.executors import Local, Place
 from dadarts.compare.jobs import Job, Protocol, jobs_of, listed, seeds_of
 from dadarts.compare.store import Store
 from dadarts.config import RunConfig, SearchConfig, TrainConfig
@@ -24,17 +27,34 @@ _OWN = (
     Flag(("name",), "comparison", "its folder is runs/compare/NAME (default: spaces and data sets)"),
     Flag(("train",), "comparison", "train every genotype found, and test it", boolean=True),
     Flag(("report",), "comparison", "write report.html and report.md", boolean=True),
-    Flag(("jobs",), "comparison", "processes at a time (default: one a core)"),
+    Flag(
+        ("jobs",),
+        "comparison",
+        "processes at a time (default: one a core; with -engine ray, what the nodes have room for)",
+    ),
+    Flag(
+        ("ray_address",),
+        "comparison",
+        "of the Ray cluster: HOST:PORT, ray://HOST:PORT, auto or local (default: RAY_ADDRESS, else auto, else local)",
+    ),
+    Flag(("ray_gpus",), "comparison", "GPUs of a job on Ray, or a share of one (default: 1 where the cluster has any)"),
 )
 _FROM_JOBS = frozenset({"name", "seed", "dataset", "search_space"})
 _SHARED = frozenset(RunConfig.model_fields) - {"dataset_portion"}
 """Settings of the search that a training takes over."""
 _PREFIX = "train_"
+_RAY = "ray"
 
 
 def compare_command() -> Command:
     """The flags of ``dadarts compare``: its own, those of a search, and with ``train_`` before them a training's."""
-    search = [flag for flag in flags_of(SearchConfig) if flag.names[0] not in _FROM_JOBS]
+    search = [
+        replace(flag, text=f"{flag.text}; ray: auto, the jobs sent to a Ray cluster")
+        if flag.names[0] == "engine"
+        else flag
+        for flag in flags_of(SearchConfig)
+        if flag.names[0] not in _FROM_JOBS
+    ]
     training = [
         Flag(tuple(f"{_PREFIX}{name}" for name in flag.names), "training", flag.text, flag.boolean, flag.default)
         for flag in flags_of(TrainConfig)
@@ -59,11 +79,11 @@ def compare(words: Sequence[str]) -> int:
             raise InputError(f"-{name} must be given")
     spaces, datasets = listed("space", values.get("search_space", "darts")), listed("dataset", values["dataset"])
     store = Store(_folder(values, spaces, datasets))
-    executor = _executor(values)
-    protocol = Protocol(_search_settings(values, executor), _training_settings(values), store.path.absolute())
+    place = _place(values)
+    protocol = Protocol(_search_settings(values, place), _training_settings(values), store.path.absolute())
     methods = listed("methods", values["methods"])
     jobs = jobs_of(protocol, methods, seeds_of(values.get("seeds", "0:5")), spaces, datasets)
-    return _carry_out(jobs, store, executor, ["dadarts", "compare", *words], doors.truth("report", values))
+    return _carry_out(jobs, store, place, ["dadarts", "compare", *words], doors.truth("report", values))
 
 
 def _folder(values: dict[str, str], spaces: list[str], datasets: list[str]) -> Path:
@@ -73,12 +93,14 @@ def _folder(values: dict[str, str], spaces: list[str], datasets: list[str]) -> P
     return Path(values.get("runs_dir", "runs")) / "compare" / checked
 
 
-def _search_settings(values: dict[str, str], executor: Executor) -> dict[str, str]:
+def _search_settings(values: dict[str, str], place: Place) -> dict[str, str]:
     own = {flag.names[0] for flag in _OWN}
     settings = {name: value for name, value in values.items() if name not in own and not name.startswith(_PREFIX)}
     settings.pop("runs_dir", None)
-    if executor.threads is not None:
-        settings.setdefault("threads", str(executor.threads))
+    if settings.get("engine") == _RAY:
+        del settings["engine"]
+    if place.threads is not None:
+        settings.setdefault("threads", str(place.threads))
     return settings
 
 
@@ -92,21 +114,53 @@ def _training_settings(values: dict[str, str]) -> dict[str, str] | None:
     return {**shared, **own}
 
 
-def _executor(values: dict[str, str]) -> Executor:
-    jobs = values.get("jobs", str(cores()))
-    if not jobs.isdecimal() or not jobs.isascii() or len(jobs) > 4 or not int(jobs):
-        raise InputError(f"-jobs {jobs[:40]}: give a whole number from 1 to 9999")
-    return Local(int(jobs))
+def _place(values: dict[str, str]) -> Place:
+    jobs = _whole("jobs", values["jobs"]) if "jobs" in values else None
+    if values.get("engine") == _RAY:
+        return _ray(values, jobs)
+    for name in ("ray_address", "ray_gpus"):
+        if name in values:
+            raise InputError(f"-{name} is for Ray clusters; give -engine ray with it")
+    return Local(jobs or cores())
 
 
-def _carry_out(jobs: list[Job], store: Store, executor: Executor, argv: list[str], report: bool) -> int:
+def _ray(values: dict[str, str], jobs: int | None) -> Place:
+    try:
+        from dadarts.compare.on_ray import RayCluster
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise InputError("-engine ray needs Ray, which is not installed: pip install 'dadarts[ray]'") from None
+    device = values.get("device", "auto")
+    gpus = {"auto": None, "cuda": 1.0}.get(device, 0.0)
+    if "ray_gpus" in values:
+        gpus = _gpus(values["ray_gpus"])
+        if device != "auto" and (device == "cuda") != (gpus > 0):
+            raise InputError(f"-ray_gpus {values['ray_gpus'][:40]} does not go with -device {device}")
+    return RayCluster(values.get("ray_address"), _whole("threads", values.get("threads", "1")), gpus, jobs)
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or len(text) > 4 or not int(text):
+        raise InputError(f"-{name} {text[:40]}: give a whole number from 1 to 9999")
+    return int(text)
+
+
+def _gpus(text: str) -> float:
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", text) is None or 1 < float(text) != int(float(text)):
+        raise InputError(f"-ray_gpus {text[:40]}: give a whole number from 0 to 999, or a share such as 0.25")
+    return float(text)
+
+
+def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], report: bool) -> int:
     from dadarts.compare import results
     from dadarts.compare.schedule import Schedule
     from dadarts.compare.table import JobTable
 
-    if not all(store.is_done(job) for job in jobs):
-        _check(jobs)
-    with store.claimed():
+    is_done = all(store.is_done(job) for job in jobs)
+    if not is_done:
+        _check(jobs, place)
+    with nullcontext(Local(1)) if is_done else place.opened(store.path) as executor, store.claimed():
         table = JobTable()
         schedule = Schedule(jobs, store, executor, table)
         with table.showing(schedule.statuses):
@@ -128,7 +182,7 @@ def _carry_out(jobs: list[Job], store: Store, executor: Executor, argv: list[str
     return 1 if failed else 0
 
 
-def _check(jobs: Sequence[Job]) -> None:
+def _check(jobs: Sequence[Job], place: Place) -> None:
     """Build the search of one seed of every method, space and data set, as its process will, before any is begun.
 
     Raises:
@@ -136,5 +190,6 @@ def _check(jobs: Sequence[Job]) -> None:
     """
     from dadarts import search_state
 
+    here = {"device": "cpu", "gpus": None, "precision": "float32"} if place.elsewhere else {}
     for group in dict.fromkeys(job.group for job in jobs):
-        search_state.build(next(job for job in jobs if job.group == group).search)
+        search_state.build(next(job for job in jobs if job.group == group).search.model_copy(update=here))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,13 +36,30 @@ class Executor(Protocol):
     @property
     def slots(self) -> int: ...
 
+    def start(self, folder: Path, log: Path) -> Running:
+        """Begin the job that a folder describes, its output appended to `log`."""
+        ...
+
+
+class Place(Protocol):
+    """Where an executor is found."""
+
     @property
     def threads(self) -> int | None:
         """CPU threads of a job; None leaves them to the search's own rule."""
         ...
 
-    def start(self, folder: Path, log: Path) -> Running:
-        """Begin the job that a folder describes, its output appended to `log`."""
+    @property
+    def elsewhere(self) -> bool:
+        """Whether jobs compute on other machines than this one, whose devices then say nothing."""
+        ...
+
+    def opened(self, folder: Path) -> AbstractContextManager[Executor]:
+        """Reach it, for as long as jobs of the comparison in `folder` run there.
+
+        Raises:
+            InputError: it cannot be reached, or is too small for a job; nothing was created.
+        """
         ...
 
 
@@ -49,29 +68,39 @@ def command(folder: Path) -> list[str]:
     return [sys.executable, "-m", "dadarts.compare.worker", str(folder)]
 
 
+def spawn(folder: Path, log: Path, environment: Mapping[str, str], cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start the process of a job: it ends when this one does, and its output is appended to `log`."""
+    with log.open("ab") as file:
+        return subprocess.Popen(  # noqa: S603
+            command(folder),
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=file,
+            env={**os.environ, **environment},
+            cwd=cwd,
+            # A terminal's ^C is for the command, which then stops its jobs one by one.
+            start_new_session=True,
+        )
+
+
 @dataclass(frozen=True)
 class Local:
     """This machine: one process a core unless it is told otherwise, the cores divided among the processes."""
 
     slots: int
+    elsewhere = False
 
     @property
     def threads(self) -> int | None:
         return None if self.slots == 1 else max(1, cores() // self.slots)
 
+    @contextmanager
+    def opened(self, folder: Path) -> Iterator[Local]:
+        yield self
+
     def start(self, folder: Path, log: Path) -> Running:
         threads = {} if self.threads is None else {"OMP_NUM_THREADS": str(self.threads)}
-        with log.open("ab") as file:
-            process = subprocess.Popen(  # noqa: S603
-                command(folder.resolve()),
-                stdin=subprocess.PIPE,
-                stdout=file,
-                stderr=file,
-                env={**os.environ, **threads},
-                # A terminal's ^C is for the command, which then stops its jobs one by one.
-                start_new_session=True,
-            )
-        return _Process(process)
+        return _Process(spawn(folder.resolve(), log, threads))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ import resource
 import signal
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,12 @@ from dadarts import atomic, doors
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
 from dadarts.config import RunConfig, SearchConfig
+from dadarts.errors import InputError, RunError
+from dadarts.lock import locked
 from dadarts.runfolder import RunFolder
+
+_PATIENCE = 120.0
+"""Seconds that the process of an earlier try may take to save and end."""
 
 
 def work(folder: JobFolder) -> int:
@@ -41,6 +49,26 @@ def work(folder: JobFolder) -> int:
     from dadarts.train_loop import train
 
     return _run(train, training_of(description["training"], genotype), folder, "augment")
+
+
+@contextmanager
+def alone(folder: JobFolder) -> Iterator[None]:
+    """Hold a job: a process that has lost its parent on another machine may be about to save it yet.
+
+    Raises:
+        RunError: another process does not let go of it.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(folder.path, lambda _: ""))
+                break
+            except InputError:
+                if time.monotonic() > deadline:
+                    raise RunError(f"{folder.path} is held by another process of this job") from None
+                time.sleep(0.2)
+        yield
 
 
 def _run(loop: Any, config: RunConfig, folder: JobFolder, kind: str) -> int:
@@ -87,7 +115,11 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def main(folder: JobFolder) -> int:
+    with alone(folder):
+        return work(folder)
+
+
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    job = JobFolder(Path(sys.argv[1]))
-    sys.exit(doors.guarded("dadarts compare", lambda: work(job)))
+    sys.exit(doors.guarded("dadarts compare", lambda: main(JobFolder(Path(sys.argv[1])))))

@@ -1,4 +1,4 @@
-"""Searches say so when they are set up as what was seen to fail, or end as it did."""
+"""Searches and trainings say so when they are set up as what was seen to fail, or end as it did."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dadarts.search_notes import decided_early
-from tests.commands import TINIEST, modern, search, succeed, without_pictures
+from tests.commands import DARTS_GENOTYPE, TINIEST, augment, modern, search, succeed, without_pictures
 
 TOP_K = "top-k on alphas without hard passes or DAL"
 FACTOR = "a DAL factor of 10 or more"
@@ -58,3 +58,11 @@ def test_it_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     words[words.index("-epochs") + 1] = "5"
     monkeypatch.setattr("dadarts.search_notes.decided_early", lambda history: 1 if len(history) == 5 else None)
     assert "no choice has changed since epoch 1 of 5: the search was decided" in succeed(search, *words).err
+
+
+@pytest.mark.parametrize(("length", "said"), [("16", True), ("8", True), ("7", False), ("0", False)])
+def test_a_cutout_as_large_as_the_pictures_is_said(length: str, said: bool) -> None:
+    words = ["-name", "it", "-dataset", "digits", "-genotype", DARTS_GENOTYPE, "-epochs", "1", "-init_channels", "2"]
+    words += ["-layers", "1", "-device", "cpu", "-threads", "1", "-aux_weight", "0", "-dataset_portion", "0.1"]
+    log = succeed(augment, *words, "-cutout_length", length).err
+    assert ("nothing may be learnt; give 4 or less" in log) == said

@@ -66,6 +66,12 @@ class _Training:
         )
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")
+        side = min(state.foundation.data.train.shape[1:])
+        if config.cutout_length >= side:
+            yield Note(
+                f"-cutout_length {config.cutout_length} blanks up to the whole of a picture of {side} pixels: nothing "
+                f"may be learnt; give {side // 2} or less"
+            )
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
             if state.best is not None:

@@ -226,7 +226,7 @@ def test_a_genotype_may_be_given_as_text_as_a_file_or_as_a_search(text: str) -> 
     ("word", "said"),
     [
         ("@nothing", "there is no genotype at runs/search/nothing/genotype.txt"),
-        ("missing.json", "there is no file missing.json"),
+        ("missing.json", "there is no file or folder missing.json"),
         ("missing", "not a genotype"),
         (".", "there is no genotype at genotype.txt"),
         ("", "genotype"),

@@ -122,6 +122,7 @@ def test_a_genotype_is_refused_by_a_space_that_has_its_operation_on_other_edges_
         ([], "genotype"),
         (["@nothing"], "there is no genotype"),
         (["."], ".: there is no genotype at genotype.txt; see `dadarts runs`"),
+        (["runs/augment/nobody"], "there is no file or folder runs/augment/nobody"),
         ([""], "not a genotype"),
         ([DARTS_GENOTYPE, "--space", "nas-bench-201"], "syntax"),
         ([BENCH_GENOTYPE, "--space", "darts"], "syntax"),

@@ -19,10 +19,11 @@ def genotype_text(word: str, runs_dir: Path) -> str:
     if word.startswith("@"):
         return _genotype_of_run(word, runs_dir / "search" / word[1:])
     if word.startswith(("Genotype(", "|", "{", "[", "(")) or not word or not _is_there(Path(word)):
-        if word.endswith((".json", ".txt")) and len(word) < 4096 and "(" not in word:
+        is_path = word.endswith((".json", ".txt")) or ("/" in word and not word.startswith(("{", "[")))
+        if is_path and len(word) < 4096 and "(" not in word and "|" not in word:
             raise InputError(
-                f"there is no file {word}; -genotype takes a genotype, a .json or .txt file, a run's folder, or "
-                "@search-run"
+                f"there is no file or folder {word}; -genotype takes a genotype, a .json or .txt file, a run's "
+                "folder, or @search-run"
             )
         if word and _is_there(runs_dir / "search" / word):
             raise InputError(f"{word}: for the run of that name write @{word}")

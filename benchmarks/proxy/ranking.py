@@ -19,7 +19,6 @@ import torch
 from scipy.stats import spearmanr
 
 from dadarts import diagnostics, oracle, search_state
-from dadarts.alphas import Mixing
 from dadarts.config import SearchConfig
 from dadarts.genotype import derive, draw_scores
 from dadarts.methods import METHODS
@@ -61,6 +60,8 @@ class Ranking:
 def rankings(method: str, config: SearchConfig, measured: set[int], batches: int) -> Iterator[Ranking]:
     """Train the supernet of a configuration, and rank after each of the `measured` epochs (counted from 1)."""
     state = search_state.build(config)
+    # The order of a plain split never changes: its first pictures are always the same.
+    validation = replace(state.loaders.validation, index=state.loaders.validation.index[: batches * config.batch_size])
     cells = {number: draw_scores(config.space, generator("ranked-cells", number)) for number in range(CELLS)}
     table = oracle.nas_bench_201()
     truth = torch.tensor(
@@ -72,7 +73,8 @@ def rankings(method: str, config: SearchConfig, measured: set[int], batches: int
         seconds += _trained(state, config, epoch)
         if epoch + 1 not in measured:
             continue
-        top1 = _top1(state, cells, batches)
+        scores = next(filter(None, diagnostics.evaluate_mixings(state.bilevel, validation, cells)))
+        top1 = torch.tensor([score.top1 for score in scores.values()], dtype=torch.float64)
         yield Ranking(
             method,
             config.dataset,
@@ -87,7 +89,7 @@ def rankings(method: str, config: SearchConfig, measured: set[int], batches: int
             epoch + 1,
             (epoch + 1) * state.steps,
             round(seconds, 1),
-            batches * config.batch_size,
+            len(validation.index),
             round(float(top1.mean()), 4),
             round(float(spearmanr(top1, truth).statistic), 3),
             round(float(spearmanr(top1[upper], truth[upper]).statistic), 3),
@@ -101,20 +103,6 @@ def _trained(state: SearchState, config: SearchConfig, epoch: int) -> float:
         progress = Progress(epoch, config.epochs, seed_of(config.seed, "relaxation", epoch, step))
         state.optimizers.step(batch, None, progress, learning_rate)
     return time.monotonic() - began
-
-
-def _top1(state: SearchState, cells: dict[int, Mixing], batches: int) -> torch.Tensor:
-    totals = torch.zeros(CELLS, dtype=torch.float64)
-    pictures = 0
-    for number, batch in enumerate(state.loaders.validation.epoch(0)):
-        if number == batches:
-            break
-        pictures += len(batch.labels)
-        with torch.no_grad(), diagnostics.batches_apart(state.bilevel.supernet):
-            for cell, mixing in cells.items():
-                logits = state.bilevel.forward(batch.images, mixing, batch.key)
-                totals[cell] += diagnostics.measured(logits, batch.labels)[1]
-    return totals / pictures
 
 
 def main() -> None:

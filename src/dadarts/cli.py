@@ -28,16 +28,8 @@ _SHOW = Command(
     (
         Flag(("space",), "network", "a search space that must contain it (default: the first that does)"),
         Flag(("dataset",), "network", "a known data set, for its sizes (default: the run's, else cifar10)"),
-        Flag(
-            ("init_channels",),
-            "network",
-            "C (default: a training's, else its space's for trainings)",
-        ),
-        Flag(
-            ("layers", "n_layers"),
-            "network",
-            "L (default: a training's, else its space's for trainings)",
-        ),
+        Flag(("init_channels",), "network", "C (default: a training's, else its space's for trainings)"),
+        Flag(("layers", "n_layers"), "network", "L (default: a training's, else its space's for trainings)"),
         Flag(("runs_dir",), "output", "where @NAME is looked up and pictures go", default="runs"),
         _JSON,
     ),

@@ -17,7 +17,7 @@ def genotype_text(word: str, runs_dir: Path) -> str:
     """
     word = word.strip()
     if word.startswith("@"):
-        return _genotype_of_run(word, runs_dir / "search" / word[1:])
+        return _genotype_of_run(word, _folder_of(word, runs_dir))
     if word.startswith(("Genotype(", "|", "{", "[", "(")) or not word or not _is_there(Path(word)):
         is_path = word.endswith((".json", ".txt")) or ("/" in word and not word.startswith(("{", "[")))
         if is_path and len(word) < 4096 and "(" not in word and "|" not in word:
@@ -31,12 +31,17 @@ def genotype_text(word: str, runs_dir: Path) -> str:
     return _genotype_of_run(word, Path(word)) if Path(word).is_dir() else _read(Path(word))
 
 
+def _folder_of(word: str, runs_dir: Path) -> Path:
+    """Where the run of a word is: a search's ``@name``, or a path."""
+    return runs_dir / "search" / word[1:] if word.startswith("@") else Path(word)
+
+
 def sizes_of(word: str, runs_dir: Path) -> dict[str, Any]:
     """What `dadarts show` takes from a run that a word names: its data set, and of a training the network's size.
 
     Empty where the word names no run. A search's own size is that of its supernet, not of a network to train.
     """
-    run = RunFolder(runs_dir / "search" / word[1:] if word.startswith("@") else Path(word))
+    run = RunFolder(_folder_of(word, runs_dir))
     if not _is_there(run.path) or not run.exists:
         return {}
     settings = run.saved_config()["settings"]

@@ -89,6 +89,7 @@ search_settings = st.fixed_dictionaries(
         "w_momentum": st.floats(0.1, 0.999),
         "nesterov": st.booleans(),
         "hessian_eigenvalue": st.booleans(),
+        "validation_every": st.integers(1, 10**6),
         "gpus": st.none() | st.sampled_from(["0", "1"]),
         "data_path": st.sampled_from([Path("x"), Path("/a/b c")]),
         "cache_dir": st.none() | st.just(Path("c")),

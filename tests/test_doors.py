@@ -143,6 +143,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-cache_dir c", "cache_dir", Path("c")),
     ("-image_size 32", "image_size", 32),
     ("-hessian_eigenvalue", "hessian_eigenvalue", True),
+    ("-validation_every 5", "validation_every", 5),
 ]
 
 

@@ -277,6 +277,24 @@ def test_history_has_the_temperatures_of_both_levels(
     assert list(row)[-2:] == ["architecture_top1", "temperature_node"]
 
 
+def test_validation_may_be_rarer_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    small = [*TINIEST]
+    small[small.index("-epochs") + 1] = "5"
+    always = succeed(search, "-name", "always", *small)
+    seldom = succeed(search, "-name", "seldom", *small, "-validation_every", "2")
+    assert seldom.last_line == always.last_line
+    rows = {name: history(Path("runs/search") / name) for name in ("always", "seldom")}
+    assert [list(row) for row in rows["seldom"]] == [list(row) for row in rows["always"]]
+    for number, (one, other) in enumerate(zip(rows["always"], rows["seldom"], strict=True)):
+        measured = number in (1, 3, 4)
+        for name in ("valid_top1", "valid_loss", "relaxed_top1", "discretization_gap", "architecture_top1"):
+            assert other[name] == (one[name] if measured else "")
+        assert (float(other["seconds_validation"]) > 0) == measured
+        assert other["train_loss"] == one["train_loss"]
+
+
 @pytest.mark.parametrize("options", OPTIONS)
 def test_every_option_searches_with_finite_numbers(
     options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

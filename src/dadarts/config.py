@@ -187,6 +187,9 @@ class SearchConfig(RunConfig):
     checkpoint_activations: bool = setting(
         False, "run", "keep only cells' inputs for the backward pass: less memory, about 1.4 times as long"
     )
+    validation_every: int = setting(
+        1, "run", "epochs from one measurement of the validation half to the next; the last is measured", ge=1, le=10**6
+    )
     hessian_eigenvalue: bool = setting(
         False, "alphas", "report the dominant eigenvalue of the validation loss' Hessian in alpha"
     )

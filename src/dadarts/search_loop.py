@@ -129,25 +129,15 @@ class _Search:
             )
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
-        method = self.config.method
-        own = diagnostics.effective(method.weights.relax, progress)
-        architecture = diagnostics.effective(method.alphas.relax, progress)
-        began = time.monotonic()
-        scores = yield from self._scores(progress, frozenset({own, architecture, Soft(), Hard()}))
-        self.state.position.measuring = time.monotonic() - began
-        row: Row = {
+        validation = (yield from self._validation_columns(progress)) if self._is_validated(progress) else {}
+        measured: Row = {
             **self._epoch_columns(progress),
-            "valid_loss": scores[own].loss,
-            "valid_top1": scores[own].top1,
-            "relaxed_top1": scores[Soft()].top1,
-            "discrete_top1": scores[Hard()].top1,
-            "discretization_gap": scores[Soft()].top1 - scores[Hard()].top1,
+            **validation,
             **self._choice_columns(),
             "seconds": self.state.position.seconds,
             "images_per_second": self.state.images_per_second,
             **self.state.position.shares(),
             "left_out_share": diagnostics.left_out_share(self.state.bilevel, progress),
-            "architecture_top1": scores[architecture].top1,
             "temperature_node": _node_temperature(self.config, progress),
             **self._eigenvalue_column(progress),
         }
@@ -155,7 +145,26 @@ class _Search:
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()
         self._write_genotype(derive(self.config.space, alphas.split(alphas.weights().detach())))
-        return row
+        return {**dict.fromkeys(COLUMNS), **measured}
+
+    def _is_validated(self, progress: Progress) -> bool:
+        return (progress.epoch + 1) % self.config.validation_every == 0 or progress.epoch + 1 == progress.epochs
+
+    def _validation_columns(self, progress: Progress) -> Generator[Event, None, Row]:
+        method = self.config.method
+        own = diagnostics.effective(method.weights.relax, progress)
+        architecture = diagnostics.effective(method.alphas.relax, progress)
+        began = time.monotonic()
+        scores = yield from self._scores(progress, frozenset({own, architecture, Soft(), Hard()}))
+        self.state.position.measuring = time.monotonic() - began
+        return {
+            "valid_loss": scores[own].loss,
+            "valid_top1": scores[own].top1,
+            "relaxed_top1": scores[Soft()].top1,
+            "discrete_top1": scores[Hard()].top1,
+            "discretization_gap": scores[Soft()].top1 - scores[Hard()].top1,
+            "architecture_top1": scores[architecture].top1,
+        }
 
     def _write_only_row(self, scores: Mixing) -> None:
         """The one row of a search that trains nothing: what can be said of its genotype."""

@@ -119,6 +119,7 @@ def test_resume_and_overwrite_exclude_each_other_before_anything_else_is_looked_
         (["-topk_on_alphas", "-topk_k_edge", "99"], "-topk_k_edge 99"),
         (["-topk_on_alphas", "-topk_k_edge", "0", "-topk_k_node", "0"], "both levels"),
         (["-first_order", "-single_level_optimization"], "exclude each other"),
+        (["-restarts", "3"], "-epochs 2 cannot be shared equally by -restarts 3"),
         (["-image_size", "8"], "image size"),
     ],
 )

@@ -18,6 +18,7 @@ from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.resolution import resolve
 from dadarts.schedules import Constant, Late, Linear
+from dadarts.selection import EigenvalueRise, Perturbation
 from dadarts.spaces import SPACES, space
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
@@ -131,6 +132,10 @@ def penalised(penalty: DiscretizationLoss | NonePenalty) -> Method:
         (pc_darts(), "nas-bench-macro", "keep their number of channels"),
         (Method(channel_fraction=0), "darts", "channel_fraction"),
         (Method(warm_up=1.0), "darts", "warm_up"),
+        (Method(restarts=0), "darts", "-restarts"),
+        (Method(restarts=2, selection=Perturbation()), "darts", "-restarts"),
+        (Method(restarts=2, order="none"), "darts", "-restarts"),
+        (Method(restarts=2, stop=EigenvalueRise()), "darts", "-restarts"),
         (with_alphas(Dirichlet()), "darts", "activation='dirichlet'"),
         (Method(sparsity=1.5, activation="dirichlet"), "darts", "-sparsity"),
         (penalised(DiscretizationLoss(target="none")), "nas-bench-201", "-dal_target none"),

@@ -227,6 +227,19 @@ def test_a_search_with_shares_of_edges_goes_on_with_them(space: str, monkeypatch
         assert (second != initial).any()
 
 
+@pytest.mark.parametrize("at", [6, 8])
+def test_a_search_with_restarts_goes_on_in_the_one_it_was_in(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [*SEARCH, "-restarts", "2", "-alpha_lr", "0.05", "-w_grad_clip", "0"]
+    whole = SEARCH_RUN.with_name("whole")
+    succeed(search, "-name", "whole", *words)
+    assert steps_an_epoch(whole) == 4
+    with stop_after(at, signal.SIGTERM, monkeypatch):
+        call(search, "-name", "it", *words)
+    assert position(SEARCH_RUN) == (1, at - 4)
+    succeed(search, "-name", "it", *words, "-resume")
+    assert result_of_search(SEARCH_RUN) == result_of_search(whole)
+
+
 @pytest.mark.parametrize("moment", ["first event", "step", "validation", "epoch"])
 def test_closing_the_iterator_of_a_search_saves_it_wherever_it_is(moment: str, whole_search: tuple[Any, ...]) -> None:
     kind = {"first event": RunStarted, "step": StepDone, "validation": ValidationStep, "epoch": EpochDone}[moment]

@@ -65,6 +65,8 @@ class Method:
         activation: what makes W of alpha in softmax' place.
         channel_fraction: K, where 1/K of the supernet's channels go through operations.
         warm_up: part of the run, in [0, 1), in which only w is trained.
+        restarts: R, where the run is R searches of E / R epochs, each with w and alpha drawn anew; the genotype is
+            then D of the mean of what their alphas have become.
         selection: what it is read off.
         stop: when the search ends before its last epoch.
     """
@@ -81,6 +83,7 @@ class Method:
     activation: Activation = "softmax"
     channel_fraction: int = 1
     warm_up: float = 0.0
+    restarts: int = 1
     selection: Selection = Argmax()
     stop: EigenvalueRise | None = None
 

@@ -224,6 +224,8 @@ class SearchConfig(RunConfig):
                 f"-init_channels {self.init_channels}: 1/{fraction} of the channels go through operations; "
                 f"give a multiple of {fraction}"
             )
+        if self.epochs % (restarts := self.method.restarts):
+            raise InputError(f"-epochs {self.epochs} cannot be shared equally by -restarts {restarts}")
         return self
 
     @field_validator("method", mode="after")

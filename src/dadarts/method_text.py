@@ -84,7 +84,8 @@ _FLAGS = {
     "retain": "-genotype_to_retain",
     "activation": "--method",
     "channel_fraction": "--method",
-    "warm_up": "--method",
+    "warm_up": "--method / -alpha_warm_up",
+    "restarts": "--method / -restarts",
     "selection": "--selection",
     "stop": "--method",
 }

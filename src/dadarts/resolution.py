@@ -26,6 +26,7 @@ def resolve(method: Method, space: SearchSpace) -> Method:
         _check_relaxation(relaxation, method, space)
     _check_numbers(method)
     _check_channels(method, space)
+    _check_restarts(method)
     _check_selection(method)
     if method.retain not in RETAIN:
         raise InputError(f"-genotype_to_retain {method.retain}: known are {', '.join(RETAIN)}")
@@ -71,6 +72,16 @@ def _check_channels(method: Method, space: SearchSpace) -> None:
         )
     if not (1 <= method.channel_fraction <= 64 and 0 <= method.warm_up < 1):
         raise InputError("channel_fraction must be in [1, 64] and warm_up in [0, 1)")
+
+
+def _check_restarts(method: Method) -> None:
+    if not 1 <= method.restarts <= 1000:
+        raise InputError("-restarts must be in [1, 1000]")
+    if method.restarts > 1 and (method.selection != Argmax() or method.stop is not None or method.order == "none"):
+        raise InputError(
+            "-restarts averages what alphas have become: it needs a method that trains them to the last epoch, and "
+            "-selection argmax"
+        )
 
 
 def _skips(space: SearchSpace) -> Iterator[bool]:

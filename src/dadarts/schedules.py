@@ -26,6 +26,15 @@ class Progress(NamedTuple):
         """e / E, in [0, 1)."""
         return self.epoch / self.epochs
 
+    def within(self, parts: int) -> Progress:
+        """The same place in the one of several equal parts of the run that it lies in, counted from that part's start.
+
+        >>> Progress(epoch=7, epochs=10).within(2)
+        Progress(epoch=2, epochs=5, key=None)
+        """
+        length = self.epochs // parts
+        return self._replace(epoch=self.epoch % length, epochs=length)
+
     def apart(self, purpose: str) -> Progress:
         """The same place with draws of its own for a purpose."""
         return self if self.key is None else self._replace(key=derive(self.key, purpose))

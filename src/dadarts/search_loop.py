@@ -94,7 +94,7 @@ class _Search:
                 yield from self._rewound()
                 scores = yield from select(self.run, state)
         if config.method.selection == Argmax():
-            yield from lock_in(state)
+            yield from lock_in(state, config.epochs // config.method.restarts)
         genotype = self._retained(scores)
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         self.run.folder.write_result(str(genotype))
@@ -102,17 +102,24 @@ class _Search:
 
     def _steps(self, progress: Progress) -> Iterator[Taken]:
         config, state = self.config, self.state
-        weight_lr = cosine(config.w_lr, config.w_lr_min, progress)
         begin = progress.epoch, state.position.step
+        here = self._within(progress)
+        if begin > (0, 0) and (here.epoch, state.position.step) == (0, 0):
+            state.restart(config.seed)
+        weight_lr = cosine(config.w_lr, config.w_lr_min, here)
         train, architecture = state.loaders.train.epoch(*begin), state.loaders.architecture.epoch(*begin)
         two_level = config.method.order in ("second", "first")
         pairs = zip(train, architecture if two_level else repeat(None), strict=False)
         for (batch, held), loading in timed(pairs):
             key = seeds.derive(config.seed, "relaxation", progress.epoch, state.position.step)
-            losses = state.optimizers.step(batch, held, progress._replace(key=key), weight_lr)
+            losses = state.optimizers.step(batch, held, here._replace(key=key), weight_lr)
             yield self.run.taken(
                 losses.train_loss, losses.train_correct, batch.labels, loading, losses.architecture_seconds
             )
+
+    def _within(self, progress: Progress) -> Progress:
+        """Where the search stands that has begun with the last restart."""
+        return progress.within(self.config.method.restarts)
 
     def _stops(self, history: list[Row]) -> bool:
         stop = self.config.method.stop
@@ -129,31 +136,32 @@ class _Search:
             )
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
+        here = self._within(progress)
         validation = (yield from self._validation_columns(progress)) if self._is_validated(progress) else {}
         measured: Row = {
-            **self._epoch_columns(progress),
+            "epoch": progress.epoch,
+            **self._epoch_columns(here),
             **validation,
-            **self._choice_columns(),
+            **self._choice_columns(here),
             "seconds": self.state.position.seconds,
             "images_per_second": self.state.images_per_second,
             **self.state.position.shares(),
-            "left_out_share": diagnostics.left_out_share(self.state.bilevel, progress),
-            "temperature_node": _node_temperature(self.config, progress),
+            "left_out_share": diagnostics.left_out_share(self.state.bilevel, here),
+            "temperature_node": _node_temperature(self.config, here),
             **self._eigenvalue_column(progress),
         }
-        alphas = self.state.bilevel.alphas
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()
-        self._write_genotype(derive(self.config.space, alphas.split(alphas.weights().detach())))
+        self._write_genotype(derive(self.config.space, self.state.scores()))
         return {**dict.fromkeys(COLUMNS), **measured}
 
     def _is_validated(self, progress: Progress) -> bool:
         return (progress.epoch + 1) % self.config.validation_every == 0 or progress.epoch + 1 == progress.epochs
 
     def _validation_columns(self, progress: Progress) -> Generator[Event, None, Row]:
-        method = self.config.method
-        own = diagnostics.effective(method.weights.relax, progress)
-        architecture = diagnostics.effective(method.alphas.relax, progress)
+        method, here = self.config.method, self._within(progress)
+        own = diagnostics.effective(method.weights.relax, here)
+        architecture = diagnostics.effective(method.alphas.relax, here)
         began = time.monotonic()
         scores = yield from self._scores(progress, frozenset({own, architecture, Soft(), Hard()}))
         self.state.position.measuring = time.monotonic() - began
@@ -179,7 +187,8 @@ class _Search:
         state, validation = self.state, self.state.loaders.validation
         scores: Mapping[AnyRelaxation, diagnostics.Score] = {}
         steps, at_once = validation.steps(), self.run.processes.count
-        for step, done in enumerate(diagnostics.evaluate(state.bilevel, validation, relaxations, progress), 1):
+        here = self._within(progress)
+        for step, done in enumerate(diagnostics.evaluate(state.bilevel, validation, relaxations, here), 1):
             if done is None:
                 self.run.save_if_due(state)
                 yield ValidationStep(progress.epoch, progress.epochs, min(step * at_once, steps), steps)
@@ -191,7 +200,6 @@ class _Search:
         config, position = self.config, self.state.position
         dal = config.method.discretization_loss
         return {
-            "epoch": progress.epoch,
             "weight_lr": cosine(config.w_lr, config.w_lr_min, progress),
             "temperature": _temperature(config, progress),
             "dal_factor": dal.current_factor(progress) if dal else 0.0,
@@ -199,7 +207,7 @@ class _Search:
             "train_top1": position.top1,
         }
 
-    def _choice_columns(self) -> Row:
+    def _choice_columns(self, progress: Progress) -> Row:
         config, state = self.config, self.state
         alphas = state.bilevel.alphas
         dal = config.method.discretization_loss
@@ -210,7 +218,7 @@ class _Search:
         return {
             "dal": distance.item(),
             "alpha_entropy": diagnostics.entropy(alphas),
-            "changed_choices": int((chosen & ~state.choices_at_last_epoch()).sum()),
+            "changed_choices": int((chosen & ~state.choices_at_last_epoch(progress)).sum()),
             **_shares(genotype),
         }
 
@@ -218,7 +226,8 @@ class _Search:
         if not self.config.hessian_eigenvalue and self.config.method.stop is None:
             return {}
         batch = next(self.state.loaders.architecture.whole().epoch(progress.epoch))
-        return {"hessian_eigenvalue": diagnostics.hessian_eigenvalue(self.state.bilevel, batch, progress)}
+        here = self._within(progress)
+        return {"hessian_eigenvalue": diagnostics.hessian_eigenvalue(self.state.bilevel, batch, here)}
 
     def _retained(self, scores: Mixing) -> Genotype:
         try:

@@ -48,16 +48,20 @@ def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
         )
 
 
-def lock_in(state: SearchState) -> Iterator[Note]:
-    """What is to be said of choices that were made before the weights could tell operations apart."""
+def lock_in(state: SearchState, epochs: int) -> Iterator[Note]:
+    """What is to be said of choices that were made before the weights could tell operations apart.
+
+    Of a search with restarts it is said of the last of them, which had `epochs`.
+    """
+    history = state.history[-epochs:]
     if not state.has_chosen:
         yield Note(
             "every choice is still that of the first random draw: train longer, or raise -alpha_lr, "
             "before taking this genotype for a finding"
         )
-    elif (decided := decided_early(state.history)) is not None:
+    elif (decided := decided_early(history)) is not None:
         yield Note(
-            f"no choice has changed since epoch {decided} of {len(state.history)}: the search was decided before "
+            f"no choice has changed since epoch {decided} of {len(history)}: the search was decided before "
             "its weights could tell operations apart; see whether other seeds agree"
         )
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dadarts import compute, diagnostics, foundation, memory
-from dadarts.alphas import Alphas
+from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
 from dadarts.compute import Threads
@@ -22,6 +22,7 @@ from dadarts.norms import synchronise
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
+from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
 from dadarts.spaces import SearchSpace
 from dadarts.supernet import Supernet
@@ -41,7 +42,8 @@ class SearchState:
     """A search between two steps.
 
     Args:
-        initial: alpha of every node before the first step.
+        initial: alpha of every node before the first step; of the last restart, where there are several.
+        ended: alpha of every node at the end of each restart but the last.
         snapshots: alpha of every node after each epoch.
         history: one row an epoch.
         mixing: (N, E, O), what a selection that goes on over epochs has made of the mixing weights.
@@ -57,6 +59,7 @@ class SearchState:
     engine: Engine
     initial: list[Tensor]
     position: Position = field(default_factory=Position)
+    ended: list[list[Tensor]] = field(default_factory=list)
     snapshots: list[list[Tensor]] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
     mixing: Tensor | None = None
@@ -88,9 +91,30 @@ class SearchState:
             for alpha, value in zip(self.bilevel.alpha, self.snapshots[epoch], strict=True):
                 alpha.copy_(value)
 
-    def choices_at_last_epoch(self) -> Tensor:
-        """D(W) as the epoch before this one left it; bool (N, E, O)."""
-        return self._choices_of((self.snapshots or [self.initial])[-1])
+    def restart(self, seed: int) -> None:
+        """Begin again with other draws of w and alpha; all that is kept is what alpha has become."""
+        self.ended.append(self.alphas_now())
+        number = len(self.ended)
+        with seeded(seed, "weights", number):
+            for module in self.bilevel.supernet.modules():
+                if callable(reset := getattr(module, "reset_parameters", None)):
+                    reset()
+        own = self.bilevel.alphas
+        drawn = _alphas(self.bilevel.supernet.space, generator(seed, "alphas", number), self.bilevel.method)
+        own.load_state_dict(drawn.state_dict())
+        self.optimizers.sgd.state.clear()
+        self.optimizers.adam.state.clear()
+        self.initial = self.alphas_now()
+
+    def scores(self) -> Mixing:
+        """What the genotype is read off: the mean of W over all restarts, of the last as it stands now."""
+        ends = [self._alphas_of(values).weights() for values in self.ended]
+        last = self.bilevel.alphas.weights().detach()
+        return self.bilevel.alphas.split(torch.stack([*(W.to(last) for W in ends), last]).mean(dim=0))
+
+    def choices_at_last_epoch(self, progress: Progress) -> Tensor:
+        """D(W) as the epoch before this one left it, or the draw that the search began with; bool (N, E, O)."""
+        return self._choices_of(self.snapshots[-1] if progress.epoch else self.initial)
 
     @property
     def has_chosen(self) -> bool:
@@ -98,11 +122,14 @@ class SearchState:
         return not torch.equal(diagnostics.choices(self.bilevel.alphas).cpu(), self._choices_of(self.initial))
 
     def _choices_of(self, values: list[Tensor]) -> Tensor:
+        return diagnostics.choices(self._alphas_of(values))
+
+    @torch.no_grad()
+    def _alphas_of(self, values: list[Tensor]) -> Alphas:
         then = _alphas(self.bilevel.supernet.space, generator(0), self.bilevel.method)
-        with torch.no_grad():
-            for alpha, value in zip(then.parameters(), values, strict=True):
-                alpha.copy_(value)
-        return diagnostics.choices(then)
+        for alpha, value in zip(then.parameters(), values, strict=True):
+            alpha.copy_(value)
+        return then.requires_grad_(False)
 
     def to_checkpoint(self) -> State:
         """Tensors and plain values that `restore` takes back."""
@@ -112,6 +139,7 @@ class SearchState:
             "sgd": self.optimizers.sgd.state_dict(),
             "adam": self.optimizers.adam.state_dict(),
             "initial": self.initial,
+            "ended": self.ended,
             "snapshots": self.snapshots,
             "history": self.history,
             "mixing": self.mixing,
@@ -127,6 +155,7 @@ class SearchState:
         self.optimizers.sgd.load_state_dict(saved["sgd"])
         self.optimizers.adam.load_state_dict(saved["adam"])
         self.initial = saved["initial"]
+        self.ended = saved["ended"]
         self.snapshots = saved["snapshots"]
         self.history = saved["history"]
         self.mixing = saved["mixing"]

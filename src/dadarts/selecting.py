@@ -42,7 +42,7 @@ def select(run: Run[SearchConfig], state: SearchState) -> Scores:
             return (yield from _best_of_random(run, state, genotypes))
         case Perturbation() as perturbation:
             return (yield from _Perturbing(run, state, perturbation).scores())
-    return state.bilevel.alphas.split(state.bilevel.alphas.weights().detach())
+    return state.scores()
 
 
 def _rank(score: Score) -> tuple[float, float]:

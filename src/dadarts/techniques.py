@@ -55,6 +55,9 @@ class SelectionFlags(Settings):
     )
     selection_epochs: int = setting(5, _SELECTION, "perturbation: epochs of tuning between decisions", ge=0, le=10**4)
     selection_genotypes: int = setting(100, _SELECTION, "best-of-random: how many are drawn", ge=1, le=10**6)
+    restarts: int | None = setting(
+        None, _SELECTION, "R searches of E / R epochs, each from new draws: argmax of their mean W", ge=1, le=1000
+    )
 
     def applied(self, method: Method) -> Method:
         """The method with this selection.
@@ -71,7 +74,7 @@ class SelectionFlags(Settings):
             if not hasattr(chosen, name):
                 raise InputError(f"-selection_{name} does not go with the selection {type(chosen).__name__}")
             chosen = replace(chosen, **{name: getattr(self, f"selection_{name}")})
-        return replace(method, selection=chosen)
+        return replace(method, selection=chosen, restarts=self.restarts or method.restarts)
 
 
 class Techniques(Settings):

@@ -1,4 +1,4 @@
-"""Rank correlation over cost: ``python -m benchmarks.proxy.curve RANKING.csv OUT.svg``."""
+"""Rank correlation over cost, a line a run: ``python -m benchmarks.proxy.curve RANKING.csv OUT.svg``."""
 
 from __future__ import annotations
 
@@ -14,19 +14,16 @@ from dadarts.report.canvas import style, svg
 _MARKERS = "osD^vP*X<>"
 
 
-def curves(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """Supernet -> (seconds, Spearman) after each of its measured epochs."""
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+def families(path: Path) -> dict[str, list[list[tuple[float, float]]]]:
+    """Supernet and batch -> run -> (seconds, Spearman) after each of its measured epochs."""
+    found: dict[str, dict[tuple[str, ...], list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            pictures, rate = f"{int(row['pictures']):,}", f"{row['lr']} to {row['lr_min']}"
-            size = (
-                f"{row['channels']} channels, 2 x {pictures}, batch {row['batch']}, lr {rate}, {row['epochs']} epochs"
-            )
             weights = "" if row["method"] == "random-ws" else f"weights of {row['method']}, "
-            name = f"{weights}{size}, seed {row['seed']}"
-            found[name].append((float(row["seconds"]), float(row["spearman"])))
-    return found
+            family = f"{weights}{Path(row['data']).stem}, {row['channels']} channels, batch {row['batch']}"
+            run = tuple(row[name] for name in ("pictures", "lr", "lr_min", "seed", "epochs"))
+            found[family][run].append((float(row["seconds"]), float(row["spearman"])))
+    return {family: list(runs.values()) for family, runs in found.items()}
 
 
 def main() -> None:
@@ -36,15 +33,18 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     with style():
-        figure = Figure(figsize=(11, 5), layout="constrained", facecolor="white")
+        figure = Figure(figsize=(9, 5), layout="constrained", facecolor="white")
         axes = figure.subplots()
-        for number, (name, points) in enumerate(curves(given.ranking).items()):
-            axes.plot(*zip(*points, strict=True), marker=_MARKERS[number % len(_MARKERS)], linewidth=1, label=name)
+        for number, (name, runs) in enumerate(families(given.ranking).items()):
+            color, marker = f"C{number % 10}", _MARKERS[number % len(_MARKERS)]
+            for points in runs:
+                label = name if points is runs[0] else None
+                axes.plot(*zip(*points, strict=True), color=color, marker=marker, linewidth=0.7, label=label)
         axes.axhline(0.5, color="grey", linestyle=":")
         axes.set_xscale("log")
         axes.set_xlabel("seconds of training, one thread")
         axes.set_ylabel("Spearman with NAS-Bench-201, 200 cells")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
         text = "Rank correlation of hard supernet accuracy with the table's accuracy, over seconds of training."
         given.out.write_bytes(svg(figure, "How well small supernets rank", text))
 

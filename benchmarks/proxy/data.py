@@ -1,6 +1,6 @@
-"""CIFAR-10 with its pictures' sides halved, as an .npz file: ``python -m benchmarks.proxy.data FOLDER OUT.npz``.
+"""CIFAR-10 with smaller pictures, as an .npz file: ``python -m benchmarks.proxy.data FOLDER OUT.npz [--by 4]``.
 
-A pixel is the rounded mean of four. FOLDER holds cifar10 in any form that `dadarts` reads.
+A pixel is the rounded mean of by x by. FOLDER holds cifar10 in any form that `dadarts` reads.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from dadarts.data import DataRequest, Pictures, load
 
 
-def halved(pictures: Pictures) -> NDArray[np.uint8]:
-    """All pictures at half their height and width, uint8 (N, H / 2, W / 2, C)."""
+def shrunk(pictures: Pictures, by: int) -> NDArray[np.uint8]:
+    """All pictures at a fraction of their height and width, uint8 (N, H / by, W / by, C)."""
     parts = [
-        F.avg_pool2d(pictures.take(index).float(), 2).round().to(torch.uint8)
+        F.avg_pool2d(pictures.take(index).float(), by).round().to(torch.uint8)
         for index in torch.split(torch.arange(len(pictures.labels)), 1000)
     ]
     array: NDArray[np.uint8] = torch.cat(parts).permute(0, 2, 3, 1).numpy()
@@ -31,13 +31,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--by", type=int, default=2, help="sides are divided by this")
     given = parser.parse_args()
     data = load(DataRequest("cifar10", given.folder, None, None, 4))
     np.savez(
         given.out,
-        x=halved(data.train),
+        x=shrunk(data.train, given.by),
         y=data.train.labels.numpy(),
-        x_test=halved(data.test),
+        x_test=shrunk(data.test, given.by),
         y_test=data.test.labels.numpy(),
         classes=np.array(data.classes),
     )

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from dadarts.alphas import Mixing
-from dadarts.bilevel import Bilevel, Inner, Method, Objective
+from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.inner import Inner
 from dadarts.optimizers import Optimizers
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dadarts.bilevel import Bilevel, Inner, Method
+from dadarts.bilevel import Bilevel, Method
+from dadarts.inner import Inner
 from dadarts.lowered import Lowered
 from dadarts.relax import Soft
 from tests.commands import call, search

@@ -11,16 +11,17 @@ import torch
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.errors import InputError
 from dadarts.genotype import derive
+from dadarts.gibbs import Gibbs
 from dadarts.method_text import parse_method
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order, pc_darts
 from dadarts.penalties import DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.resolution import resolve
-from dadarts.schedules import Constant, Late, Linear
+from dadarts.schedules import Constant, Late, Linear, Progress
 from dadarts.selection import EigenvalueRise, Perturbation
 from dadarts.spaces import SPACES, space
-from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
+from tests.nets import build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
 REFUSED = {("darts-minus", "S4"), ("darts-minus", "nas-bench-macro"), ("pc-darts", "nas-bench-macro")}
 PAIRS = [pair for pair in product(METHODS, SPACES) if pair not in REFUSED]
@@ -35,7 +36,7 @@ def test_every_method_takes_a_step_in_every_space_and_gives_a_genotype(method_na
     bilevel = Bilevel(build_supernet(it, macro, 1, method.channel_fraction), alphas, method)
     optimizers = usual_optimizers(bilevel)
     w, alpha = flat(bilevel.w), flat(bilevel.alpha)
-    losses = optimizers.step(build_batch(macro, 1), build_batch(macro, 2), MIDWAY, 0.025)
+    losses = optimizers.step(build_batch(macro, 1), build_batch(macro, 2), Progress(9, 10, key=1), 0.025)
     assert bool(losses.train_loss.isfinite())
     assert bool(flat(bilevel.w).isfinite().all())
     assert not torch.equal(w, flat(bilevel.w))
@@ -79,11 +80,16 @@ def test_techniques_alone_and_in_pairs_are_plain_darts_in_all_else(parts: str) -
     assert METHODS["dadarts" if parts == "hard-topk-dal" else f"dadarts-{parts}"]() == expected
 
 
-def test_dadarts_plus_is_first_order_dadarts_with_a_late_loss() -> None:
-    plus, published = METHODS["dadarts-plus"](), dadarts()
-    assert plus.alphas.penalties == (DiscretizationLoss(Late(0.5, 1.0)),)
-    alphas = replace(plus.alphas, penalties=published.alphas.penalties)
-    assert replace(plus, order="second", alphas=alphas) == published
+def test_dadarts_late_is_first_order_dadarts_with_a_late_loss() -> None:
+    late, published = METHODS["dadarts-late"](), dadarts()
+    assert late.alphas.penalties == (DiscretizationLoss(Late(0.5, 1.0)),)
+    alphas = replace(late.alphas, penalties=published.alphas.penalties)
+    assert replace(late, order="second", alphas=alphas) == published
+
+
+def test_dadarts_plus_draws_in_every_pass_and_trains_w_alone_at_first() -> None:
+    drawn = Objective(Gibbs(Linear(0, 200)))
+    assert METHODS["dadarts-plus"]() == Method(drawn, drawn, order="first", draws=4, warm_up=2 / 3)
 
 
 def test_dadarts_is_its_three_techniques() -> None:
@@ -132,6 +138,10 @@ def penalised(penalty: DiscretizationLoss | NonePenalty) -> Method:
         (pc_darts(), "nas-bench-macro", "keep their number of channels"),
         (Method(channel_fraction=0), "darts", "channel_fraction"),
         (Method(warm_up=1.0), "darts", "warm_up"),
+        (with_alphas(Gibbs(Constant(-1.0))), "darts", "temperature of a Gibbs"),
+        (Method(draws=4), "darts", "Gibbs relaxation"),
+        (Method(alphas=Objective(Gibbs()), draws=4), "darts", "first-order"),
+        (Method(alphas=Objective(Gibbs()), draws=1, order="first"), "darts", "2 to 1000"),
         (Method(restarts=0), "darts", "-restarts"),
         (Method(restarts=2, selection=Perturbation()), "darts", "-restarts"),
         (Method(restarts=2, order="none"), "darts", "-restarts"),

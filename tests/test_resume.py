@@ -207,6 +207,26 @@ def test_a_search_that_draws_goes_on_with_the_draws_of_one_that_was_not_stopped(
     assert (first != second).any()
 
 
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_search_that_weighs_its_draws_goes_on_with_them(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if engine == "native":
+        native_kernels()
+    words = ["search", *without(COMMON, "-epochs"), "-epochs", "3", "-method", "dadarts-plus", "-nodes", "2"]
+    words += ["-engine", engine, "-alpha_lr", "0.05", "-print_freq", "1"]
+    succeed(modern, *words, "-name", "whole")
+    with stop_after(10, signal.SIGTERM, monkeypatch):
+        call(modern, *words, "-name", "it")
+    assert position(SEARCH_RUN) == (2, 2)
+    succeed(modern, *words, "-name", "it", "-resume")
+    whole = SEARCH_RUN.with_name("whole")
+    assert result_of_search(SEARCH_RUN) == result_of_search(whole)
+    # Two thirds of the epochs are warm-up.
+    initial, (first, second, third) = (alphas(whole)[name] for name in ("initial_normal_1", "normal_1"))
+    assert (first == initial).all()
+    assert (second == initial).all()
+    assert (third != initial).any()
+
+
 @pytest.mark.parametrize("space", ["darts", "nas-bench-201"])
 def test_a_search_with_shares_of_edges_goes_on_with_them(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["search", *without(COMMON, "-init_channels"), "-init_channels", "4", "-method", "pc-darts"]

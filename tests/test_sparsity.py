@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.autograd.functional import jacobian
 
 from dadarts.alphas import Alphas, Idle
-from dadarts.bilevel import Bilevel, Inner, Method, Objective
+from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.fused import FusedSupernet
+from dadarts.inner import Inner
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant
 from dadarts.spaces import SearchSpace

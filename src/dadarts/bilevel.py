@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Activation, Alphas, Idle, Mixing
+from dadarts.gibbs import Gibbs
+from dadarts.inner import Inner
 from dadarts.penalties import DiscretizationLoss, Penalty
 from dadarts.relax import AnyRelaxation, Soft, TopK
 from dadarts.schedules import Progress
@@ -65,6 +67,8 @@ class Method:
         activation: what makes W of alpha in softmax' place.
         channel_fraction: K, where 1/K of the supernet's channels go through operations.
         warm_up: part of the run, in [0, 1), in which only w is trained.
+        draws: K, where the architecture step does not differentiate through its relaxation, a `Gibbs`, but weighs K
+            of its draws against each other.
         restarts: R, where the run is R searches of E / R epochs, each with w and alpha drawn anew; the genotype is
             then D of the mean of what their alphas have become.
         selection: what it is read off.
@@ -83,6 +87,7 @@ class Method:
     activation: Activation = "softmax"
     channel_fraction: int = 1
     warm_up: float = 0.0
+    draws: int | None = None
     restarts: int = 1
     selection: Selection = Argmax()
     stop: EigenvalueRise | None = None
@@ -98,16 +103,6 @@ class Method:
         """Every top-k among the relaxations of architecture step, weight step and inner step."""
         relaxations = (self.alphas.relax, self.weights.relax, self.look_ahead)
         return [relaxation for relaxation in relaxations if isinstance(relaxation, TopK)]
-
-
-@dataclass(frozen=True)
-class Inner:
-    """The inner step ``w' = w - xi (momentum * buffer + grad + decay * w)``, which the gradient looks through."""
-
-    xi: float
-    momentum: float
-    decay: float
-    buffers: Arrays
 
 
 class Bilevel:
@@ -183,11 +178,13 @@ class Bilevel:
         (arXiv 1806.09055, equations 7 and 8), or with the amended term ``+ 0.1 xi H_aw H_ww v`` in place of the
         correction (arXiv 1910.11831). w is left as it was, bit for bit.
         """
+        if self.method.draws is not None and isinstance(self.method.alphas.relax, Gibbs):
+            return self._drawn_gradient(valid, progress, self.method.alphas.relax, self.method.draws)
         if self.method.order == "first":
             loss = self._validation_objective(valid, progress)
             return self._gradient(loss, self.alpha)
         gradient, _, _ = self.weight_gradient(train, self.fixed_mixing(self.method.look_ahead, progress))
-        with self._moved(look_ahead_step(self.w, gradient, inner), -inner.xi):
+        with self._moved(inner.direction(self.w, gradient), -inner.xi):
             loss = self._validation_objective(valid, progress)
             both, mean_loss = self._gradient(loss, [*self.alpha, *self.w])
         direct, v = both[: len(self.alpha)], both[len(self.alpha) :]
@@ -197,6 +194,20 @@ class Bilevel:
             scale = -inner.xi
         correction = self.mixed_product(train, v, progress)
         return [g + scale * c for g, c in zip(direct, correction, strict=True)], mean_loss
+
+    def _drawn_gradient(
+        self, valid: Batch, progress: Progress, gibbs: Gibbs, draws: int
+    ) -> tuple[list[Tensor], Tensor]:
+        """An unbiased estimate of ``grad_alpha E L_valid(M)``, and the mean loss of its draws."""
+        with torch.no_grad():
+            drawn = [self.mixing(gibbs, progress.apart(f"draw-{k}"))[0] for k in range(draws)]
+            losses = torch.stack([self.loss(valid, self.alphas.split(M))[0] for M in drawn])
+        loss = gibbs.advantages(self.alphas.weights(), torch.stack(drawn), losses, progress)
+        for penalty in self.method.alphas.penalties:
+            loss = loss + penalty(self.alphas, progress)
+        gradient, _ = self._gradient(loss, self.alpha)
+        (mean_loss,) = self.average([losses.mean()])
+        return gradient, mean_loss
 
     def mixed_product(self, train: Batch, v: Arrays, progress: Progress) -> list[Tensor]:
         """``grad_alpha <grad_w L_train(w, alpha), v>`` by central differences; zeros where v is zero."""
@@ -269,15 +280,6 @@ class Bilevel:
         finally:
             with torch.no_grad():
                 torch._foreach_copy_(self.w, saved)
-
-
-def look_ahead_step(w: Arrays, gradient: Arrays, inner: Inner) -> list[Tensor]:
-    """``momentum * buffer + grad + decay * w``: the inner step moves w by -xi times this."""
-    with torch.no_grad():
-        return [
-            inner.momentum * buffer + g + inner.decay * weight
-            for buffer, g, weight in zip(inner.buffers, gradient, w, strict=True)
-        ]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Batch, Bilevel
 from dadarts.data import Loader
 from dadarts.discretization import discretize
+from dadarts.gibbs import Gibbs
 from dadarts.relax import AnyRelaxation, Hard, Soft
 from dadarts.relax_sampled import Dirichlet, Perturbed, SampledTopK, UniformPath
 from dadarts.schedules import Progress
@@ -35,7 +36,7 @@ def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
     """The relaxation that acts at this epoch without noise: a `Hard` one that has not begun is `Soft`."""
     if isinstance(relaxation, Hard):
         return Hard() if progress.epoch >= relaxation.start else Soft()
-    if isinstance(relaxation, SampledTopK):
+    if isinstance(relaxation, SampledTopK | Gibbs):
         return Hard()
     if isinstance(relaxation, Perturbed | Dirichlet | UniformPath):
         return Soft()

@@ -85,6 +85,7 @@ _FLAGS = {
     "activation": "--method",
     "channel_fraction": "--method",
     "warm_up": "--method / -alpha_warm_up",
+    "draws": "--method",
     "restarts": "--method / -restarts",
     "selection": "--selection",
     "stop": "--method",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from dadarts.bilevel import Method, Objective
+from dadarts.gibbs import Gibbs
 from dadarts.penalties import (
     BetaDecay,
     DirichletDivergence,
@@ -92,10 +93,16 @@ def darts_es() -> Method:
     return Method(stop=EigenvalueRise())
 
 
-def dadarts_plus() -> Method:
-    """DADARTS whose discretization loss acts in the second half alone, first order (docs/methods/dadarts-plus.md)."""
+def dadarts_late() -> Method:
+    """DADARTS whose discretization loss acts in the second half alone, first order (docs/methods/dadarts-late.md)."""
     alphas = Objective(dadarts().alphas.relax, (DiscretizationLoss(Late(0.5, 1.0)),))
     return replace(dadarts(), alphas=alphas, order="first")
+
+
+def dadarts_plus(draws: int = 4) -> Method:
+    """Every pass discrete, by draws that get certain; first w, then alphas (docs/methods/dadarts-plus.md)."""
+    drawn = Objective(Gibbs())
+    return Method(weights=drawn, alphas=drawn, order="first", draws=draws, warm_up=2 / 3)
 
 
 def gdas() -> Method:
@@ -148,6 +155,7 @@ def fixed_alpha() -> Method:
 
 METHODS: Mapping[str, Callable[[], Method]] = {
     "dadarts": dadarts,
+    "dadarts-late": dadarts_late,
     "dadarts-plus": dadarts_plus,
     "dadarts-hard": dadarts_hard,
     "dadarts-topk": dadarts_topk,

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from dadarts.alphas import Mixing
-from dadarts.bilevel import Arrays, Batch, Bilevel, Inner
+from dadarts.bilevel import Arrays, Batch, Bilevel
+from dadarts.inner import Inner
 from dadarts.schedules import Progress
 
 _NAN = torch.tensor(float("nan"))

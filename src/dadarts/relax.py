@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dadarts.alphas import Candidates
 from dadarts.discretization import Rule, discretize
+from dadarts.gibbs import Gibbs
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
 from dadarts.schedules import Constant, Linear, Progress, Schedule
 from dadarts.topk import soft_top_k
@@ -127,5 +128,5 @@ class AuxiliarySkip:
 
 
 AnyRelaxation: TypeAlias = (
-    Soft | Hard | TopK | AuxiliarySkip | Gumbel | Dirichlet | Perturbed | SampledTopK | UniformPath
+    Soft | Hard | TopK | AuxiliarySkip | Gumbel | Dirichlet | Perturbed | SampledTopK | UniformPath | Gibbs
 )

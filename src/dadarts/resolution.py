@@ -8,6 +8,7 @@ from dataclasses import replace
 from dadarts.bilevel import Method
 from dadarts.errors import InputError
 from dadarts.genotype import RETAIN
+from dadarts.gibbs import Gibbs
 from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
 from dadarts.relax import AnyRelaxation, AuxiliarySkip, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
@@ -26,6 +27,7 @@ def resolve(method: Method, space: SearchSpace) -> Method:
         _check_relaxation(relaxation, method, space)
     _check_numbers(method)
     _check_channels(method, space)
+    _check_draws(method)
     _check_restarts(method)
     _check_selection(method)
     if method.retain not in RETAIN:
@@ -47,6 +49,8 @@ def _check_relaxation(relaxation: AnyRelaxation | None, method: Method, space: S
             _check_top_k(relaxation, space)
         case Gumbel():
             _check_gumbel(relaxation, method)
+        case Gibbs(temperature) if not all(0 <= end <= 1e6 for end in _ends(temperature)):
+            raise InputError("the temperature of a Gibbs distribution must be in [0, 1e6]")
         case Perturbed(epsilon) if not all(0 <= end <= 1 for end in _ends(epsilon)):
             raise InputError("epsilon of a perturbation must be in [0, 1]")
         case Dirichlet() if method.activation != "dirichlet":
@@ -72,6 +76,15 @@ def _check_channels(method: Method, space: SearchSpace) -> None:
         )
     if not (1 <= method.channel_fraction <= 64 and 0 <= method.warm_up < 1):
         raise InputError("channel_fraction must be in [1, 64] and warm_up in [0, 1)")
+
+
+def _check_draws(method: Method) -> None:
+    if method.draws is None:
+        return
+    if not isinstance(method.alphas.relax, Gibbs) or method.order != "first":
+        raise InputError("draws are weighed in a first-order architecture step with a Gibbs relaxation")
+    if not 2 <= method.draws <= 1000:
+        raise InputError("draws are weighed against each other: give 2 to 1000 of them")
 
 
 def _check_restarts(method: Method) -> None:

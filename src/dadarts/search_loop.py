@@ -14,6 +14,7 @@ from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.genotype import Genotype, derive
+from dadarts.gibbs import Gibbs
 from dadarts.penalties import default_target, discretization_distance
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
@@ -259,6 +260,9 @@ def _shares(genotype: Genotype) -> Row:
 
 
 def _temperature(config: SearchConfig, progress: Progress) -> float | None:
+    relax = config.method.alphas.relax
+    if isinstance(relax, Gibbs):
+        return relax.temperature(progress)
     for top_k in config.method.top_k:
         return (top_k.temperature_node if top_k.edge == 0 else top_k.temperature_edge)(progress)
     return None

@@ -24,6 +24,7 @@ from tests.commands import (
     DARTS_GENOTYPE,
     SEED_LINES,
     SEED_TRAINING,
+    augment,
     call,
     check_refusal,
     modern,
@@ -200,9 +201,9 @@ UNSUPPORTED = (
 
 @pytest.mark.parametrize("flag", UNSUPPORTED)
 def test_a_flag_that_only_the_original_had_is_refused_as_such(flag: str) -> None:
-    for words in ([f"-{flag}"], [f"-{flag}", "1"], [f"--{flag}=x"]):
-        said = refusal(search, "-name", "a", "-dataset", "digits", *words)
-        assert said == f"search.py: -{flag} of the original is not supported here; leave it out"
+    for typed, words in ((f"-{flag}", []), (f"-{flag}", ["1"]), (f"--{flag}=x", [])):
+        said = refusal(search, "-name", "a", "-dataset", "digits", typed, *words)
+        assert said == f"search.py: {typed.removesuffix('=x')} of the original is not supported here; leave it out"
 
 
 @pytest.mark.parametrize("text", [DARTS_GENOTYPE, BENCH_GENOTYPE])
@@ -261,6 +262,17 @@ def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file
     (folder / "result.txt").unlink()
     (folder / "config.json").write_text('{"settings": {"genotype": ""}, "versions": {}}')
     assert legacy.augment_config([*training, str(folder)]).genotype == taken
+
+
+@pytest.mark.parametrize("dashes", ["-", "--"])
+def test_a_refusal_names_flags_with_the_dashes_that_they_were_typed_with(dashes: str) -> None:
+    needed = [f"{dashes}name", "a", f"{dashes}dataset", "digits"]
+    for door, command in ((search, []), (modern, ["search"]), (augment, []), (modern, ["train"])):
+        said = refusal(door, *command, *needed, f"{dashes}epoch", "3")
+        assert f" unknown flag {dashes}epoch; Did you mean '{dashes}epochs'?" in said
+        said = refusal(door, *command, *needed, f"{dashes}resume", f"{dashes}overwrite")
+        assert f" {dashes}resume continues a run and {dashes}overwrite replaces it" in said
+    assert f" {dashes}methods must be given" in refusal(modern, "compare", f"{dashes}dataset", "digits")
 
 
 def test_a_technique_does_not_go_with_an_unknown_method() -> None:

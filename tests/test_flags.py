@@ -10,7 +10,7 @@ import pytest
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.doors import search_command, train_command
 from dadarts.errors import InputError
-from dadarts.flags import Command, Flag, flags_of
+from dadarts.flags import Command, Flag, as_typed, flags_of
 from dadarts.techniques import Techniques
 from tests.commands import DARTS_GENOTYPE, call, modern, script, spawn
 
@@ -88,6 +88,25 @@ def test_a_line_that_cannot_be_read_is_refused_with_what_to_do(line: str, said: 
         COMMAND.parse(line.split())
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "said"),
+    [
+        ("--w_lr x", "-w_lr x: give a number", "--w_lr x: give a number"),
+        ("-w_lr x", "-w_lr x: give a number", "-w_lr x: give a number"),
+        ("--w-lr=x", "-w_lr x: give a number", "--w-lr x: give a number"),
+        ("-method x", "-w_lr does not go with --method x", "-w_lr does not go with -method x"),
+        ("--w_lr x -seed 1", "-w_lr and -seed or -layers", "--w_lr and -seed or -layers"),
+        ("--w_lr x", "'-w_lr' (-seed) or `-layers`", "'--w_lr' (--seed) or `--layers`"),
+        ("", "-name must be given", "--name must be given"),
+        ("-seed 1", "see --help; python -m run --nproc_per_node 2", "see --help; python -m run --nproc_per_node 2"),
+        ("--seed 1", "g++ -O3 -std=c++17 of 3-way/-x, python -m run", "g++ -O3 -std=c++17 of 3-way/-x, python -m run"),
+        ("--w_lr -1e-3", "-w_lr -1e-3: give a number from 0", "--w_lr -1e-3: give a number from 0"),
+    ],
+)
+def test_a_message_names_flags_as_they_were_typed(line: str, message: str, said: str) -> None:
+    assert as_typed(message, line.split()) == said
 
 
 def test_the_words_after_a_command_may_stand_among_its_flags() -> None:

@@ -63,7 +63,7 @@ _DEMO = Command(
 def main(argv: Sequence[str] | None = None) -> int:
     """``dadarts``: run a subcommand and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    return doors.guarded("dadarts", lambda: _dispatch(words))
+    return doors.guarded("dadarts", lambda: _dispatch(words), words)
 
 
 def _search_command() -> Command:

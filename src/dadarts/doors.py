@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, RunError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
-from dadarts.flags import TRUTH, Command, Flag, flags_of
+from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of
 from dadarts.lookup import genotype_text
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
@@ -147,16 +147,19 @@ def truth(name: str, values: dict[str, str]) -> bool:
     return word.lower() in ("true", "yes", "1")
 
 
-def guarded(prog: str, main: Callable[[], int]) -> int:
+def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int:
     """Run a command; whatever goes wrong on purpose is one line on stderr and an exit code.
 
     Of several processes only the first one says it.
+
+    Args:
+        argv: what the user typed, for the way in which flags are named.
     """
     is_first = os.environ.get("RANK", "0") == "0"
     try:
         return main()
     except DadartsError as error:
-        code, line = error.exit_code, " ".join(str(error).split())
+        code, line = error.exit_code, as_typed(" ".join(str(error).split()), argv)
         if not is_first:
             # Their launcher ends all processes with the first that fails, and only the first one has a voice.
             time.sleep(_HEAD_START)

@@ -148,6 +148,28 @@ class Command:
         raise InputError(f"unknown flag -{_short(name)}; {hint[0] if hint else f'see {self.prog} --help'}")
 
 
+def as_typed(message: str, argv: Sequence[str]) -> str:
+    """A message with its flags written as the user writes them.
+
+    A flag of the command line is named as it stands there; another that the message has one dash before gets two,
+    unless the command line has a flag with one.
+
+    >>> as_typed("-w_lr fast: give a number; see -alpha_lr", ["--name", "a", "--w-lr=fast"])
+    '--w-lr fast: give a number; see --alpha_lr'
+    """
+    matches = [re.fullmatch(r"(--?[A-Za-z][\w-]*)(?:=.*)?", word, re.DOTALL) for word in argv]
+    typed = [match[1] for match in matches if match]
+    by_name = {word.lstrip("-").replace("-", "_"): word for word in typed}
+    one_dash = any(not word.startswith("--") for word in typed)
+
+    def written(match: re.Match[str]) -> str:
+        dashes, name = match.groups()
+        return by_name.get(name) or ("-" if dashes == "-" and one_dash else "--") + name
+
+    # A compiler's and a launcher's own flags have a capital or single letter, an equals sign, or two dashes.
+    return re.sub(r"(?<![^\s'\"`(])(--?)([a-z]\w+)(?![\w=-])", written, message)
+
+
 def _is_flag(word: str, by_name: Mapping[str, Flag]) -> bool:
     match = re.fullmatch(r"--?([A-Za-z][\w-]*)(?:=.*)?", word, re.DOTALL)
     return match is not None and match[1].replace("-", "_") in by_name

@@ -12,13 +12,14 @@ from dadarts.config import SearchConfig, TrainConfig
 def search_main(argv: Sequence[str] | None = None) -> int:
     """``search.py``: plain DARTS unless technique flags say otherwise. Returns the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    return doors.guarded("search.py", lambda: _search(words))
+    return doors.guarded("search.py", lambda: _search(words), words)
 
 
 def augment_main(argv: Sequence[str] | None = None) -> int:
     """``augment.py``: train a genotype from scratch. Returns the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    return doors.guarded("augment.py", lambda: doors.train_from_words("augment.py", ["python", "augment.py"], words))
+    command = ["python", "augment.py"]
+    return doors.guarded("augment.py", lambda: doors.train_from_words("augment.py", command, words), words)
 
 
 def search_config(argv: Sequence[str]) -> SearchConfig:

@@ -187,16 +187,19 @@ def test_a_job_that_keeps_failing_is_reported_and_never_dropped(monkeypatch: pyt
         (["--methods", "darts", "--seeds", "-1"], "-seeds"),
         (["--methods", "darts", "--space", "nas-bench-20"], "Did you mean 'nas-bench-201'"),
         (["--methods", "darts", "--jobs", "0"], "-jobs 0: give a whole number"),
-        (["--methods", "darts", "--ray_address", "auto"], "-ray_address is for Ray clusters; give -engine ray with it"),
+        (
+            ["--methods", "darts", "--ray_address", "auto"],
+            "--ray_address is for Ray clusters; give --engine ray with it",
+        ),
         (["--methods", "darts", "--engine", "rays"], "-engine rays: give auto, reference, torch or native"),
         (["--methods", "darts", "--name", "a/b"], "no slash"),
         (["--methods", "darts", "--batch_size", "999999"], "a batch of 999999 is more than the"),
         (["--methods", "darts", "--dataset", "nowhere"], "nowhere"),
-        (["--methods", "darts", "--train_epochs", "3"], "give -train with it"),
+        (["--methods", "darts", "--train_epochs", "3"], "give --train with it"),
         (["--methods", "darts", "--train", "--train_lr", "nan"], "-train_lr nan"),
-        (["--methods", "darts", "--train_genotype", "x"], "unknown flag -train_genotype"),
+        (["--methods", "darts", "--train_genotype", "x"], "unknown flag --train_genotype"),
         (["--methods", "darts", "--epochs", "0"], "-epochs 0"),
-        ([], "-methods must be given"),
+        ([], "--methods must be given"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(words: list[str], said: str) -> None:
@@ -208,7 +211,7 @@ def test_a_missing_ray_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "dadarts.compare.on_ray", raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
     said = refusal(modern, "compare", "--methods", "darts", "--dataset", "digits", "--engine", "ray")
-    assert said == "dadarts: -engine ray needs Ray, which is not installed: pip install 'dadarts[ray]'"
+    assert said == "dadarts: --engine ray needs Ray, which is not installed: pip install 'dadarts[ray]'"
 
 
 def test_a_comparison_is_held_by_one_process() -> None:
@@ -217,7 +220,7 @@ def test_a_comparison_is_held_by_one_process() -> None:
     with Store(FOLDER).claimed():
         outcome = call(modern, "compare", "--methods", "darts-first-order", "--seeds", "0", *TINY)
     assert outcome.code == 2
-    assert outcome.err == f"dadarts: {FOLDER} is in use by another `dadarts compare`; give another -name\n"
+    assert outcome.err == f"dadarts: {FOLDER} is in use by another `dadarts compare`; give another --name\n"
 
 
 def test_seeds_are_ranges_and_numbers() -> None:

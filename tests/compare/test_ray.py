@@ -200,8 +200,8 @@ def test_a_job_asks_for_a_share_of_a_node(monkeypatch: pytest.MonkeyPatch) -> No
         (["--ray_address", "127.0.0.1:1"], "no Ray cluster at 127.0.0.1:1: Connection refused"),
         (["--ray_address", "nowhere"], "no Ray cluster at nowhere: give HOST:PORT"),
         (["--ray_gpus", "1.5"], "-ray_gpus 1.5: give a whole number from 0 to 999, or a share such as 0.25"),
-        (["--ray_gpus", "1", "--device", "cpu"], "-ray_gpus 1 does not go with -device cpu"),
-        (["--ray_gpus", "0", "--device", "cuda"], "-ray_gpus 0 does not go with -device cuda"),
+        (["--ray_gpus", "1", "--device", "cpu"], "-ray_gpus 1 does not go with --device cpu"),
+        (["--ray_gpus", "0", "--device", "cuda"], "-ray_gpus 0 does not go with --device cuda"),
         (["--threads", "two"], "-threads two: give a whole number"),
     ],
 )

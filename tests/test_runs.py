@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +14,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 import dadarts
-from dadarts import checkpoint, export
+from dadarts import checkpoint, cli, export
 from dadarts.events import EpochDone, RunStarted, SearchDone, StepDone, TrainDone, ValidationStep
 from dadarts.genotype import Genotype
 from dadarts.legacy import augment_config, search_config
@@ -22,12 +23,14 @@ from tests.commands import (
     TINIEST,
     TINY,
     TINY_TRAINING,
+    Outcome,
     alphas,
     augment,
     call,
     column,
     history,
     modern,
+    refusal,
     result_of_search,
     result_of_training,
     search,
@@ -155,7 +158,43 @@ def test_runs_are_listed_for_people_and_programs(finished: Path, monkeypatch: py
     assert len(lines) == 3
     assert lines[0].split() == ["kind", "name", "data", "set", "epochs", "state", "result"]
     assert lines[1].split()[:3] == ["search", "found", "digits"]
-    assert call(modern, "runs", "--runs_dir", "nowhere").out == ""
+
+
+@pytest.mark.parametrize("place", ["nowhere", "a file", "x" * 5000])
+def test_runs_are_not_listed_from_what_is_no_folder(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a file").write_text("mine")
+    said = f"dadarts: there is no folder {place[:200]}; give the --runs_dir that the runs were begun with"
+    assert (
+        refusal(modern, "runs", "--runs_dir", place) == refusal(modern, "runs", "--runs_dir", place, "--json") == said
+    )
+
+
+def test_where_there_are_no_runs_yet_it_is_said_how_to_begin_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("an empty one").mkdir()
+    for folder, words in (("runs", []), ("an empty one", ["--runs_dir", "an empty one"])):
+        outcome = succeed(modern, "runs", *words)
+        said, command = outcome.err.rstrip("\n").split("; begin one: dadarts search ")
+        assert (outcome.out, said) == ("", f"there are no runs in {folder} yet")
+        assert cli.search_config(shlex.split(command)).runs_dir == Path(folder)
+        assert succeed(modern, "runs", *words, "--json") == Outcome(0, "[]\n", "")
+
+
+def test_the_runs_of_a_comparison_are_listed_where_it_is_said(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished)
+    assert "comparison" not in succeed(modern, "runs").err
+    listed = succeed(modern, "runs").out
+    Path("new/compare").mkdir(parents=True)
+    Path("new/compare/it").symlink_to(Path("runs").absolute())
+    outcome = succeed(modern, "runs", "--runs_dir", "new")
+    said, command = outcome.err.rstrip("\n").split("; list its runs: dadarts ")
+    assert (outcome.out, said) == ("", "new/compare/it is a comparison")
+    assert succeed(modern, *shlex.split(command)).out == listed
 
 
 def test_a_damaged_or_unfinished_run_is_listed_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

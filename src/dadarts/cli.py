@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -169,19 +170,34 @@ def _oracle(words: list[str]) -> int:
 
 def _runs(words: list[str]) -> int:
     """list all runs"""
-    from dadarts.listing import list_runs
+    from dadarts.listing import is_folder, list_comparisons, list_runs
 
     values = _RUNS.parse(words)
-    runs = list_runs(Path(values.get("runs_dir", "runs")))
+    runs_dir = Path(values.get("runs_dir", "runs"))
+    if "runs_dir" in values and not is_folder(runs_dir):
+        raise InputError(f"there is no folder {str(runs_dir)[:200]}; give the -runs_dir that the runs were begun with")
+    runs = list_runs(runs_dir)
     if doors.truth("json", values):
         print(json.dumps([run.as_dict() for run in runs], indent=1))
         return 0
-    if runs:
-        print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':18} result")
+    comparisons = list_comparisons(runs_dir)
+    for folder in comparisons:
+        print(f"{folder} is a comparison; list its runs: {_command('runs', folder)}", file=sys.stderr)
+    if not runs:
+        if not comparisons:
+            begin = _command("search --name first --dataset digits", runs_dir)
+            print(f"there are no runs in {runs_dir} yet; begin one: {begin}", file=sys.stderr)
+        return 0
+    print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':18} result")
     for run in runs:
         result = run.result if len(run.result) <= 60 else run.result[:57] + "..."
         print(f"{run.kind:8} {run.name:24} {run.dataset:16} {run.epoch:4}/{run.epochs:<5} {run.state:18} {result}")
     return 0
+
+
+def _command(words: str, runs_dir: Path) -> str:
+    elsewhere = ["--runs_dir", str(runs_dir)] if runs_dir != Path("runs") else []
+    return shlex.join(["dadarts", *words.split(), *elsewhere])
 
 
 def _demo(words: list[str]) -> int:

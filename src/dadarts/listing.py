@@ -27,6 +27,14 @@ class RunSummary:
         return asdict(self)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a text too long for a path is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def list_runs(runs_dir: Path) -> list[RunSummary]:
     """Every search and training below a runs folder, by kind and name; damaged ones are said to be so."""
     return [
@@ -35,6 +43,11 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
         for path in sorted((runs_dir / kind).glob("*"))
         if RunFolder(path).exists
     ]
+
+
+def list_comparisons(runs_dir: Path) -> list[Path]:
+    """The folders of the comparisons below a runs folder; each is the runs folder of its own runs."""
+    return sorted(path.parent for path in runs_dir.glob("compare/*/search"))
 
 
 def _summary(kind: str, folder: RunFolder) -> RunSummary:

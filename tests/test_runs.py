@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -209,8 +210,29 @@ def test_a_damaged_or_unfinished_run_is_listed_as_such(tmp_path: Path, monkeypat
     listed = json.loads(call(modern, "runs", "--json").out)
     assert [(run["name"], run["epoch"], run["state"]) for run in listed] == [
         ("broken", 0, "damaged"),
-        ("stopped", 0, "stopped or running"),
+        ("stopped", 0, "stopped"),
     ]
+
+
+@pytest.mark.parametrize("words", [[], ["--runs_dir", "other runs"]])
+def test_a_stopped_run_is_listed_with_the_command_that_goes_on_with_it(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    stopped: Any = dadarts.search(search_config(["-name", "a b", *TINIEST, *words]))
+    while not isinstance(next(stopped), EpochDone):
+        pass
+    stopped.close()
+    said = succeed(modern, "runs", *words).out.splitlines()[1]
+    state, command = said.split("go on with: dadarts ")
+    assert state.split() == ["search", "a", "b", "digits", "1/2", "stopped"]
+    succeed(modern, *shlex.split(command))
+    assert " 2/2     finished  " in succeed(modern, "runs", *words).out
+    if words:
+        Path("other runs/jobs").mkdir()
+        Path("other runs/search/a b/result.txt").unlink()
+        assert succeed(modern, "runs", *words).out.endswith(" stopped   goes on with the same `dadarts compare`\n")
 
 
 def test_a_search_in_python_yields_what_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

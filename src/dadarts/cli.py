@@ -8,13 +8,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dadarts import doors
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag
 from dadarts.lookup import genotype_text, sizes_of
+
+if TYPE_CHECKING:
+    from dadarts.listing import RunSummary
 
 _METHOD = Flag(
     ("method",),
@@ -188,16 +191,27 @@ def _runs(words: list[str]) -> int:
             begin = _command("search --name first --dataset digits", runs_dir)
             print(f"there are no runs in {runs_dir} yet; begin one: {begin}", file=sys.stderr)
         return 0
-    print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':18} result")
+    print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':9} result")
     for run in runs:
-        result = run.result if len(run.result) <= 60 else run.result[:57] + "..."
-        print(f"{run.kind:8} {run.name:24} {run.dataset:16} {run.epoch:4}/{run.epochs:<5} {run.state:18} {result}")
+        result = _going_on(run, runs_dir) if run.state == "stopped" else _shortened(run.result)
+        print(f"{run.kind:8} {run.name:24} {run.dataset:16} {run.epoch:4}/{run.epochs:<5} {run.state:9} {result}")
     return 0
+
+
+def _going_on(run: RunSummary, runs_dir: Path) -> str:
+    if (runs_dir / "jobs").is_dir():
+        return "goes on with the same `dadarts compare`"
+    verb = "search" if run.kind == "search" else "train"
+    return f"go on with: {_command(shlex.join([verb, '--name', run.name, '--resume']), runs_dir)}"
+
+
+def _shortened(result: str) -> str:
+    return result if len(result) <= 60 else result[:57] + "..."
 
 
 def _command(words: str, runs_dir: Path) -> str:
     elsewhere = ["--runs_dir", str(runs_dir)] if runs_dir != Path("runs") else []
-    return shlex.join(["dadarts", *words.split(), *elsewhere])
+    return f"dadarts {shlex.join([*shlex.split(words), *elsewhere])}"
 
 
 def _demo(words: list[str]) -> int:

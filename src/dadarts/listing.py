@@ -12,7 +12,12 @@ from dadarts.runfolder import RunFolder
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of ``dadarts runs``."""
+    """One line of ``dadarts runs``.
+
+    Args:
+        state: ``finished``, ``running`` (a process writes it), ``stopped`` (it can be gone on with) or ``damaged``.
+        result: what it ended with; empty where it has not ended.
+    """
 
     kind: str
     name: str
@@ -55,6 +60,8 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         settings = folder.saved_config()["settings"]
         epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
         done = _epochs_done(folder)
+        # In this order: a run that ends in between has ended.
+        running = folder.is_held
         result = folder.result()
     except (InputError, OSError, KeyError, ValueError, TypeError, OverflowError, csv.Error):
         return RunSummary(kind, folder.path.name, "", 0, 0, "damaged", "")
@@ -64,7 +71,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         dataset,
         done,
         epochs,
-        "stopped or running" if result is None else "finished",
+        "finished" if result is not None else "running" if running else "stopped",
         result or "",
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from dadarts.errors import InputError, RunError
+
+_INSTANT_S = 0.05
 
 
 @contextmanager
@@ -31,9 +34,28 @@ def locked(folder: Path, refusal: Callable[[IO[str]], str]) -> Iterator[IO[str]]
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror}") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise InputError(refusal(file)) from None
+        # Who asks whether the folder is held holds it for an instant.
+        if not _taken(file, fcntl.LOCK_EX):
+            time.sleep(_INSTANT_S)
+            if not _taken(file, fcntl.LOCK_EX):
+                file.seek(0)
+                raise InputError(refusal(file))
         yield file
+
+
+def is_held(folder: Path) -> bool:
+    """Whether another process holds a folder."""
+    try:
+        file = (folder / ".lock").open(encoding="utf-8")
+    except OSError:
+        return False
+    with file:
+        return not _taken(file, fcntl.LOCK_SH)
+
+
+def _taken(file: IO[str], how: int) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

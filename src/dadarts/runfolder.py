@@ -19,7 +19,7 @@ from dadarts import atomic
 from dadarts.config import Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
-from dadarts.lock import locked
+from dadarts.lock import is_held, locked
 from dadarts.processes import LAUNCHER, Processes
 
 AnyRun = TypeVar("AnyRun", bound=RunConfig)
@@ -53,6 +53,11 @@ class RunFolder:
     def exists(self) -> bool:
         """Whether a run of that name has begun (its configuration is the last thing a new folder gets)."""
         return self.config.is_file()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process is writing the run."""
+        return is_held(self.path)
 
     def check(self, resume: bool, overwrite: bool) -> None:
         """Refuse, before anything is read or created, a name that cannot be used this way.

@@ -145,6 +145,8 @@ def test_random_trains_nothing_and_writes_the_uniform_genotype_of_its_seed() -> 
     assert outcome.last_line == str(random_genotype(config.space, 42))
     assert (folder / "genotype.txt").read_text().strip() == outcome.last_line
     assert "step" not in outcome.err.replace("steps an epoch", "")
+    assert "note: one uniform draw: nothing is trained, and no epoch passes\n" in outcome.err
+    assert succeed(modern, "runs").out.splitlines()[1].split()[:5] == ["search", "it", "digits", "-", "finished"]
     (row,) = history(folder)
     assert {name for name, value in row.items() if value} == {"epoch", "skip_share", "parameter_free_share", "seconds"}
     assert float(row["skip_share"]) == Genotype.parse(outcome.last_line).share("skip_connect")

@@ -194,7 +194,8 @@ def _runs(words: list[str]) -> int:
     print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':9} result")
     for run in runs:
         result = _going_on(run, runs_dir) if run.state == "stopped" else _shortened(run.result)
-        print(f"{run.kind:8} {run.name:24} {run.dataset:16} {run.epoch:4}/{run.epochs:<5} {run.state:9} {result}")
+        epochs = f"{run.epoch:4}/{run.epochs:<5}" if run.epochs else f"{'-':>6}    "
+        print(f"{run.kind:8} {run.name:24} {run.dataset:16} {epochs} {run.state:9} {result}")
     return 0
 
 

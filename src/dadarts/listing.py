@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dadarts.errors import InputError
-from dadarts.runfolder import RunFolder
+from dadarts.runfolder import RunFolder, rows_of
+from dadarts.selection import UniformDraw
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class RunSummary:
     """One line of ``dadarts runs``.
 
     Args:
+        epoch, epochs: how many have ended, of how many; both 0 where nothing is trained (``--method random``).
         state: ``finished``, ``running`` (a process writes it), ``stopped`` (it can be gone on with) or ``damaged``.
         result: what it ended with; empty where it has not ended.
     """
@@ -59,7 +61,10 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
     try:
         settings = folder.saved_config()["settings"]
         epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
-        done = _epochs_done(folder)
+        done = rows_of(folder.history)
+        if repr(UniformDraw()) in str(settings.get("method")):
+            # Its history has a row all the same: what can be said of the genotype.
+            done = epochs = 0
         # In this order: a run that ends in between has ended.
         running = folder.is_held
         result = folder.result()
@@ -74,10 +79,3 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         "finished" if result is not None else "running" if running else "stopped",
         result or "",
     )
-
-
-def _epochs_done(folder: RunFolder) -> int:
-    if not folder.history.is_file():
-        return 0
-    with folder.history.open(encoding="utf-8", newline="") as file:
-        return sum(1 for _ in csv.DictReader(file))

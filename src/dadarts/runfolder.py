@@ -250,6 +250,14 @@ def refuse_both(resume: bool, overwrite: bool) -> None:
         raise InputError("-resume continues a run and -overwrite replaces it; give one of them")
 
 
+def rows_of(history: Path) -> int:
+    """How many rows a history has; 0 where there is none."""
+    if not history.is_file():
+        return 0
+    with history.open(encoding="utf-8", newline="") as file:
+        return sum(1 for _ in csv.DictReader(file))
+
+
 def _left_by_a_beginning(name: str) -> bool:
     """Whether a process that died before its run had begun may have left an entry of that name."""
     return name.startswith(".") or name in ("checkpoints", "genotype.json", "genotype.txt")

@@ -9,7 +9,7 @@ from dadarts.events import Note, Row
 from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Progress
 from dadarts.search_state import SearchState
-from dadarts.selection import Argmax
+from dadarts.selection import Argmax, UniformDraw
 
 LARGE_DAL_FACTOR = 10.0
 _FEWEST_EPOCHS = 5
@@ -19,6 +19,8 @@ _FEWEST_EPOCHS = 5
 def notes(config: SearchConfig) -> Iterator[str]:
     """What is to be said of a search before it begins."""
     method = config.method
+    if method.selection == UniformDraw():
+        yield "one uniform draw: nothing is trained, and no epoch passes"
     if method.order != "single-level" and method.weights.penalties:
         yield "-dal_on_weights acts only where alphas are trained in the weight step, as in single-level search"
     for top_k in dict.fromkeys(method.top_k):

@@ -149,6 +149,21 @@ def test_a_stopped_and_killed_comparison_ends_as_if_nothing_had_happened(
     assert result_of_search(folder) == result_of_search(Path("other/search/once"))
 
 
+def test_a_job_that_trains_nothing_has_no_epochs_of_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    epochs: set[tuple[str, int, int]] = set()
+    words = ["--methods", "random", "--seeds", "0", *TINY]
+    with monkeypatch.context() as patch:
+        shown_to(patch, lambda status: epochs.add((status.state, status.done, status.total)))
+        succeed(modern, "compare", *words)
+        assert epochs == {("running", 0, 0), ("done", 0, 0)}
+        epochs.clear()
+        succeed(modern, "compare", *words, *TRAINING)
+    assert {(done, total) for _, done, total in epochs} == {(0, 1), (1, 1)}
+    lines = succeed(modern, "runs", "--runs_dir", str(FOLDER)).out.splitlines()
+    assert lines[1].split()[2:5] == ["digits", "-", "finished"]
+    assert lines[2].split()[2:5] == ["digits", "1/1", "finished"]
+
+
 def test_a_job_that_keeps_failing_is_reported_and_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     real = executors.command
 

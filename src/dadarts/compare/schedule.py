@@ -25,7 +25,10 @@ State = Literal["waiting", "running", "done", "failed"]
 
 @dataclass
 class Status:
-    """Where a job stands: epochs of search and training, tries in this command, and why the last one failed."""
+    """Where a job stands: epochs of search and training, tries in this command, and why the last one failed.
+
+    A job that trains nothing (``random``) has a `total` of 0.
+    """
 
     job: Job
     state: State = "waiting"
@@ -36,7 +39,7 @@ class Status:
 
     @property
     def fraction(self) -> float:
-        return 1.0 if self.state == "done" else min(1.0, self.done / self.total)
+        return 1.0 if self.state == "done" else min(1.0, self.done / max(1, self.total))
 
 
 @dataclass

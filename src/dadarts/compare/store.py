@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from dadarts import atomic
 from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
-from dadarts.runfolder import RunFolder
+from dadarts.runfolder import RunFolder, rows_of
+from dadarts.selection import UniformDraw
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,11 @@ class Store:
         return self.training(job, genotype).result() is not None
 
     def epochs(self, job: Job) -> tuple[int, int]:
-        """How many epochs of search and training have ended, and how many there are."""
+        """How many epochs of search and training have ended, and how many there are: none where nothing is trained."""
         genotype = self.search(job).result()
-        total = done = job.search.epochs
-        if genotype is None:
+        draws = job.search.method.selection == UniformDraw()
+        total = done = 0 if draws else job.search.epochs
+        if genotype is None and not draws:
             done = rows_of(self.search(job).history)
         if job.training is not None:
             total += int(job.training["epochs"])
@@ -122,14 +123,6 @@ class Store:
         busy = f"{self.path} is in use by another `dadarts compare`; give another -name"
         with locked(self.path, lambda _: busy):
             yield
-
-
-def rows_of(history: Path) -> int:
-    """How many rows a history has; 0 where there is none."""
-    if not history.is_file():
-        return 0
-    with history.open(encoding="utf-8", newline="") as file:
-        return sum(1 for _ in csv.DictReader(file))
 
 
 def _read(path: Path, default: Any) -> Any:

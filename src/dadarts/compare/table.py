@@ -75,7 +75,8 @@ class JobTable:
             return f"{what}: begun, try {status.tries} of {TRIES}"
         if status.state == "waiting":
             again = f"try {status.tries} of {TRIES} failed ({status.why}), to be run again"
-            return f"{what}: {again if status.why else f'stopped after {status.done} of {status.total} epochs'}"
+            stopped = f"stopped after {status.done} of {status.total} epochs" if status.total else "stopped"
+            return f"{what}: {again if status.why else stopped}"
         if status.state == "failed":
             return f"{what}: failed {status.tries} times ({status.why})"
         return f"{what}: done  [{self._totals()}]"
@@ -109,7 +110,8 @@ class JobTable:
             for status in group:
                 marks.append(*_MARKS[status.state])
             done = sum(status.state == "done" for status in group)
-            now = [f"{s.job.search.seed}: {s.done}/{s.total}" for s in group if s.state == "running"]
+            running = [status for status in group if status.state == "running"]
+            now = [f"{s.job.search.seed}{f': {s.done}/{s.total}' if s.total else ''}" for s in running]
             table.add_row(*names, marks, f"{done}/{len(group)}", "  ".join(now))
         return Group(table, Text(self._totals()))
 

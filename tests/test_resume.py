@@ -309,6 +309,7 @@ def test_a_stopped_training_goes_on_to_the_same_network(
     command = shlex.split(outcome.err.splitlines()[-1].split("go on with: ")[1])
     assert command == ["python", "augment.py", "-name", "it", *TRAINING, "-resume"]
     resumed = succeed(augment, *command[2:])
+    assert "epochs on cpu with 1 thread (as before the stop)\n" in resumed.err
     assert float(resumed.last_line) == json.loads((TRAINING_RUN / "metrics.json").read_text())["test_top1"]
     assert result_of_training(TRAINING_RUN) == whole_training
 
@@ -381,7 +382,11 @@ def test_a_run_goes_on_with_the_engine_it_began_with(monkeypatch: pytest.MonkeyP
     with stop_after(3, signal.SIGINT, monkeypatch):
         call(search, "-name", "it", *SEARCH, "-engine", "reference")
     assert "-engine" in refusal(search, "-name", "it", *SEARCH, "-engine", "native", "-resume")
-    succeed(search, "-name", "it", *SEARCH, "-resume")
+    kept = "on cpu with 1 thread (as before the stop), reference engine (as before the stop)\n"
+    for words in (["-name", "it", "-resume"], ["-name", "it", *SEARCH, "-resume"]):
+        with stop_after(1, signal.SIGINT, monkeypatch):
+            assert call(search, *words).err.splitlines(keepends=True)[0].endswith(kept)
+    assert succeed(search, "-name", "it", *SEARCH, "-resume").err.splitlines(keepends=True)[0].endswith(kept)
     assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
 
 

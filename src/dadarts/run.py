@@ -138,6 +138,10 @@ class Run(Generic[AnyConfig]):
         """What the log says behind the threads where there are several processes."""
         return f", in each of {self.processes.count} processes" if self.processes.several else ""
 
+    def why(self, choice: str) -> str:
+        """Why the run computes with its threads and its engine: one that goes on keeps those that it began with."""
+        return "as before the stop" if self.resume else choice
+
     def config_as_computed(self) -> AnyConfig:
         """The configuration, with the threads and the engine that a run to resume has computed with.
 

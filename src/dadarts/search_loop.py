@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from itertools import repeat
 
 import numpy as np
@@ -76,12 +77,13 @@ class _Search:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
         parameters = sum(w.numel() for w in state.bilevel.w)
+        threads = replace(state.threads, why=self.run.why(state.threads.why))
         yield RunStarted(
             self.folder,
             f"{config.search_space} search on {config.dataset}: supernet of {config.layers} layers, "
             f"{config.init_channels} channels, {parameters:,} weights; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {state.threads}, {state.engine.name} engine "
-            f"({state.engine.why}){self.run.in_each}",
+            f"{config.epochs} epochs on {state.device} with {threads}, {state.engine.name} engine "
+            f"({self.run.why(state.engine.why)}){self.run.in_each}",
         )
         yield from (Note(text) for text in notes(config))
         if state.engine.note:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -58,11 +59,13 @@ class _Training:
     def events(self) -> Iterator[Event]:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
+        threads = state.foundation.threads
+        threads = replace(threads, why=self.run.why(threads.why))
         yield RunStarted(
             self.folder,
             f"training on {config.dataset}: {config.layers} layers, {config.init_channels} channels, "
             f"{count_parameters(state.network):,} parameters; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {state.foundation.threads}{self.run.in_each}",
+            f"{config.epochs} epochs on {state.device} with {threads}{self.run.in_each}",
         )
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")

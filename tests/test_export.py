@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,37 @@ def test_pictures_may_be_bytes_or_fractions() -> None:
     network = export.load(RUN / "model.safetensors")
     pictures = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(network(pictures), network(pictures.float() / 255))
+
+
+def untrained() -> export.TrainedNetwork:
+    """A network of two classes for pictures of 8x8 grey pixels."""
+    network = Network(dadarts.Genotype.parse(DARTS_GENOTYPE), dadarts.Macro(2, 1, (1, 8, 8), 2), auxiliary=False)
+    return export.TrainedNetwork(network, ["cat", "dog"], [0.5], [0.5]).eval()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda bytes_: bytes_.float(), "got float32 from 0 to 255"),
+        (lambda bytes_: bytes_.numpy().astype("float64"), "got float64 from 0 to 255"),
+        (lambda bytes_: bytes_.long(), "got int64 from 0 to 255"),
+        (lambda bytes_: (bytes_ / 255 - 0.5) / 0.5, "got float32 from -1 to 1"),
+        (lambda bytes_: bytes_ / 255 * float("nan"), "got float32 from nan to nan"),
+    ],
+)
+def test_pictures_of_another_scale_are_refused(change: Callable[[torch.Tensor], Any], said: str) -> None:
+    pictures = torch.linspace(0, 255, 128).round().byte().view(2, 1, 8, 8)
+    with pytest.raises(ValueError, match=f"^expected uint8 pictures, 0 to 255, or float ones from 0 to 1, {said}$"):
+        untrained().predict(change(pictures))
+
+
+def test_pictures_as_other_libraries_make_them_are_taken() -> None:
+    network = untrained()
+    pictures = torch.linspace(0, 255, 128).round().byte().view(2, 1, 8, 8)
+    expected = network.predict(pictures)
+    assert network.predict(pictures.numpy() / 255) == expected, "numpy divides in float64"
+    assert len(network.predict(pictures / 255 * 1.2 - 0.1)) == 2, "resizing overshoots"
+    assert network.predict(torch.zeros(0, 1, 8, 8)) == []
 
 
 def test_the_file_holds_the_last_weights_and_all_that_their_use_needs() -> None:

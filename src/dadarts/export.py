@@ -22,6 +22,8 @@ from dadarts.network import Network
 FILE = "model.safetensors"
 KEY = "dadarts"
 """Where the file's metadata has all facts, as one JSON document."""
+_OVERSHOOT = 0.25
+"""How far a resized picture may go beyond black and white, in parts of the way from one to the other."""
 
 
 class TrainedNetwork(nn.Module):
@@ -57,7 +59,7 @@ class TrainedNetwork(nn.Module):
         shape = self.network.macro.image_shape
         if images.ndim != 4 or tuple(images.shape[1:]) != tuple(shape):
             raise ValueError(f"expected pictures of shape (B, {', '.join(map(str, shape))}), got {tuple(images.shape)}")
-        scaled = images.float() / 255 if images.dtype == torch.uint8 else images
+        scaled = images.float() / 255 if images.dtype == torch.uint8 else images.to(self.mean.dtype)
         logits: Tensor = self.network((scaled - self.mean) / self.std)
         return logits
 
@@ -66,9 +68,23 @@ class TrainedNetwork(nn.Module):
         """The class names of uint8 pictures (B, C, H, W), or of float ones in [0, 1].
 
         Raises:
-            ValueError: the pictures have other channels or another size than those of the training.
+            ValueError: the pictures have other channels or another size than those of the training, or are not uint8
+                and go beyond [0, 1] by more than resizing does.
         """
-        return [self.classes[index] for index in self(torch.as_tensor(images)).argmax(dim=1).tolist()]
+        pictures = torch.as_tensor(images)
+        _refuse_other_scale(pictures)
+        return [self.classes[index] for index in self(pictures).argmax(dim=1).tolist()]
+
+
+def _refuse_other_scale(pictures: Tensor) -> None:
+    if pictures.dtype == torch.uint8 or not pictures.numel():
+        return
+    least, most = (end.item() for end in pictures.float().aminmax())
+    if not -_OVERSHOOT <= least <= most <= 1 + _OVERSHOOT:
+        kind = str(pictures.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"expected uint8 pictures, 0 to 255, or float ones from 0 to 1, got {kind} from {least:g} to {most:g}"
+        )
 
 
 def save(path: Path, network: Network, classes: Sequence[str], mean: Sequence[float], std: Sequence[float]) -> None:

@@ -17,18 +17,20 @@ def genotype_text(word: str, runs_dir: Path) -> str:
     """
     word = word.strip()
     if word.startswith("@"):
-        return _genotype_of_run(word, _folder_of(word, runs_dir))
+        return _genotype_of_run(word, _folder_of(word, runs_dir), runs_dir)
     if word.startswith(("Genotype(", "|", "{", "[", "(")) or not word or not _is_there(Path(word)):
         is_path = word.endswith((".json", ".txt")) or ("/" in word and not word.startswith(("{", "[")))
         if is_path and len(word) < 4096 and "(" not in word and "|" not in word:
             raise InputError(
-                f"there is no file or folder {word}; -genotype takes a genotype, a .json or .txt file, a run's "
-                "folder, or @search-run"
+                f"there is no file or folder {word}; give a genotype, a .json or .txt file, a run's folder, or @NAME "
+                "of a search"
             )
         if word and _is_there(runs_dir / "search" / word):
             raise InputError(f"{word}: for the run of that name write @{word}")
+        if word and (compared := _in_comparisons(word, runs_dir)):
+            raise InputError(f"{word}: for the run of that name in a comparison give {compared[0]}")
         return word
-    return _genotype_of_run(word, Path(word)) if Path(word).is_dir() else _read(Path(word))
+    return _genotype_of_run(word, Path(word), runs_dir) if Path(word).is_dir() else _read(Path(word))
 
 
 def _folder_of(word: str, runs_dir: Path) -> Path:
@@ -49,7 +51,7 @@ def sizes_of(word: str, runs_dir: Path) -> dict[str, Any]:
     return {name: settings[name] for name in wanted if name in settings}
 
 
-def _genotype_of_run(word: str, folder: Path) -> str:
+def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
     run = RunFolder(folder)
     path = next((path for path in (folder / "genotype.txt", folder / "genotype.json") if _is_there(path)), None)
     # A training has its genotype from the beginning, a search when it has ended.
@@ -60,9 +62,25 @@ def _genotype_of_run(word: str, folder: Path) -> str:
         )
     if path is None:
         raise InputError(
-            f"{word[:80]}: there is no genotype at {str(folder / 'genotype.txt')[:200]}; see `dadarts runs`"
+            f"{word[:80]}: there is no genotype at {str(folder / 'genotype.txt')[:200]}; "
+            f"{_where_else(word, folder, runs_dir)}"
         )
     return _read(path)
+
+
+def _where_else(word: str, folder: Path, runs_dir: Path) -> str:
+    """Where a person should look for the run that a word was meant to name."""
+    if word.startswith("@") and (compared := _in_comparisons(word[1:], runs_dir)):
+        return f"for the run of that name in a comparison give {compared[0]}"
+    if not word.startswith("@") and _is_there(folder / "search"):
+        return f"it holds runs: give one of {folder / 'search'}"
+    return "see `dadarts runs`"
+
+
+def _in_comparisons(name: str, runs_dir: Path) -> list[Path]:
+    """The searches of that name in the comparisons of a runs folder."""
+    folders = (folder / name for folder in sorted(runs_dir.glob("compare/*/search")))
+    return [folder for folder in folders if _is_there(folder)]
 
 
 def _is_there(path: Path) -> bool:

@@ -55,6 +55,20 @@ def test_a_network_comes_from_text_a_file_or_a_search() -> None:
         assert succeed(modern, "oracle", "nas-bench-201", word).out == expected
 
 
+@pytest.mark.parametrize("word", ["@0a1b2c", "0a1b2c", "runs/compare/it"])
+@pytest.mark.parametrize("command", [["oracle", "nas-bench-201"], ["show"], ["train", "--name=a", "--dataset=digits"]])
+def test_where_a_run_of_a_comparison_is_is_said(word: str, command: list[str]) -> None:
+    run = Path("runs/compare/it/search/0a1b2c")
+    run.mkdir(parents=True)
+    (run / "genotype.txt").write_text(CELL + "\n")
+    said = refusal(modern, *command, *(["--genotype"] if command[0] == "train" else []), word)
+    if word == "runs/compare/it":
+        assert said.endswith("it holds runs: give one of runs/compare/it/search")
+    else:
+        assert said.endswith(f"for the run of that name in a comparison give {run}")
+    assert CELL in succeed(modern, "oracle", "nas-bench-201", str(run)).out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -63,7 +77,7 @@ def test_a_network_comes_from_text_a_file_or_a_search() -> None:
         (["nas-bench-201", CELL.replace("skip_connect", "skip")], "unknown operation 'skip'"),
         (["nas-bench-301", CELL], "unknown benchmark 'nas-bench-301'"),
         (["nas-bench-201", "@it"], "there is no genotype"),
-        (["nas-bench-201", "it.txt"], "there is no file"),
+        (["nas-bench-201", "it.txt"], "there is no file or folder it.txt; give a genotype, a .json or .txt file"),
         (["nas-bench-201"], "genotype"),
         (["nas-bench-201", "x" * 10_000], "is no network"),
     ],

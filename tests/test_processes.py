@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts import compute, foundation
+from dadarts import compute, diagnostics, foundation
 from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
 from dadarts.engines import pick_engine
@@ -283,6 +284,15 @@ def test_every_whole_batch_is_dealt_once_in_equally_many_rounds(count: int, work
     for step, batch in found.items():
         assert torch.equal(batch.images, whole[step].images)
         assert batch.key == whole[step].key
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, [1, 2, 3, 4, 5, 6]), (2, [2, 4, 6]), (4, [4, 6]), (7, [6])])
+def test_every_process_counts_the_batches_that_all_have_measured(count: int, expected: list[int]) -> None:
+    for rank in range(count):
+        passes = {"even": lambda batch: torch.zeros(len(batch.labels), 3)}
+        evaluation = diagnostics.evaluate(nn.Identity(), loader(Processes(rank, count), None), passes)
+        # Behind the last round the scores would be summed, and no process is joined.
+        assert list(islice(evaluation, len(expected))) == [(measured, 6) for measured in expected]
 
 
 def test_noise_and_drop_path_are_shares_of_one_draw() -> None:

@@ -73,7 +73,7 @@ def rankings(method: str, config: SearchConfig, measured: set[int], batches: int
         seconds += _trained(state, config, epoch)
         if epoch + 1 not in measured:
             continue
-        scores = next(filter(None, diagnostics.evaluate_mixings(state.bilevel, validation, cells)))
+        scores = diagnostics.scores_of(diagnostics.evaluate_mixings(state.bilevel, validation, cells))
         top1 = torch.tensor([score.top1 for score in scores.values()], dtype=torch.float64)
         yield Ranking(
             method,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,10 @@ class Score:
     top1: float
 
 
+Evaluation: TypeAlias = Generator[tuple[int, int], None, Mapping[Name, Score]]
+"""How many batches all processes have measured and how many there are, round by round; at the end scores by name."""
+
+
 def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
     """The relaxation that acts at this epoch without noise: a `Hard` one that has not begun is `Soft`."""
     if isinstance(relaxation, Hard):
@@ -43,33 +48,41 @@ def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
     return relaxation
 
 
-def evaluate(
-    bilevel: Bilevel, loader: Loader, relaxations: frozenset[AnyRelaxation], progress: Progress
-) -> Iterator[Mapping[AnyRelaxation, Score] | None]:
-    """Score the same weights on the same batches under several relaxations.
+def evaluate(network: nn.Module, loader: Loader, passes: Mapping[Name, Callable[[Batch], Tensor]]) -> Evaluation[Name]:
+    """Score several passes through a network, each from a batch to its logits, over the same batches of a split.
 
-    Yields None after every batch, so that a caller may stop in between, and the scores at the end. Several processes
-    measure a batch each in every round; the scores are those of one process.
+    Several processes measure a batch each in every round; the scores are those of one process.
     """
-    mixings = {relaxation: bilevel.fixed_mixing(relaxation, progress) for relaxation in sorted(relaxations, key=repr)}
-    return evaluate_mixings(bilevel, loader, mixings)
-
-
-def evaluate_mixings(
-    bilevel: Bilevel, loader: Loader, mixings: Mapping[Name, Mixing]
-) -> Iterator[Mapping[Name, Score] | None]:
-    """`evaluate` under given mixing weights, by name."""
-    tables = torch.zeros((len(mixings), loader.steps(), 2), dtype=torch.float64)
-    with batches_apart(bilevel.supernet):
-        for step, batch in loader.dealt():
-            for table, mixing in zip(tables, mixings.values(), strict=True):
-                if batch is not None:
+    tables = torch.zeros((len(passes), loader.steps(), 2), dtype=torch.float64)
+    with batches_apart(network):
+        for round_number, (step, batch) in enumerate(loader.dealt(), 1):
+            if batch is not None:
+                for table, logits_of in zip(tables, passes.values(), strict=True):
                     with torch.no_grad():
-                        logits = bilevel.forward(batch.images, mixing, batch.key)
+                        logits = logits_of(batch)
                     table[step] = measured(logits, batch.labels)
-            yield None
+            yield min(round_number * loader.processes.count, loader.steps()), loader.steps()
     tables = loader.processes.summed(tables)
-    yield {name: score(table, len(loader.index)) for name, table in zip(mixings, tables, strict=True)}
+    return {name: score(table, len(loader.index)) for name, table in zip(passes, tables, strict=True)}
+
+
+def evaluate_mixings(bilevel: Bilevel, loader: Loader, mixings: Mapping[Name, Mixing]) -> Evaluation[Name]:
+    """Score the same weights under several mixing weights."""
+
+    def logits(mixing: Mixing, batch: Batch) -> Tensor:
+        return bilevel.forward(batch.images, mixing, batch.key)
+
+    return evaluate(bilevel.supernet, loader, {name: partial(logits, mixing) for name, mixing in mixings.items()})
+
+
+def scores_of(evaluation: Evaluation[Name]) -> Mapping[Name, Score]:
+    """Carry an evaluation out in one go."""
+    while True:
+        try:
+            next(evaluation)
+        except StopIteration as end:
+            scores: Mapping[Name, Score] = end.value
+            return scores
 
 
 def measured(logits: Tensor, labels: Tensor) -> Tensor:

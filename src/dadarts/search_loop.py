@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import repeat
 
 import numpy as np
@@ -13,13 +14,14 @@ from dadarts import diagnostics, report, search_state, seeds
 from dadarts.alphas import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
+from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.genotype import Genotype, derive
 from dadarts.gibbs import Gibbs
 from dadarts.penalties import default_target, discretization_distance
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
-from dadarts.relax import AnyRelaxation, Hard, Soft
+from dadarts.relax import Hard, Soft
 from dadarts.run import SEARCH, Run, Taken
 from dadarts.schedules import Progress, cosine
 from dadarts.search_notes import lock_in, notes
@@ -166,7 +168,16 @@ class _Search:
         own = diagnostics.effective(method.weights.relax, here)
         architecture = diagnostics.effective(method.alphas.relax, here)
         began = time.monotonic()
-        scores = yield from self._scores(progress, frozenset({own, architecture, Soft(), Hard()}))
+        mixings = {
+            relaxation: self.state.bilevel.fixed_mixing(relaxation, here)
+            for relaxation in (own, architecture, Soft(), Hard())
+        }
+        scores = yield from evaluated(
+            self.run,
+            self.state,
+            diagnostics.evaluate_mixings(self.state.bilevel, self.state.loaders.validation, mixings),
+            partial(ValidationStep, progress.epoch, progress.epochs),
+        )
         self.state.position.measuring = time.monotonic() - began
         return {
             "valid_loss": scores[own].loss,
@@ -183,21 +194,6 @@ class _Search:
         measured: Row = {"epoch": 0, **_shares(genotype), "seconds": 0.0}
         self.state.history = [{name: measured.get(name) for name in COLUMNS}]
         self.run.folder.write_history(self.state.history)
-
-    def _scores(
-        self, progress: Progress, relaxations: frozenset[AnyRelaxation]
-    ) -> Generator[Event, None, Mapping[AnyRelaxation, diagnostics.Score]]:
-        state, validation = self.state, self.state.loaders.validation
-        scores: Mapping[AnyRelaxation, diagnostics.Score] = {}
-        steps, at_once = validation.steps(), self.run.processes.count
-        here = self._within(progress)
-        for step, done in enumerate(diagnostics.evaluate(state.bilevel, validation, relaxations, here), 1):
-            if done is None:
-                self.run.save_if_due(state)
-                yield ValidationStep(progress.epoch, progress.epochs, min(step * at_once, steps), steps)
-            else:
-                scores = done
-        return scores
 
     def _epoch_columns(self, progress: Progress) -> Row:
         config, position = self.config, self.state.position

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from torch import Tensor
 from dadarts import diagnostics
 from dadarts.alphas import Candidates, Mixing
 from dadarts.config import SearchConfig
-from dadarts.diagnostics import Score
+from dadarts.diagnostics import Name, Score
+from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, SelectionStep
 from dadarts.genotype import draw_scores
 from dadarts.position import timed
@@ -23,7 +24,6 @@ from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 from dadarts.selection import BestOfRandom, Perturbation, UniformDraw
 
-Name = TypeVar("Name")
 Scores: TypeAlias = Generator[Event, None, Mixing]
 """Events, and at the end kind -> node -> (E, O)"""
 
@@ -77,15 +77,8 @@ def _measured(
         name: {kind: tuple(node.to(like) for node in nodes) for kind, nodes in mixing.items()}
         for name, mixing in mixings.items()
     }
-    steps = state.loaders.validation.steps()
-    scores: Mapping[Name, Score] = {}
-    for step, done in enumerate(diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, placed), 1):
-        if done is None:
-            run.save_if_due(state)
-            yield SelectionStep(step, steps)
-        else:
-            scores = done
-    return scores
+    evaluation = diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, placed)
+    return (yield from evaluated(run, state, evaluation, SelectionStep))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,9 @@ from torch import Tensor
 from dadarts import diagnostics, export, report, train_state
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
+from dadarts.diagnostics import Score
 from dadarts.errors import InputError
+from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.lowered import autocast
 from dadarts.network import DropPath, count_multiply_adds, count_parameters
@@ -90,7 +93,6 @@ class _Training:
 
     def _steps(self, progress: Progress) -> Iterator[Taken]:
         config, state = self.config, self.state
-        state.network.train()
         for group in state.sgd.param_groups:
             group["lr"] = cosine(config.lr, 0.0, progress)
         for batch, loading in timed(state.train.epoch(progress.epoch, state.position.step)):
@@ -124,9 +126,9 @@ class _Training:
         selected = {}
         began = time.monotonic()
         if state.selection is not None:
-            loss, top1 = yield from self._evaluated(state.selection, progress.epoch)
-            selected = {"valid_loss": loss, "valid_top1": top1}
-            state.keep_if_best(top1)
+            score = yield from self._evaluated(state.selection, progress.epoch)
+            selected = {"valid_loss": score.loss, "valid_top1": score.top1}
+            state.keep_if_best(score.top1)
             position.measuring = time.monotonic() - began
         return {
             "epoch": progress.epoch,
@@ -140,25 +142,20 @@ class _Training:
             **{name: value for name, value in position.shares().items() if name != "share_architecture"},
         }
 
-    def _evaluated(self, loader: Loader, epoch: int) -> Generator[Event, None, tuple[float, float]]:
-        self.state.network.eval()
-        table = torch.zeros((loader.steps(), 2), dtype=torch.float64)
-        for step, batch in loader.dealt():
-            if batch is not None:
-                with torch.no_grad():
-                    logits = self.state.network(batch.images, noise_key=batch.key)
-                table[step] = diagnostics.measured(logits, batch.labels)
-            self.run.save_if_due(self.state)
-            yield ValidationStep(epoch, self.config.epochs, min(step + 1, loader.steps()), loader.steps())
-        found = diagnostics.score(self.run.processes.summed(table), len(loader.index))
-        return found.loss, found.top1
+    def _evaluated(self, loader: Loader, epoch: int) -> Generator[Event, None, Score]:
+        network = self.state.network
+        passes = {"network": lambda batch: network(batch.images, noise_key=batch.key)}
+        evaluation = diagnostics.evaluate(network, loader, passes)
+        step = partial(ValidationStep, epoch, self.config.epochs)
+        scores = yield from evaluated(self.run, self.state, evaluation, step)
+        return scores["network"]
 
     def _tested(self) -> Generator[Event, None, dict[str, float | int]]:
         state = self.state
-        loss, top1 = yield from self._evaluated(state.test(), self.config.epochs - 1)
+        score = yield from self._evaluated(state.test(), self.config.epochs - 1)
         return {
-            "test_top1": top1,
-            "test_loss": loss,
+            "test_top1": score.top1,
+            "test_loss": score.loss,
             "parameters": count_parameters(state.network),
             "multiply_adds": count_multiply_adds(self.config.genotype, state.network.macro),
             "seconds": sum(float(row["seconds"] or 0) for row in state.history),

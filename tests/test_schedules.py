@@ -47,3 +47,12 @@ def test_cosine_is_half_way_at_half_time() -> None:
 def test_late_is_zero_in_the_first_part_and_then_linear_in_the_whole() -> None:
     values = [Late(0.5, 4.0)(Progress(epoch, 8)) for epoch in range(8)]
     assert values == [0, 0, 0, 0, 2.0, 2.5, 3.0, 3.5]
+
+
+def test_a_step_draws_from_its_seed_its_epoch_and_itself_alone() -> None:
+    key = 1_541_399_769_501_860_261
+    # Another key would give every search that draws another result than the ones that were published.
+    assert Progress(3, 9).at_step(42, 5) == Progress(3, 9, key)
+    assert Progress(3, 50, 1).at_step(42, 5).key == key
+    others = [Progress(3, 9).at_step(43, 5), Progress(2, 9).at_step(42, 5), Progress(3, 9).at_step(42, 4)]
+    assert len({key, *(other.key for other in others)}) == 4

@@ -24,7 +24,6 @@ from dadarts.genotype import derive, draw_scores
 from dadarts.methods import METHODS
 from dadarts.schedules import Progress, cosine
 from dadarts.search_state import SearchState
-from dadarts.seeds import derive as seed_of
 from dadarts.seeds import generator
 
 CELLS = 200
@@ -98,10 +97,10 @@ def rankings(method: str, config: SearchConfig, measured: set[int], batches: int
 
 def _trained(state: SearchState, config: SearchConfig, epoch: int) -> float:
     began = time.monotonic()
-    learning_rate = cosine(config.w_lr, config.w_lr_min, Progress(epoch, config.epochs))
+    progress = Progress(epoch, config.epochs)
+    learning_rate = cosine(config.w_lr, config.w_lr_min, progress)
     for step, batch in enumerate(state.loaders.train.epoch(epoch)):
-        progress = Progress(epoch, config.epochs, seed_of(config.seed, "relaxation", epoch, step))
-        state.optimizers.step(batch, None, progress, learning_rate)
+        state.optimizers.step(batch, None, progress.at_step(config.seed, step), learning_rate)
     return time.monotonic() - began
 
 

@@ -35,6 +35,10 @@ class Progress(NamedTuple):
         length = self.epochs // parts
         return self._replace(epoch=self.epoch % length, epochs=length)
 
+    def at_step(self, seed: int, step: int) -> Progress:
+        """The same place with the draws of a step of this epoch, in a run of a seed."""
+        return self._replace(key=derive(seed, "relaxation", self.epoch, step))
+
     def apart(self, purpose: str) -> Progress:
         """The same place with draws of its own for a purpose."""
         return self if self.key is None else self._replace(key=derive(self.key, purpose))

@@ -10,7 +10,7 @@ from itertools import repeat
 
 import numpy as np
 
-from dadarts import diagnostics, report, search_state, seeds
+from dadarts import diagnostics, report, search_state
 from dadarts.alphas import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
@@ -116,8 +116,9 @@ class _Search:
         two_level = config.method.order in ("second", "first")
         pairs = zip(train, architecture if two_level else repeat(None), strict=False)
         for (batch, held), loading in timed(pairs):
-            key = seeds.derive(config.seed, "relaxation", progress.epoch, state.position.step)
-            losses = state.optimizers.step(batch, held, here._replace(key=key), weight_lr)
+            # Every restart has draws of its own.
+            drawing = self._within(progress.at_step(config.seed, state.position.step))
+            losses = state.optimizers.step(batch, held, drawing, weight_lr)
             yield self.run.taken(
                 losses.train_loss, losses.train_correct, batch.labels, loading, losses.architecture_seconds
             )

@@ -288,8 +288,11 @@ def test_a_selection_that_is_stopped_goes_on_to_the_same_genotype_and_weights(
     method: Method, stops: Callable[[Event], bool], every: int
 ) -> None:
     settings = {**TINY, "layers": 1, "init_channels": 4, "method": method}
-    whole = list(search(SearchConfig(name="whole", **settings)))[-1]
+    *events, whole = search(SearchConfig(name="whole", **settings))
     assert isinstance(whole, SearchDone)
+    counted = [(event.step, event.steps) for event in events if isinstance(event, SelectionStep)]
+    assert len(counted) > 5
+    assert counted == [(step, len(counted)) for step in range(1, len(counted) + 1)]
     assert until_done(SearchConfig(name="parts", **settings), stops, every) == whole.genotype
     states = [
         checkpoint.load(Path("runs/search") / name / "checkpoints" / "last.pt", "search")[1]
@@ -298,6 +301,16 @@ def test_a_selection_that_is_stopped_goes_on_to_the_same_genotype_and_weights(
     for name, tensor in states[0]["weights"].items():
         assert torch.equal(tensor, states[1]["weights"][name])
     assert states[0]["decided"] == states[1]["decided"]
+
+
+def test_a_selection_that_was_stopped_behind_its_last_measurement_measures_nothing_again() -> None:
+    config = SearchConfig(name="it", **{**TINY, "layers": 1, "method": random_ws(9)})
+    events = search(config)
+    assert any(isinstance(event, Note) and "the best of 9" in event.text for event in events)
+    events.close()  # type: ignore[attr-defined]
+    *resumed, done = search(config, resume=True)
+    assert isinstance(done, SearchDone)
+    assert not any(is_selecting(event) for event in resumed)
 
 
 def test_any_method_takes_a_selection_from_the_command_line() -> None:

@@ -54,7 +54,7 @@ class ValidationStep:
 
 @dataclass(frozen=True)
 class SelectionStep:
-    """So many of a selection's measurements have been made."""
+    """So many of the validation batches of a whole selection have been measured."""
 
     step: int
     steps: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
+from math import ceil
 from typing import TypeAlias
 
 import torch
@@ -56,29 +57,32 @@ def _best_of_random(run: Run[SearchConfig], state: SearchState, genotypes: int) 
     def drawn(number: int) -> Mixing:
         return draw_scores(space, generator(seed, "best-of-random", number))
 
-    while len(state.measured) < genotypes:
-        first = len(state.measured)
-        numbers = range(first, min(first + AT_ONCE, genotypes))
-        scores = yield from _measured(run, state, {number: drawn(number) for number in numbers})
+    passes = ceil(genotypes / AT_ONCE)
+    for passed in range(ceil(len(state.measured) / AT_ONCE), passes):
+        numbers = range(passed * AT_ONCE, min((passed + 1) * AT_ONCE, genotypes))
+        scores = yield from _evaluated(run, state, {number: drawn(number) for number in numbers}, passed, passes)
         state.measured += [(scores[number].loss, scores[number].top1) for number in numbers]
-        yield SelectionStep(numbers.stop, genotypes)
     all_scores = {number: Score(*pair) for number, pair in enumerate(state.measured)}
     best = max(all_scores, key=lambda number: _rank(all_scores[number]))
     yield Note(f"the best of {genotypes} random genotypes has {all_scores[best].top1:.1%} on the validation half")
     return drawn(best)
 
 
-def _measured(
-    run: Run[SearchConfig], state: SearchState, mixings: Mapping[Name, Mixing]
+def _evaluated(
+    run: Run[SearchConfig], state: SearchState, mixings: Mapping[Name, Mixing], passed: int, passes: int
 ) -> Generator[Event, None, Mapping[Name, Score]]:
-    """The scores of mixing weights on the validation half."""
+    """The scores of mixing weights on the validation half, after so many of the selection's passes over it."""
     like = state.bilevel.alpha[0]
     placed = {
         name: {kind: tuple(node.to(like) for node in nodes) for kind, nodes in mixing.items()}
         for name, mixing in mixings.items()
     }
     evaluation = diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, placed)
-    return (yield from evaluated(run, state, evaluation, SelectionStep))
+
+    def event(step: int, steps: int) -> SelectionStep:
+        return SelectionStep(passed * steps + step, passes * steps)
+
+    return (yield from evaluated(run, state, evaluation, event))
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class _Perturbing:
             removed = M.clone()
             removed[place] = 0
             perturbed[name] = split(removed)
-        return (yield from _measured(self.run, self.state, perturbed))
+        return (yield from _evaluated(self.run, self.state, perturbed, self.state.decided, len(self.decisions)))
 
     def _tuned(self, M: Tensor, epoch: int) -> Iterator[Event]:
         """Train the weights under M until so many epochs are through."""

@@ -98,6 +98,9 @@ class State(Protocol):
         ...
 
 
+AnyState = TypeVar("AnyState", bound=State)
+
+
 @dataclass
 class Run(Generic[AnyConfig]):
     """A run in its folder.
@@ -142,24 +145,19 @@ class Run(Generic[AnyConfig]):
         """Why the run computes with its threads and its engine: one that goes on keeps those that it began with."""
         return "as before the stop" if self.resume else choice
 
-    def config_as_computed(self) -> AnyConfig:
-        """The configuration, with the threads and the engine that a run to resume has computed with.
-
-        Raises:
-            InputError: it has computed with another number of processes.
-        """
-        if not self.resume:
-            return self.config
-        self.folder.refuse_other_processes(self.processes)
-        return self.folder.as_computed(self.config)
-
     @contextmanager
-    def claimed(self, state: State, files: Mapping[str, str]) -> Iterator[None]:
-        """Hold the folder for this process, begun with `files` (name -> text), or with the checkpoint's state.
+    def begun(self, build: Callable[[AnyConfig, Processes], AnyState], files: Mapping[str, str]) -> Iterator[AnyState]:
+        """The state to go on from, and the folder held for this process: begun with `files` (name -> text) or resumed.
 
         Raises:
-            InputError: another process holds it, or its checkpoint cannot be gone on from.
+            InputError: the state cannot be built, another process holds the folder, or its checkpoint cannot be gone on
+                from, as where another number of processes has computed it.
         """
+        config = self.config
+        if self.resume:
+            self.folder.refuse_other_processes(self.processes)
+            config = self.folder.as_computed(config)
+        state = build(config, self.processes)
         with ExitStack() as held:
 
             def claim() -> None:
@@ -170,7 +168,7 @@ class Run(Generic[AnyConfig]):
                     self._begin(state, files)
 
             self.processes.in_turn(claim)
-            yield
+            yield state
 
     def _begin(self, state: State, files: Mapping[str, str]) -> None:
         self.save(state)

@@ -63,8 +63,7 @@ def search(
         genotype = Genotype.parse(result)
         yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
         return
-    state = search_state.build(run.config_as_computed(), processes)
-    with run.claimed(state, files={}):
+    with run.begun(search_state.build, files={}) as state:
         yield from _Search(run, state).events()
 
 

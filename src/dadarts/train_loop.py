@@ -46,9 +46,8 @@ def train(
     if result is not None:
         yield TrainDone(run.folder.path, _metrics(result, run.folder.path), run.pictures(config.genotype))
         return
-    state = train_state.build(run.config_as_computed(), processes)
     files = {"genotype.txt": f"{config.genotype}\n", "genotype.json": config.genotype.to_json()}
-    with run.claimed(state, files):
+    with run.begun(train_state.build, files) as state:
         yield from _Training(run, state).events()
 
 

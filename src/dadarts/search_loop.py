@@ -143,11 +143,13 @@ class _Search:
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
         here = self._within(progress)
         validation = (yield from self._validation_columns(progress)) if self._is_validated(progress) else {}
+        genotype = derive(self.config.space, self.state.scores())
         measured: Row = {
             "epoch": progress.epoch,
             **self._epoch_columns(here),
             **validation,
             **self._choice_columns(here),
+            **_shares(genotype),
             "seconds": self.state.position.seconds,
             "images_per_second": self.state.images_per_second,
             **self.state.position.shares(),
@@ -157,7 +159,7 @@ class _Search:
         }
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()
-        self._write_genotype(derive(self.config.space, self.state.scores()))
+        self._write_genotype(genotype)
         return {**dict.fromkeys(COLUMNS), **measured}
 
     def _is_validated(self, progress: Progress) -> bool:
@@ -213,12 +215,10 @@ class _Search:
         target = (dal and dal.target) or default_target(alphas.candidates)
         distance = discretization_distance(alphas.weights().detach(), alphas.candidates, target)
         chosen = diagnostics.choices(alphas).cpu()
-        genotype = derive(config.space, alphas.split(alphas.weights().detach()))
         return {
             "dal": distance.item(),
             "alpha_entropy": diagnostics.entropy(alphas),
             "changed_choices": int((chosen & ~state.choices_at_last_epoch(progress)).sum()),
-            **_shares(genotype),
         }
 
     def _eigenvalue_column(self, progress: Progress) -> Row:

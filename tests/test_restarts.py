@@ -17,7 +17,7 @@ from dadarts.spaces import space
 from tests.commands import COMMON, alphas, history, modern, succeed, without_pictures
 from tests.nets import flat
 
-SEARCH = ["search", *COMMON, "-search_space", "nas-bench-201", "-method", "dadarts-plus", "-alpha_lr", "0.05"]
+SEARCH = ["search", *COMMON, "-search_space", "nas-bench-201", "-method", "dadarts-late", "-alpha_lr", "0.05"]
 RUNS = Path("runs/search")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from dadarts import search_state
+from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.schedules import Progress
 from dadarts.spaces import space
@@ -66,6 +69,28 @@ def test_the_first_restart_is_the_search_without_others_and_all_begin_anew() -> 
         [2, 0.025, 0, 0],
         [3, 0.013, 100, 0.5],
     ]
+
+
+def test_a_comparison_reads_off_what_each_epoch_would_have_returned() -> None:
+    one = succeed(modern, *lasting(2), "-name", "one").last_line
+    two = succeed(modern, *lasting(4), "-name", "two", "-restarts", "2").last_line
+    config = SearchConfig(**json.loads((RUNS / "two" / "config.json").read_text())["settings"])
+    course = trajectory(config, RUNS / "two" / "alphas.npz")
+    assert course is not None
+    assert str(course.genotypes[1]) == one
+    assert str(course.genotypes[-1]) == two
+    # Choices are compared within the last restart, which began with another draw.
+    arrays = alphas(RUNS / "two")
+    ends, firsts, draws = ([name for node in range(3) for name in choices_of(arrays, node, at)] for at in (3, 2, None))
+    assert course.kept_from_first_epoch == pytest.approx(np.mean([a == b for a, b in zip(ends, firsts, strict=True)]))
+    assert course.kept_from_draw == pytest.approx(np.mean([a == b for a, b in zip(ends, draws, strict=True)]))
+
+
+def choices_of(arrays: dict[str, NDArray[np.float32]], node: int, epoch: int | None) -> list[int]:
+    """The operation that each edge of a node has after an epoch, or (None) in the draw."""
+    values = arrays[f"initial_normal_{node}"] if epoch is None else arrays[f"normal_{node}"][epoch]
+    operations: list[int] = values.argmax(axis=-1).tolist()
+    return operations
 
 
 def test_a_restart_forgets_all_that_was_before() -> None:

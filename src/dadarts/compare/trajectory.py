@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dadarts import diagnostics
 from dadarts.alphas import Alphas
 from dadarts.config import SearchConfig
+from dadarts.discretization import discretize
 from dadarts.genotype import Genotype, read_off
 from dadarts.seeds import generator
 
@@ -22,8 +22,9 @@ class Trajectory:
 
     Args:
         genotypes: one an epoch.
-        kept_from_draw: which part of the last choices, in [0, 1], the first random draw had already.
-        kept_from_first_epoch: which part of them stood after the first epoch.
+        kept_from_draw: which part of the last choices, in [0, 1], the random draw had already that they began with:
+            with restarts, that of the last of them.
+        kept_from_first_epoch: which part of them stood after the first epoch from there.
     """
 
     genotypes: tuple[Genotype, ...]
@@ -44,20 +45,27 @@ def trajectory(config: SearchConfig, path: Path) -> Trajectory | None:
         draw = [torch.from_numpy(arrays[f"initial_{name}"]) for name in names]
     if not epochs:
         return None
-    chosen = [_choices(alphas, values) for values in epochs]
-    last = chosen[-1]
+    W = [_weights(alphas, values) for values in epochs]
+    length = config.epochs // config.method.restarts
+    means = [torch.stack([*W[length - 1 : epoch : length], own]).mean(dim=0) for epoch, own in enumerate(W)]
+    draw_W, first_W, last_W = _weights(alphas, draw), W[(len(W) - 1) // length * length], W[-1]
+    draw_D, first_D, last_D = (_chosen(alphas, own) for own in (draw_W, first_W, last_W))
     return Trajectory(
-        tuple(read_off(config.space, alphas.split(one)) for one in chosen),
-        _share(last, _choices(alphas, draw)),
-        _share(last, chosen[0]),
+        tuple(read_off(config.space, alphas.split(_chosen(alphas, mean))) for mean in means),
+        _share(last_D, draw_D),
+        _share(last_D, first_D),
     )
 
 
-def _choices(alphas: Alphas, values: list[Tensor]) -> Tensor:
-    with torch.no_grad():
-        for alpha, value in zip(alphas.parameters(), values, strict=True):
-            alpha.copy_(value)
-    return diagnostics.choices(alphas)
+@torch.no_grad()
+def _weights(alphas: Alphas, values: list[Tensor]) -> Tensor:
+    for alpha, value in zip(alphas.parameters(), values, strict=True):
+        alpha.copy_(value)
+    return alphas.weights()
+
+
+def _chosen(alphas: Alphas, W: Tensor) -> Tensor:
+    return discretize(W, alphas.candidates.rule, alphas.candidates.present)
 
 
 def _share(last: Tensor, before: Tensor) -> float:

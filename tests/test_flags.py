@@ -102,6 +102,9 @@ def test_a_line_that_cannot_be_read_is_refused_with_what_to_do(line: str, said: 
         ("", "-name must be given", "--name must be given"),
         ("-seed 1", "see --help; python -m run --nproc_per_node 2", "see --help; python -m run --nproc_per_node 2"),
         ("--seed 1", "g++ -O3 -std=c++17 of 3-way/-x, python -m run", "g++ -O3 -std=c++17 of 3-way/-x, python -m run"),
+        ("--w_lr x", "g++: unsupported '-fopenmp' with -shared", "g++: unsupported '-fopenmp' with -shared"),
+        ("--genotype -my/net.txt", "no file -my/net.txt or -net.txt", "no file -my/net.txt or -net.txt"),
+        ("--first_order x", "see -first_order.", "see --first_order."),
         ("--w_lr -1e-3", "-w_lr -1e-3: give a number from 0", "--w_lr -1e-3: give a number from 0"),
     ],
 )

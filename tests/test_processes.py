@@ -42,6 +42,7 @@ from tests.commands import (
     check_refusal,
     column,
     history,
+    modern,
     result_of_search,
     script,
     search,
@@ -356,6 +357,26 @@ def test_two_processes_under_the_launcher_search_as_one_does() -> None:
     for name in ("train_loss", "valid_loss", "hessian_eigenvalue"):
         assert column(SEARCH_RUN, name) == pytest.approx(column(one, name), rel=1e-3)
     assert column(SEARCH_RUN, "train_top1") == pytest.approx(column(one, "train_top1"), abs=0.01)
+
+
+def test_two_processes_weigh_draws_and_restart_as_one_does(tmp_path: Path) -> None:
+    words = ["search", *TINIEST, "-method", "dadarts-plus", "-restarts", "2", "-print_freq", "1"]
+    words[words.index("-epochs") + 1] = "6"
+    port, runs = free_port(), ["-runs_dir", str(tmp_path / "runs")]
+    places = [tmp_path / f"rank{rank}" for rank in range(2)]
+    for place in places:
+        place.mkdir()
+    running = [
+        Running("dadarts", [*words, *runs, "-name", "it"], place, environment(rank, 2, port))
+        for rank, place in enumerate(places)
+    ]
+    assert finish(running) == [0, 0], running[0].err
+    succeed(modern, *words, "-name", "one", "-engine", "reference")
+    one = alphas(SEARCH_RUN.with_name("one"))
+    # Warm-up is two thirds of the three epochs of each restart, so alphas have moved: by steps of up to 3e-4.
+    assert np.abs(one["normal_0"][5] - one["initial_normal_0"]).max() > 1e-4
+    for name, expected in one.items():
+        np.testing.assert_allclose(alphas(SEARCH_RUN)[name], expected, rtol=0, atol=1e-5)
 
 
 def files(run: Path) -> set[str]:

@@ -93,9 +93,10 @@ def choices_of(arrays: dict[str, NDArray[np.float32]], node: int, epoch: int | N
     return operations
 
 
-def test_a_restart_forgets_all_that_was_before() -> None:
+@pytest.mark.parametrize("name", ["darts", "nas-bench-201", "nas-bench-macro", "connect-nas-bench", "S4"])
+def test_a_restart_forgets_all_that_was_before(name: str) -> None:
     config = SearchConfig(
-        name="it", dataset="digits", search_space="nas-bench-201", init_channels=2, layers=1, threads=1, batch_size=16
+        name="it", dataset="digits", search_space=name, init_channels=2, layers=1, threads=1, batch_size=16
     )
     states = [search_state.build(config) for _ in range(2)]
     trained = states[0]

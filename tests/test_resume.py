@@ -247,7 +247,7 @@ def test_a_search_with_shares_of_edges_goes_on_with_them(space: str, monkeypatch
         assert (second != initial).any()
 
 
-@pytest.mark.parametrize("at", [6, 8])
+@pytest.mark.parametrize("at", [4, 5, 6, 8])
 def test_a_search_with_restarts_goes_on_in_the_one_it_was_in(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [*SEARCH, "-restarts", "2", "-alpha_lr", "0.05", "-w_grad_clip", "0"]
     whole = SEARCH_RUN.with_name("whole")
@@ -255,9 +255,22 @@ def test_a_search_with_restarts_goes_on_in_the_one_it_was_in(at: int, monkeypatc
     assert steps_an_epoch(whole) == 4
     with stop_after(at, signal.SIGTERM, monkeypatch):
         call(search, "-name", "it", *words)
-    assert position(SEARCH_RUN) == (1, at - 4)
+    assert position(SEARCH_RUN) == ((1, at - 4) if at > 4 else (0, 4))
     succeed(search, "-name", "it", *words, "-resume")
     assert result_of_search(SEARCH_RUN) == result_of_search(whole)
+
+
+def test_a_search_closed_between_two_restarts_goes_on_with_the_second() -> None:
+    words = [*SEARCH, "-restarts", "2", "-alpha_lr", "0.05"]
+    succeed(search, "-name", "whole", *words)
+    config = search_config(["-name", "it", *words])
+    events: Any = dadarts.search(config)
+    while not isinstance(next(events), EpochDone):
+        pass
+    events.close()
+    assert position(SEARCH_RUN) == (1, 0)
+    succeed(search, "-name", "it", *words, "-resume")
+    assert result_of_search(SEARCH_RUN) == result_of_search(SEARCH_RUN.with_name("whole"))
 
 
 @pytest.mark.parametrize("moment", ["first event", "step", "validation", "epoch"])

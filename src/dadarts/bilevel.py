@@ -66,11 +66,11 @@ class Method:
         retain: which genotype is read off at the end.
         activation: what makes W of alpha in softmax' place.
         channel_fraction: K, where 1/K of the supernet's channels go through operations.
-        warm_up: part of the run, in [0, 1), in which only w is trained.
+        warm_up: part of the run (of each restart), in [0, 1), in which only w is trained.
         draws: K, where the architecture step does not differentiate through its relaxation, a `Gibbs`, but weighs K
             of its draws against each other.
         restarts: R, where the run is R searches of E / R epochs, each with w and alpha drawn anew; the genotype is
-            then D of the mean of what their alphas have become.
+            then D of the mean of their last W.
         selection: what it is read off.
         stop: when the search ends before its last epoch.
     """
@@ -203,9 +203,7 @@ class Bilevel:
             drawn = [self.mixing(gibbs, progress.apart(f"draw-{k}"))[0] for k in range(draws)]
             losses = torch.stack([self.loss(valid, self.alphas.split(M))[0] for M in drawn])
         loss = gibbs.advantages(self.alphas.weights(), torch.stack(drawn), losses, progress)
-        for penalty in self.method.alphas.penalties:
-            loss = loss + penalty(self.alphas, progress)
-        gradient, _ = self._gradient(loss, self.alpha)
+        gradient, _ = self._gradient(self._penalised(loss, progress), self.alpha)
         (mean_loss,) = self.average([losses.mean()])
         return gradient, mean_loss
 
@@ -245,9 +243,10 @@ class Bilevel:
 
     def _validation_objective(self, valid: Batch, progress: Progress) -> Tensor:
         loss, _ = self.relaxed_loss(valid, self.method.alphas.relax, progress)
-        for penalty in self.method.alphas.penalties:
-            loss = loss + penalty(self.alphas, progress)
-        return loss
+        return self._penalised(loss, progress)
+
+    def _penalised(self, loss: Tensor, progress: Progress) -> Tensor:
+        return loss + sum(penalty(self.alphas, progress) for penalty in self.method.alphas.penalties)
 
     def _gradient(self, loss: Tensor, inputs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Gradient and loss of the global batch."""

@@ -203,7 +203,8 @@ def _going_on(run: RunSummary, runs_dir: Path) -> str:
     if (runs_dir / "jobs").is_dir():
         return "goes on with the same `dadarts compare`"
     verb = "search" if run.kind == "search" else "train"
-    return f"go on with: {_command(shlex.join([verb, '--name', run.name, '--resume']), runs_dir)}"
+    command = _command(shlex.join([verb, "--name", run.name, "--resume"]), runs_dir)
+    return f"go on with: {shlex.join(doors.launched(shlex.split(command), run.processes))}"
 
 
 def _shortened(result: str) -> str:

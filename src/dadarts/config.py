@@ -123,12 +123,12 @@ class RunConfig(Settings):
             return [*differing(str(saved.get("method")), own.pop("method")), *self._plain_differences(own, saved)]
         return self._plain_differences(own, saved)
 
-    @staticmethod
-    def _plain_differences(own: dict[str, Any], saved: dict[str, Any]) -> list[str]:
+    def _plain_differences(self, own: dict[str, Any], saved: dict[str, Any]) -> list[str]:
+        # A run that began before there was a setting has computed what is now its default.
         return [
             f"-{name} is {there} in the run and {here} here"
             for name, value in own.items()
-            if name not in ENVIRONMENT and saved.get(name) != value
+            if name not in ENVIRONMENT and saved.get(name, type(self).model_fields[name].default) != value
             for there, here in [_where_they_differ(saved.get(name), value)]
         ]
 

@@ -111,9 +111,12 @@ def batches_apart(network: nn.Module) -> Iterator[None]:
 
 
 def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
-    """Which part of all operations the architecture step leaves out as negligible, in [0, 1]."""
-    _, left_out = bilevel.mixing(bilevel.method.alphas.relax, progress)
-    return float(left_out.sum() / bilevel.alphas.candidates.present.sum())
+    """Which part of all operations the architecture step leaves out, in [0, 1]: negligible ones, or those not drawn."""
+    M, left_out = bilevel.mixing(bilevel.method.alphas.relax, progress)
+    present = bilevel.alphas.candidates.present
+    if bilevel.method.draws is not None:
+        left_out = (M == 0) & present
+    return float(left_out.sum() / present.sum())
 
 
 def entropy(alphas: Alphas) -> float:

@@ -201,7 +201,7 @@ def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[
                 continue
             stopped = processes.largest(signals.begin())
             if stopped:
-                words = _launched([*_without_steering(argv), "-resume"], processes)
+                words = launched([*_without_steering(argv), "-resume"], processes.count)
                 processes.in_turn(partial(_stop, events, progress, words, signals))
                 return 128 + stopped
     return 0
@@ -227,12 +227,12 @@ def _explained() -> Iterator[None]:
         raise RunError("out of memory: give a smaller -batch_size, -init_channels or -layers") from error
 
 
-def _launched(words: list[str], processes: Processes) -> list[str]:
+def launched(words: list[str], processes: int) -> list[str]:
     """A command as it must be given to start as many processes."""
-    if not processes.several:
+    if processes == 1:
         return words
     program = words[1:] if words[0] == "python" else ["--no-python", *words]
-    return [*LAUNCHER, str(processes.count), *program]
+    return [*LAUNCHER, str(processes), *program]
 
 
 def _without_steering(words: Sequence[str]) -> Iterator[str]:

@@ -166,8 +166,9 @@ def as_typed(message: str, argv: Sequence[str]) -> str:
         dashes, name = match.groups()
         return by_name.get(name) or ("-" if dashes == "-" and one_dash else "--") + name
 
-    # A compiler's and a launcher's own flags have a capital or single letter, an equals sign, or two dashes.
-    return re.sub(r"(?<![^\s'\"`(])(--?)([a-z]\w+)(?![\w=-])", written, message)
+    # A compiler's and a launcher's own flags have a capital or single letter, an equals sign, two dashes, or are -f...
+    # and -shared; a path goes on with a slash or a dot.
+    return re.sub(r"(?<![^\s'\"`(])(--?)(?!f[a-z]+\b|shared\b)([a-z]\w+)(?![\w=/-]|\.\w)", written, message)
 
 
 def _is_flag(word: str, by_name: Mapping[str, Flag]) -> bool:

@@ -19,6 +19,7 @@ class RunSummary:
         epoch, epochs: how many have ended, of how many; both 0 where nothing is trained (``--method random``).
         state: ``finished``, ``running`` (a process writes it), ``stopped`` (it can be gone on with) or ``damaged``.
         result: what it ended with; empty where it has not ended.
+        processes: how many compute it.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class RunSummary:
     epochs: int
     state: str
     result: str
+    processes: int = 1
 
     def as_dict(self) -> dict[str, str | int]:
         """For ``--json``."""
@@ -61,6 +63,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
     try:
         settings = folder.saved_config()["settings"]
         epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
+        processes = int(folder.saved_config()["versions"].get("processes", 1))
         done = rows_of(folder.history)
         if repr(UniformDraw()) in str(settings.get("method")):
             # Its history has a row all the same: what can be said of the genotype.
@@ -78,4 +81,5 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         epochs,
         "finished" if result is not None else "running" if running else "stopped",
         result or "",
+        processes,
     )

@@ -92,7 +92,7 @@ def _check_restarts(method: Method) -> None:
         raise InputError("-restarts must be in [1, 1000]")
     if method.restarts > 1 and (method.selection != Argmax() or method.stop is not None or method.order == "none"):
         raise InputError(
-            "-restarts averages what alphas have become: it needs a method that trains them to the last epoch, and "
+            "-restarts averages the last W of each: it needs a method that trains them to the last epoch, and "
             "-selection argmax"
         )
 

@@ -141,8 +141,10 @@ class _Search:
             )
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
-        here = self._within(progress)
-        validation = (yield from self._validation_columns(progress)) if self._is_validated(progress) else {}
+        here, eigenvalue = self._within(progress), self._eigenvalue_column(progress)
+        is_last = progress.epoch + 1 == progress.epochs or self._stops([*self.state.history, eigenvalue])
+        is_due = is_last or (progress.epoch + 1) % self.config.validation_every == 0
+        validation = (yield from self._validation_columns(progress)) if is_due else {}
         genotype = derive(self.config.space, self.state.scores())
         measured: Row = {
             "epoch": progress.epoch,
@@ -155,15 +157,12 @@ class _Search:
             **self.state.position.shares(),
             "left_out_share": diagnostics.left_out_share(self.state.bilevel, here),
             "temperature_node": _node_temperature(self.config, here),
-            **self._eigenvalue_column(progress),
+            **eigenvalue,
         }
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()
         self._write_genotype(genotype)
         return {**dict.fromkeys(COLUMNS), **measured}
-
-    def _is_validated(self, progress: Progress) -> bool:
-        return (progress.epoch + 1) % self.config.validation_every == 0 or progress.epoch + 1 == progress.epochs
 
     def _validation_columns(self, progress: Progress) -> Generator[Event, None, Row]:
         method, here = self.config.method, self._within(progress)

@@ -33,6 +33,12 @@ def notes(config: SearchConfig) -> Iterator[str]:
     is_mixture = method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft)
     if is_mixture and method.activation == "softmax" and method.selection == Argmax():
         yield "plain DARTS: the genotype is rounded off a mixture that was never trained to be rounded"
+    length = config.epochs // method.restarts
+    if method.order in ("second", "first") and Progress(length - 1, length).fraction < method.warm_up:
+        yield (
+            f"a warm-up of {method.warm_up:.0%} leaves none of {length} epochs to alphas: the genotype will be that of "
+            "the random draw; give more -epochs"
+        )
     yield from _seen_to_fail(config)
 
 
@@ -56,9 +62,10 @@ def lock_in(state: SearchState, epochs: int) -> Iterator[Note]:
     Of a search with restarts it is said of the last of them, which had `epochs`.
     """
     history = state.history[-epochs:]
+    which = "the last restart's" if state.ended else "the first"
     if not state.has_chosen:
         yield Note(
-            "every choice is still that of the first random draw: train longer, or raise -alpha_lr, "
+            f"every choice is still that of {which} random draw: train longer, or raise -alpha_lr, "
             "before taking this genotype for a finding"
         )
     elif (decided := decided_early(history)) is not None:

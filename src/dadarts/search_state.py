@@ -95,12 +95,12 @@ class SearchState:
         """Begin again with other draws of w and alpha; all that is kept is what alpha has become."""
         self.ended.append(self.alphas_now())
         number = len(self.ended)
+        supernet, own = self.bilevel.supernet, self.bilevel.alphas
+        # Drawn on the CPU, as the first was: the same numbers on every device and in every process.
         with seeded(seed, "weights", number):
-            for module in self.bilevel.supernet.modules():
-                if callable(reset := getattr(module, "reset_parameters", None)):
-                    reset()
-        own = self.bilevel.alphas
-        drawn = _alphas(self.bilevel.supernet.space, generator(seed, "alphas", number), self.bilevel.method)
+            fresh = Supernet(supernet.space, supernet.macro, supernet.recomputes_cells, supernet.channel_fraction)
+        supernet.load_state_dict(fresh.state_dict())
+        drawn = _alphas(supernet.space, generator(seed, "alphas", number), self.bilevel.method)
         own.load_state_dict(drawn.state_dict())
         self.optimizers.sgd.state.clear()
         self.optimizers.adam.state.clear()

@@ -77,6 +77,9 @@ def _result(status: Status, store: Store) -> Result:
     row |= {"genotype": found, **_shares(genotype), **_history(run.history), **_truth(job, genotype)}
     versions = run.saved_config()["versions"]
     row |= {name: versions.get(name) for name in ("device", "threads", "engine")}
+    if config.method.restarts > 1:
+        # It was measured of the last restart's own genotype, not of the one that is returned.
+        row["discrete_top1"] = None
     row |= store.folder(job).measurements()
     if job.training is not None:
         row |= _training(store.training(job, found).path / "metrics.json")

@@ -199,8 +199,9 @@ class Bilevel:
         self, valid: Batch, progress: Progress, gibbs: Gibbs, draws: int
     ) -> tuple[list[Tensor], Tensor]:
         """An unbiased estimate of ``grad_alpha E L_valid(M)``, and the mean loss of its draws."""
+        stacked = self.alphas.stacked(), self.alphas.candidates
         with torch.no_grad():
-            drawn = [self.mixing(gibbs, progress.apart(f"draw-{k}"))[0] for k in range(draws)]
+            drawn = [gibbs(*stacked, progress.apart(f"draw-{k}")) for k in range(draws)]
             losses = torch.stack([self.loss(valid, self.alphas.split(M))[0] for M in drawn])
         loss = gibbs.advantages(self.alphas.weights(), torch.stack(drawn), losses, progress)
         gradient, _ = self._gradient(self._penalised(loss, progress), self.alpha)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -186,6 +186,12 @@ class Alphas(nn.Module):
     def weights(self) -> Tensor:
         """W of all kinds and nodes: (N, E, O), 0 at padding."""
         return self.candidates.weights(self.stacked())
+
+    @torch.no_grad()
+    def assign(self, values: Iterable[Tensor]) -> None:
+        """Take the values of all parameters, in their order."""
+        for parameter, value in zip(self.parameters(), values, strict=True):
+            parameter.copy_(value)
 
     def mix(self, relaxation: Relaxation, progress: Progress) -> Mixing:
         """The mixing weights of one forward pass."""

@@ -87,9 +87,7 @@ class SearchState:
 
     def rewind(self, epoch: int) -> None:
         """Put alpha back to what it was after an epoch."""
-        with torch.no_grad():
-            for alpha, value in zip(self.bilevel.alpha, self.snapshots[epoch], strict=True):
-                alpha.copy_(value)
+        self.bilevel.alphas.assign(self.snapshots[epoch])
 
     def restart(self, seed: int) -> None:
         """Begin again with other draws of w and alpha; all that is kept is what alpha has become."""
@@ -124,11 +122,9 @@ class SearchState:
     def _choices_of(self, values: list[Tensor]) -> Tensor:
         return diagnostics.choices(self._alphas_of(values))
 
-    @torch.no_grad()
     def _alphas_of(self, values: list[Tensor]) -> Alphas:
         then = _alphas(self.bilevel.supernet.space, generator(0), self.bilevel.method)
-        for alpha, value in zip(then.parameters(), values, strict=True):
-            alpha.copy_(value)
+        then.assign(values)
         return then.requires_grad_(False)
 
     def to_checkpoint(self) -> State:

@@ -59,8 +59,7 @@ def trajectory(config: SearchConfig, path: Path) -> Trajectory | None:
 
 @torch.no_grad()
 def _weights(alphas: Alphas, values: list[Tensor]) -> Tensor:
-    for alpha, value in zip(alphas.parameters(), values, strict=True):
-        alpha.copy_(value)
+    alphas.assign(values)
     return alphas.weights()
 
 

@@ -185,10 +185,10 @@ def _runs(words: list[str]) -> int:
         return 0
     comparisons = list_comparisons(runs_dir)
     for folder in comparisons:
-        print(f"{folder} is a comparison; list its runs: {_command('runs', folder)}", file=sys.stderr)
+        print(f"{folder} is a comparison; list its runs: {shlex.join(_command(['runs'], folder))}", file=sys.stderr)
     if not runs:
         if not comparisons:
-            begin = _command("search --name first --dataset digits", runs_dir)
+            begin = shlex.join(_command(["search", "--name", "first", "--dataset", "digits"], runs_dir))
             print(f"there are no runs in {runs_dir} yet; begin one: {begin}", file=sys.stderr)
         return 0
     print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':9} result")
@@ -203,17 +203,17 @@ def _going_on(run: RunSummary, runs_dir: Path) -> str:
     if (runs_dir / "jobs").is_dir():
         return "goes on with the same `dadarts compare`"
     verb = "search" if run.kind == "search" else "train"
-    command = _command(shlex.join([verb, "--name", run.name, "--resume"]), runs_dir)
-    return f"go on with: {shlex.join(doors.launched(shlex.split(command), run.processes))}"
+    command = _command([verb, "--name", run.name, "--resume"], runs_dir)
+    return f"go on with: {shlex.join(doors.launched(command, run.processes))}"
 
 
 def _shortened(result: str) -> str:
     return result if len(result) <= 60 else result[:57] + "..."
 
 
-def _command(words: str, runs_dir: Path) -> str:
+def _command(words: list[str], runs_dir: Path) -> list[str]:
     elsewhere = ["--runs_dir", str(runs_dir)] if runs_dir != Path("runs") else []
-    return f"dadarts {shlex.join([*shlex.split(words), *elsewhere])}"
+    return ["dadarts", *words, *elsewhere]
 
 
 def _demo(words: list[str]) -> int:

@@ -105,7 +105,7 @@ def test_a_restart_forgets_all_that_was_before(name: str) -> None:
         trained.optimizers.step(train, valid, Progress(0, 2), 0.1)
     before = flat(trained.bilevel.w)
     for state in states:
-        state.restart(config.seed)
+        state.restart(config.seed, 1)
     own, other = (state.to_checkpoint() for state in states)
     for part in ("weights", "alphas"):
         assert own[part].keys() == other[part].keys()
@@ -114,7 +114,6 @@ def test_a_restart_forgets_all_that_was_before(name: str) -> None:
     assert not own["adam"]["state"]
     assert torch.equal(torch.stack(own["initial"][:1]), torch.stack(other["initial"][:1]))
     assert not torch.equal(flat(trained.bilevel.w), before)
-    assert len(own["ended"]) == 1
 
 
 def test_parts_of_a_run_begin_at_0() -> None:

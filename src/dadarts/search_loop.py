@@ -98,7 +98,7 @@ class _Search:
                 yield from self._rewound()
                 scores = yield from select(self.run, state)
         if config.method.selection == Argmax():
-            yield from lock_in(state, config.epochs // config.method.restarts)
+            yield from lock_in(state)
         genotype = self._retained(scores)
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         self.run.folder.write_result(str(genotype))
@@ -109,7 +109,7 @@ class _Search:
         begin = progress.epoch, state.position.step
         here = self._within(progress)
         if begin > (0, 0) and (here.epoch, state.position.step) == (0, 0):
-            state.restart(config.seed)
+            state.restart(config.seed, progress.epoch // state.restart_epochs)
         weight_lr = cosine(config.w_lr, config.w_lr_min, here)
         train, architecture = state.loaders.train.epoch(*begin), state.loaders.architecture.epoch(*begin)
         two_level = config.method.order in ("second", "first")

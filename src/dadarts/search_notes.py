@@ -56,13 +56,13 @@ def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
         )
 
 
-def lock_in(state: SearchState, epochs: int) -> Iterator[Note]:
+def lock_in(state: SearchState) -> Iterator[Note]:
     """What is to be said of choices that were made before the weights could tell operations apart.
 
-    Of a search with restarts it is said of the last of them, which had `epochs`.
+    Of a search with restarts it is said of the last of them.
     """
-    history = state.history[-epochs:]
-    which = "the last restart's" if state.ended else "the first"
+    history = state.history[-state.restart_epochs :]
+    which = "the last restart's" if state.bilevel.method.restarts > 1 else "the first"
     if not state.has_chosen:
         yield Note(
             f"every choice is still that of {which} random draw: train longer, or raise -alpha_lr, "

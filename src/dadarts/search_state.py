@@ -43,7 +43,7 @@ class SearchState:
 
     Args:
         initial: alpha of every node before the first step; of the last restart, where there are several.
-        ended: alpha of every node at the end of each restart but the last.
+        restart_epochs: E / R, epochs of each restart.
         snapshots: alpha of every node after each epoch.
         history: one row an epoch.
         mixing: (N, E, O), what a selection that goes on over epochs has made of the mixing weights.
@@ -57,9 +57,9 @@ class SearchState:
     device: torch.device
     threads: Threads
     engine: Engine
+    restart_epochs: int
     initial: list[Tensor]
     position: Position = field(default_factory=Position)
-    ended: list[list[Tensor]] = field(default_factory=list)
     snapshots: list[list[Tensor]] = field(default_factory=list)
     history: list[Row] = field(default_factory=list)
     mixing: Tensor | None = None
@@ -89,10 +89,8 @@ class SearchState:
         """Put alpha back to what it was after an epoch."""
         self.bilevel.alphas.assign(self.snapshots[epoch])
 
-    def restart(self, seed: int) -> None:
-        """Begin again with other draws of w and alpha; all that is kept is what alpha has become."""
-        self.ended.append(self.alphas_now())
-        number = len(self.ended)
+    def restart(self, seed: int, number: int) -> None:
+        """Begin the restart of this number, from 1, with other draws of w and alpha; the snapshots alone are kept."""
         supernet, own = self.bilevel.supernet, self.bilevel.alphas
         # Drawn on the CPU, as the first was: the same numbers on every device and in every process.
         with seeded(seed, "weights", number):
@@ -106,7 +104,8 @@ class SearchState:
 
     def scores(self) -> Mixing:
         """What the genotype is read off: the mean of W over all restarts, of the last as it stands now."""
-        ends = [self._alphas_of(values).weights() for values in self.ended]
+        ended = self.snapshots[self.restart_epochs - 1 :: self.restart_epochs][: self.bilevel.method.restarts - 1]
+        ends = [self._alphas_of(values).weights() for values in ended]
         last = self.bilevel.alphas.weights().detach()
         return self.bilevel.alphas.split(torch.stack([*(W.to(last) for W in ends), last]).mean(dim=0))
 
@@ -135,7 +134,6 @@ class SearchState:
             "sgd": self.optimizers.sgd.state_dict(),
             "adam": self.optimizers.adam.state_dict(),
             "initial": self.initial,
-            "ended": self.ended,
             "snapshots": self.snapshots,
             "history": self.history,
             "mixing": self.mixing,
@@ -151,7 +149,6 @@ class SearchState:
         self.optimizers.sgd.load_state_dict(saved["sgd"])
         self.optimizers.adam.load_state_dict(saved["adam"])
         self.initial = saved["initial"]
-        self.ended = saved["ended"]
         self.snapshots = saved["snapshots"]
         self.history = saved["history"]
         self.mixing = saved["mixing"]
@@ -199,7 +196,16 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
         alpha_lr=config.alpha_lr,
         alpha_weight_decay=config.alpha_weight_decay,
     )
-    state = SearchState(bilevel, optimizers, loaders, base.device, base.threads, engine, initial=[])
+    state = SearchState(
+        bilevel,
+        optimizers,
+        loaders,
+        base.device,
+        base.threads,
+        engine,
+        restart_epochs=config.epochs // config.method.restarts,
+        initial=[],
+    )
     state.initial = state.alphas_now()
     return state
 

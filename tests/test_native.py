@@ -13,6 +13,7 @@ from torch import Tensor
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError
 from dadarts.native import Kernels, NoCompilerError, Window, build, library
+from tests.commands import TINIEST, modern, succeed
 from tests.nets import build_supernet, macro_of, native_kernels, tiny_space
 
 EPS = 1e-5
@@ -241,6 +242,17 @@ def test_a_cache_that_cannot_be_written_leaves_torch_s_engine(
     (tmp_path / "dadarts").write_text("a file where the folder should be")
     with pytest.raises(NoCompilerError, match=f"cannot be kept in {tmp_path / 'dadarts'}"):
         library()
+
+
+def test_a_search_that_compiles_first_says_so(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    no_library_yet.setenv("CXX", str(broken))
+    no_library_yet.chdir(tmp_path)
+    for _ in range(2):
+        outcome = succeed(modern, "search", *TINIEST, "-name", "it", "-overwrite")
+        assert outcome.err.count(f"compiling the native kernels with {broken}") == 1
 
 
 @pytest.mark.usefixtures("kernels")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shlex
@@ -186,7 +187,7 @@ def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[
 
     Of several processes the first one shows and prints, and all stop after the same step.
     """
-    with stop_signals() as signals, joined(from_environment()) as processes, _explained():
+    with _narrated(), stop_signals() as signals, joined(from_environment()) as processes, _explained():
         # Torch takes seconds to import: from here on a signal is answered with a line.
         progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not processes.is_first)
         events = events_of(processes=processes)
@@ -205,6 +206,18 @@ def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[
                 processes.in_turn(partial(_stop, events, progress, words, signals))
                 return 128 + stopped
     return 0
+
+
+@contextmanager
+def _narrated() -> Iterator[None]:
+    """Say what the package logs, such as that it is compiling, in the first process."""
+    package, handler = logging.getLogger("dadarts"), logging.StreamHandler()
+    package.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING)
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
 
 
 def _stop(events: Iterator[Event], progress: Progress, words: list[str], signals: Signals) -> None:

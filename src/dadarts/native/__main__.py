@@ -6,4 +6,4 @@ if __name__ == "__main__":
     try:
         library()
     except NoCompilerError as error:
-        print(f"{error}: searches will use the readable engine")
+        print(f"{error}: searches will compute with torch's own operations, about half as fast")

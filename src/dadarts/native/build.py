@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shlex
@@ -24,6 +25,7 @@ import torch
 SOURCE = Path(__file__).with_name("kernels.cpp")
 _FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-shared")
 _TIMEOUT_S = 300
+_log = logging.getLogger(__name__)
 
 
 class NoCompilerError(Exception):
@@ -96,6 +98,7 @@ def _openmp() -> Path | None:
 
 def _compile(compiler: list[str], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    _log.info("compiling the native kernels with %s: up to a minute, once", " ".join(compiler))
     runtime = _openmp()
     with TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / "kernels.so"

@@ -290,6 +290,13 @@ def test_products_with_the_zero_vector_are_zero(zeros: bool) -> None:
         assert bool(flat(result).any()) is not zeros
 
 
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), 1e308])
+def test_products_with_a_vector_without_a_length_are_not_taken_for_zero(broken: float) -> None:
+    problem = Problem(space("darts", 1), Method())
+    v = [torch.full_like(w, broken) for w in problem.bilevel.w]
+    assert not flat(problem.bilevel.mixed_product(problem.train, v, DRAWN)).isfinite().any()
+
+
 @pytest.mark.parametrize("order", ["second", "first"])
 @pytest.mark.parametrize("amended", [False, True])
 def test_the_architecture_gradient_leaves_everything_as_it_was_bit_for_bit(order: str, amended: bool) -> None:
@@ -419,6 +426,19 @@ def test_single_level_steps_equal_a_hand_written_loop() -> None:
         torch.testing.assert_close(flat(ours.bilevel.w), flat(plain.bilevel.w), rtol=1e-9, atol=1e-10)
         torch.testing.assert_close(flat(ours.bilevel.alpha), flat(plain.bilevel.alpha), rtol=1e-9, atol=1e-10)
         assert losses.valid_loss is None
+
+
+def test_a_single_level_warm_up_trains_w_alone() -> None:
+    method = Method(weights=Objective(Soft()), order="single-level", warm_up=0.5)
+    problem = Problem(smooth_space(), method, smooth=True)
+    stepper = optimizers(problem.bilevel)
+    batch = build_batch(macro_of(2, 3), 30)
+    w, alpha = flat(problem.bilevel.w), flat(problem.bilevel.alpha)
+    stepper.step(batch, None, Progress(4, 10), 0.1)
+    assert not torch.equal(flat(problem.bilevel.w), w)
+    assert torch.equal(flat(problem.bilevel.alpha), alpha)
+    stepper.step(batch, None, Progress(5, 10), 0.1)
+    assert not torch.equal(flat(problem.bilevel.alpha), alpha)
 
 
 def test_the_inner_step_is_the_step_that_the_weight_optimizer_takes_without_clipping() -> None:

@@ -60,6 +60,16 @@ def test_it_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no choice has changed since epoch 1 of 5: the search was decided" in succeed(search, *words).err
 
 
+def test_a_search_that_trains_no_alphas_is_not_told_to_train_them_longer() -> None:
+    err = succeed(modern, "search", "-name", "it", *TINIEST, "-method", "random-ws", "-selection", "argmax").err
+    assert "random draw" not in err
+
+
+def test_weight_steps_of_sampled_discretizations_are_hard_passes() -> None:
+    words = ["-topk_on_alphas", "-sample_on_weights", "-first_order"]
+    assert TOP_K not in succeed(search, "-name", "it", *TINIEST, *words).err
+
+
 @pytest.mark.parametrize(("length", "said"), [("16", True), ("8", True), ("7", False), ("0", False)])
 def test_a_cutout_as_large_as_the_pictures_is_said(length: str, said: bool) -> None:
     words = ["-name", "it", "-dataset", "digits", "-genotype", DARTS_GENOTYPE, "-epochs", "1", "-init_channels", "2"]

@@ -5,6 +5,7 @@ Arrays are lists of tensors in the order of ``supernet.parameters()`` (w) and ``
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -258,7 +259,10 @@ class Bilevel:
 
     def _epsilon(self, v: Arrays) -> float:
         norm = torch.nn.utils.get_total_norm(list(v)).item()
-        return self.method.epsilon / norm if norm > 0 else 0.0
+        if norm == 0:
+            return 0.0
+        # NaN goes on into the gradient, which is then refused; a step of 0 would be taken for no correction.
+        return self.method.epsilon / norm if math.isfinite(norm) else math.nan
 
     @contextmanager
     def _exactly(self) -> Iterator[None]:

@@ -69,13 +69,14 @@ class Optimizers:
         Where the validation loss or its gradient is not finite nothing is updated, and where the training loss or
         its gradient is not, w is not; the training loss that is returned is then NaN, and the caller decides.
         """
-        if self.bilevel.method.order == "none":
+        method = self.bilevel.method
+        if method.order == "none" or (method.order == "single-level" and progress.fraction < method.warm_up):
             return self.weight_step(train, self._weights_mixing(progress), weight_lr)
         if valid is None:
             self._set_weight_lr(weight_lr)
             return self._single_level(train, progress)
         valid_loss, architecture_seconds = None, 0.0
-        if progress.fraction >= self.bilevel.method.warm_up:
+        if progress.fraction >= method.warm_up:
             began = time.monotonic()
             gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
             if not _finite(valid_loss, gradient):

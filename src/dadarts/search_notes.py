@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dadarts.config import SearchConfig
 from dadarts.events import Note, Row
 from dadarts.relax import Hard, Soft, TopK
+from dadarts.relax_sampled import SampledTopK
 from dadarts.schedules import Progress
 from dadarts.search_state import SearchState
 from dadarts.selection import Argmax, UniformDraw
@@ -34,7 +35,7 @@ def notes(config: SearchConfig) -> Iterator[str]:
     if is_mixture and method.activation == "softmax" and method.selection == Argmax():
         yield "plain DARTS: the genotype is rounded off a mixture that was never trained to be rounded"
     length = config.epochs // method.restarts
-    if method.order in ("second", "first") and Progress(length - 1, length).fraction < method.warm_up:
+    if method.order != "none" and Progress(length - 1, length).fraction < method.warm_up:
         yield (
             f"a warm-up of {method.warm_up:.0%} leaves none of {length} epochs to alphas: the genotype will be that of "
             "the random draw; give more -epochs"
@@ -44,7 +45,8 @@ def notes(config: SearchConfig) -> Iterator[str]:
 
 def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
     method, loss = config.method, config.method.discretization_loss
-    if isinstance(method.alphas.relax, TopK) and loss is None and not isinstance(method.weights.relax, Hard):
+    is_discrete = isinstance(method.weights.relax, Hard | SampledTopK)
+    if isinstance(method.alphas.relax, TopK) and loss is None and not is_discrete:
         yield (
             "top-k on alphas without hard passes or DAL was seen to flip choices to the end and to find poor cells; "
             "add -hd_on_weights or -dal_on_alphas"
@@ -61,6 +63,8 @@ def lock_in(state: SearchState) -> Iterator[Note]:
 
     Of a search with restarts it is said of the last of them.
     """
+    if state.bilevel.method.order == "none":
+        return
     history = state.history[-state.restart_epochs :]
     which = "the last restart's" if state.bilevel.method.restarts > 1 else "the first"
     if not state.has_chosen:

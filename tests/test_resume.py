@@ -16,7 +16,9 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import sklearn.datasets
 import torch
 
 import dadarts
@@ -537,6 +539,21 @@ def test_a_checkpoint_of_another_configuration_is_refused_by_naming_what_differs
     shutil.copy("runs/search/other/checkpoints/last.pt", SEARCH_RUN / "checkpoints" / "last.pt")
     said = refusal(search, "-name", "it", *SEARCH, "-resume")
     assert "-seed is 5 in the run and 42 here" in said
+
+
+@pytest.mark.parametrize("kind", ["search", "augment"])
+def test_a_run_goes_on_with_no_other_pictures(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = sklearn.datasets.load_digits()
+    pictures, labels = data.images.astype(np.uint8)[:200], data.target[:200]
+    np.savez("mine.npz", x=pictures, y=labels)
+    door, words = (search, SEARCH) if kind == "search" else (augment, TRAINING)
+    words = ["mine.npz" if word == "digits" else "1" if word == "0.1" else word for word in words]
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        assert call(door, "-name", "it", *words).code == 130
+    np.savez("mine.npz", x=pictures, y=labels[::-1])
+    assert "has begun with other training pictures or labels" in refusal(door, "-name", "it", *words, "-resume")
+    np.savez("mine.npz", x=pictures, y=labels)
+    succeed(door, "-name", "it", *words, "-resume")
 
 
 def test_a_run_without_its_checkpoint_or_with_a_damaged_configuration_is_refused(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dadarts import atomic
-from dadarts.errors import InputError, RunError
+from dadarts.errors import CheckpointError, RunError
 
 State: TypeAlias = dict[str, Any]
 """Tensors, numbers, strings, lists and dicts of them"""
@@ -50,21 +50,21 @@ def load(path: Path, kind: str) -> tuple[dict[str, Any], State]:
     """The settings and the state of a checkpoint; nothing in the file is run.
 
     Raises:
-        InputError: no such file, not a checkpoint, damaged, or one with code in it.
+        CheckpointError: no such file, not a checkpoint, damaged, or one with code in it.
     """
     if not path.is_file():
-        raise InputError(f"{path} is not there: nothing to resume; leave -resume out or give another -name")
+        raise CheckpointError(f"{path} is not there: nothing to resume; leave -resume out or give another -name")
     try:
         payload = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(payload, dict):
             raise TypeError("not a dict")
         if payload["version"] != VERSION or payload["kind"] != kind:
-            raise InputError(f"{path} is a {payload['kind']} checkpoint of version {payload['version']}")
+            raise CheckpointError(f"{path} is a {payload['kind']} checkpoint of version {payload['version']}")
         return payload["settings"], payload["state"]
-    except InputError:
+    except CheckpointError:
         raise
     except Exception as error:
         # A damaged or hostile file can fail anywhere in the reader; whatever it was, the file is no checkpoint.
-        raise InputError(
+        raise CheckpointError(
             f"{path} is damaged or holds more than data, and is not loaded ({type(error).__name__})"
         ) from None

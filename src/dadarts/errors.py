@@ -18,6 +18,10 @@ class InputError(DadartsError, ValueError):
     exit_code = 2
 
 
+class CheckpointError(InputError):
+    """A checkpoint is missing, damaged, or not one of this run."""
+
+
 class RunError(DadartsError, RuntimeError):
     """A run that had begun cannot go on (NaN, full disk). Commands exit with 1."""
 

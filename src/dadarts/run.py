@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dadarts import checkpoint, compute, report
 from dadarts.config import Computed, SearchConfig, TrainConfig
-from dadarts.errors import InputError, RunError
+from dadarts.errors import CheckpointError, RunError
 from dadarts.events import EpochDone, Event, Row, StepDone
 from dadarts.genotype import Genotype
 from dadarts.journal import Journal
@@ -186,7 +186,7 @@ class Run(Generic[AnyConfig]):
         try:
             state.restore(saved)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{path} does not fit this {self.kind.noun} ({type(error).__name__})") from None
+            raise CheckpointError(f"{path} does not fit this {self.kind.noun} ({type(error).__name__})") from None
         self.saved_at = time.monotonic()
 
     def save(self, state: State) -> None:
@@ -243,9 +243,10 @@ class Run(Generic[AnyConfig]):
                 state.history.append(row)
                 state.position = state.position.next_epoch()
                 self.folder.write_history(state.history)
-                self.save(state)
                 if journal is not None:
+                    # Before the checkpoint: an epoch that is computed again is written again, one left out never is.
                     journal.epoch(row)
+                self.save(state)
                 yield EpochDone(progress.epoch, epochs, row)
 
     def counted(self, state: State, progress: Progress, steps: Iterator[Taken]) -> Iterator[Event]:

@@ -178,12 +178,17 @@ class RunFolder:
         self.refuse_differences(config.differences(self.saved_config()["settings"]))
 
     def refuse_other_compute(self, computed: Computed) -> None:
-        """Refuse to resume on another kind of device, engine or number of threads: sums would differ.
+        """Refuse to resume on other data, another kind of device, engine or number of threads: sums would differ.
 
         Raises:
             InputError: it says what differs.
         """
         versions = self.saved_config()["versions"]
+        if versions.get("data") != computed["data"]:
+            raise InputError(
+                f"{self.path} has begun with other training pictures or labels than its data set holds now; "
+                "put those back, or begin anew with -overwrite"
+            )
         # One CUDA device computes as another: their numbers are left out.
         self.refuse_differences(
             [
@@ -222,7 +227,9 @@ class RunFolder:
         """What a finished run ended with; None while it has not ended."""
         path = self.path / "result.txt"
         try:
-            return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+            return path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError):
             raise InputError(f"{path} is damaged; replace the run with -overwrite") from None
 
@@ -252,10 +259,11 @@ def refuse_both(resume: bool, overwrite: bool) -> None:
 
 def rows_of(history: Path) -> int:
     """How many rows a history has; 0 where there is none."""
-    if not history.is_file():
+    try:
+        with history.open(encoding="utf-8", newline="") as file:
+            return sum(1 for _ in csv.DictReader(file))
+    except FileNotFoundError:
         return 0
-    with history.open(encoding="utf-8", newline="") as file:
-        return sum(1 for _ in csv.DictReader(file))
 
 
 def _left_by_a_beginning(name: str) -> bool:

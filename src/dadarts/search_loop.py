@@ -34,7 +34,7 @@ COLUMNS = (
     *("relaxed_top1", "discrete_top1", "discretization_gap", "dal", "alpha_entropy", "changed_choices", "skip_share"),
     *("parameter_free_share", "seconds", "images_per_second", "seconds_validation", "share_loading"),
     *("share_architecture", "share_weights", "share_validation", "left_out_share", "architecture_top1"),
-    "temperature_node",
+    *("temperature_node", "seconds_selection"),
 )
 """The columns that every search's history has."""
 
@@ -97,6 +97,7 @@ class _Search:
                 yield from self.run.epochs(state, self._steps, self._measured, self._stops)
                 yield from self._rewound()
                 scores = yield from select(self.run, state)
+                self._write_selection_seconds()
         if config.method.selection == Argmax():
             yield from lock_in(state)
         genotype = self._retained(scores)
@@ -195,6 +196,12 @@ class _Search:
         measured: Row = {"epoch": 0, **_shares(genotype), "seconds": 0.0}
         self.state.history = [{name: measured.get(name) for name in COLUMNS}]
         self.run.folder.write_history(self.state.history)
+
+    def _write_selection_seconds(self) -> None:
+        state = self.state
+        if self.config.method.selection != Argmax():
+            state.history[-1] = {**state.history[-1], "seconds_selection": state.selecting}
+            self.run.folder.write_history(state.history)
 
     def _epoch_columns(self, progress: Progress) -> Row:
         config, position = self.config, self.state.position

@@ -43,12 +43,14 @@ class SearchState:
 
     Args:
         initial: alpha of every node before the first step; of the last restart, where there are several.
+        data: fingerprint of the training part.
         restart_epochs: E / R, epochs of each restart.
         snapshots: alpha of every node after each epoch.
         history: one row an epoch.
         mixing: (N, E, O), what a selection that goes on over epochs has made of the mixing weights.
         decided: how many decisions it has made.
         measured: (loss, accuracy) of each genotype that a selection has drawn so far.
+        selecting: seconds that a selection has taken so far.
     """
 
     bilevel: Bilevel
@@ -57,6 +59,7 @@ class SearchState:
     device: torch.device
     threads: Threads
     engine: Engine
+    data: str
     restart_epochs: int
     initial: list[Tensor]
     position: Position = field(default_factory=Position)
@@ -65,10 +68,16 @@ class SearchState:
     mixing: Tensor | None = None
     decided: int = 0
     measured: list[tuple[float, float]] = field(default_factory=list)
+    selecting: float = 0.0
 
     @property
     def computed(self) -> Computed:
-        return {"device": str(self.device), "threads": self.threads.count, "engine": self.engine.name}
+        return {
+            "device": str(self.device),
+            "threads": self.threads.count,
+            "engine": self.engine.name,
+            "data": self.data,
+        }
 
     @property
     def steps(self) -> int:
@@ -139,6 +148,7 @@ class SearchState:
             "mixing": self.mixing,
             "decided": self.decided,
             "measured": self.measured,
+            "selecting": self.selecting,
             "position": asdict(self.position),
         }
 
@@ -154,6 +164,7 @@ class SearchState:
         self.mixing = saved["mixing"]
         self.decided = saved["decided"]
         self.measured = saved["measured"]
+        self.selecting = saved["selecting"]
         self.position = Position(**saved["position"])
 
 
@@ -203,6 +214,7 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
         base.device,
         base.threads,
         engine,
+        base.data.fingerprint,
         restart_epochs=config.epochs // config.method.restarts,
         initial=[],
     )

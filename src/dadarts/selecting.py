@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import ceil
@@ -35,7 +37,24 @@ TUNING_RATE = 0.1
 
 
 def select(run: Run[SearchConfig], state: SearchState) -> Scores:
-    """The scores of the run's selection; no random draw depends on when it was stopped and gone on with."""
+    """The scores of the run's selection, which counts its seconds.
+
+    No random draw depends on when it was stopped and gone on with.
+    """
+    with closing(_selected(run, state)) as selected:
+        while True:
+            began = time.monotonic()
+            try:
+                event = next(selected)
+            except StopIteration as end:
+                scores: Mixing = end.value
+                return scores
+            finally:
+                state.selecting += time.monotonic() - began
+            yield event
+
+
+def _selected(run: Run[SearchConfig], state: SearchState) -> Scores:
     match run.config.method.selection:
         case UniformDraw():
             return draw_scores(run.config.space, generator(run.config.seed, "random-genotype"))

@@ -46,7 +46,11 @@ class TrainState:
 
     @property
     def computed(self) -> Computed:
-        return {"device": str(self.device), "threads": self.foundation.threads.count}
+        return {
+            "device": str(self.device),
+            "threads": self.foundation.threads.count,
+            "data": self.foundation.data.fingerprint,
+        }
 
     @property
     def steps(self) -> int:

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet
 import pytest
+import sklearn.datasets
 
 from dadarts import oracle
 from dadarts.compare import executors
@@ -38,8 +40,8 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def rows() -> list[dict[str, str]]:
-    with (FOLDER / "results.csv").open(newline="") as file:
+def rows(folder: Path = FOLDER) -> list[dict[str, str]]:
+    with (folder / "results.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -187,6 +189,86 @@ def test_a_job_that_keeps_failing_is_reported_and_never_dropped(monkeypatch: pyt
     assert [(row["state"], row["tries"]) for row in rows()] == [("done", "4"), ("done", "1")]
 
 
+def test_jobs_that_have_found_the_same_share_one_training() -> None:
+    methods = "darts-first-order:alpha_lr=1e-9,darts-first-order:alpha_lr=2e-9"
+    words = ["--methods", methods, "--seeds", "0", *TINY, *TRAINING]
+    words[words.index("--train_epochs") + 1] = "8"
+    succeed(modern, "compare", *words)
+    one, other = rows()
+    assert one["genotype"] == other["genotype"]
+    assert [(row["state"], row["tries"]) for row in (one, other)] == [("done", "1"), ("done", "1")]
+    assert one["train_seconds"] == other["train_seconds"] != ""
+    assert len(list((FOLDER / "augment").iterdir())) == 1
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_try_begins_anew_only_where_the_checkpoint_is_unusable(
+    is_damaged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--methods", "darts-first-order", "--seeds", "3", *TINY, "--checkpoint_minutes", "0"]
+    words[words.index("--epochs") + 1] = "30"
+    interrupted = False
+
+    def interrupt(status: Status) -> None:
+        nonlocal interrupted
+        if status.state == "running" and status.done and not interrupted:
+            interrupted = True
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        shown_to(patch, interrupt)
+        assert call(modern, "compare", *words).code == 130
+    (run,) = (FOLDER / "search").iterdir()
+    if is_damaged:
+        (run / "checkpoints" / "last.pt").write_bytes(b"no checkpoint")
+    real, tries = executors.command, 0
+
+    def command(folder: Path) -> list[str]:
+        nonlocal tries
+        tries += 1
+        return [sys.executable, "-c", "print('bad input'); raise SystemExit(2)"] if tries == 1 else real(folder)
+
+    monkeypatch.setattr(executors, "command", command)
+    succeed(modern, "compare", *words)
+    assert ("as before the stop" in (run / "log.txt").read_text()) is not is_damaged
+    (row,) = rows()
+    assert (row["state"], row["epochs"], row["why"]) == ("done", "30", "")
+
+
+def test_what_a_selection_takes_and_returns_is_what_is_measured() -> None:
+    methods = "random-ws:selection_genotypes=4,darts-first-order"
+    succeed(modern, "compare", "--methods", methods, "--seeds", "0", *TINY, "--report")
+    selected, read_off = rows()
+    with (FOLDER / "search" / selected["job"] / "history.csv").open(newline="") as file:
+        history = list(csv.DictReader(file))
+    assert history[0]["seconds_selection"] == ""
+    of_selection = float(history[1]["seconds_selection"])
+    assert of_selection > 0
+    assert float(selected["seconds"]) == pytest.approx(of_selection + sum(float(row["seconds"]) for row in history))
+    # The hard pass of its last epoch was not one of the genotype that it returned.
+    assert selected["discrete_top1"] == selected["discretization_gap"] == ""
+    assert float(read_off["discretization_gap"]) == pytest.approx(
+        float(read_off["relaxed_top1"]) - float(read_off["discrete_top1"])
+    )
+
+
+def test_a_comparison_is_of_one_data_set() -> None:
+    data = sklearn.datasets.load_digits()
+    pictures = data.images.astype(np.uint8)
+    np.savez("mine.npz", x=pictures, y=data.target)
+    words = ["compare", "--methods", "random", "--name", "it", *TINY, "--report"]
+    words[words.index("digits")] = "mine.npz"
+    succeed(modern, *words, "--seeds", "0")
+    (row,) = rows(Path("runs/compare/it"))
+    report = Path("runs/compare/it/report.md").read_text()
+    assert f"| mine.npz, training part | fingerprint {row['data']} |" in report
+    np.savez("mine.npz", x=pictures[::-1], y=data.target)
+    said = refusal(modern, *words, "--seeds", "0:2")
+    assert "--dataset mine.npz holds other training pictures or labels than when jobs of runs/compare/it" in said
+    np.savez("mine.npz", x=pictures, y=data.target)
+    succeed(modern, *words, "--seeds", "0:2")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -196,6 +278,9 @@ def test_a_job_that_keeps_failing_is_reported_and_never_dropped(monkeypatch: pyt
         (["--methods", "dadarts,dadarts:dal_factor=1"], "mean the same search"),
         (["--methods", "dadarts:dal_facto=1"], "no setting 'dal_facto'; write METHOD:setting=value"),
         (["--methods", "darts:seed=1"], "seed is for the whole comparison"),
+        (["--methods", "darts:nodes=2"], "nodes is for the whole comparison"),
+        (["--methods", "darts:layers=2:n_layers=3"], "layers is given twice"),
+        (["--methods", "darts,darts:batch_size=99999"], "a batch of 99999 is more than the"),
         (["--methods", "darts:w_lr=fast"], "-w_lr fast"),
         (["--methods", "darts", "--seeds", "5:5"], "the range FIRST:END"),
         (["--methods", "darts", "--seeds", "0:2,1"], "named twice"),

@@ -159,7 +159,7 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
 
     is_done = all(store.is_done(job) for job in jobs)
     if not is_done:
-        _check(jobs, place)
+        _check(jobs, store, place)
     with nullcontext(Local(1)) if is_done else place.opened(store.path) as executor, store.claimed():
         table = JobTable()
         schedule = Schedule(jobs, store, executor, table)
@@ -182,14 +182,21 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
     return 1 if failed else 0
 
 
-def _check(jobs: Sequence[Job], place: Place) -> None:
+def _check(jobs: Sequence[Job], store: Store, place: Place) -> None:
     """Build the search of one seed of every method, space and data set, as its process will, before any is begun.
 
     Raises:
-        InputError: data, device or batch size cannot be used.
+        InputError: data, device or batch size cannot be used, or the data is not what the jobs so far have read.
     """
     from dadarts import search_state
 
     here = {"device": "cpu", "gpus": None, "precision": "float32"} if place.elsewhere else {}
-    for group in dict.fromkeys(job.group for job in jobs):
-        search_state.build(next(job for job in jobs if job.group == group).search.model_copy(update=here))
+    first = {(*job.group, job.method): job for job in reversed(jobs)}
+    read = {job.search.dataset: search_state.build(job.search.model_copy(update=here)).data for job in first.values()}
+    for job in jobs:
+        before = store.data_of(job)
+        if before is not None and before != read[job.search.dataset]:
+            raise InputError(
+                f"-dataset {job.search.dataset} holds other training pictures or labels than when jobs of {store.path} "
+                "were begun; put those back, or give another -name"
+            )

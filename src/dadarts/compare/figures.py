@@ -47,7 +47,9 @@ def regret_curves(block: Block) -> str:
     def draw(axes: Axes) -> None:
         for number, (method, course) in enumerate(courses.items()):
             colour, dash, marker = _pen(number)
-            epochs = range(1, len(course) + 1)
+            # What is only decided after training has no course: its one genotype is there after the last epoch.
+            first = 1 if len(course) > 1 else block.of(method)[0].job.search.epochs
+            epochs = range(first, first + len(course))
             axes.plot(
                 epochs,
                 [mean for mean, _ in course],

@@ -15,7 +15,7 @@ from dadarts.config import ENVIRONMENT, RunConfig, SearchConfig, TrainConfig
 from dadarts.errors import InputError
 
 MOST_JOBS = 100_000
-_OWN = frozenset({"name", "seed", "dataset", "search_space", "method", *ENVIRONMENT})
+_OWN = frozenset({"name", "seed", "dataset", "search_space", "nodes", "method", *ENVIRONMENT})
 """Settings that a method's word may not change: the protocol has them, or they decide no numbers."""
 
 
@@ -142,13 +142,14 @@ def _refuse_equals(jobs: Sequence[Job]) -> None:
 def _read_method(word: str) -> tuple[str, dict[str, str]]:
     name, *changes = word.split(":")
     own: dict[str, str] = {}
-    flags = {flag for command in (doors.search_command("dadarts search"),) for f in command.flags for flag in f.names}
+    flags = {name: flag.names[0] for flag in doors.search_command("dadarts search").flags for name in flag.names}
     for change in changes:
-        flag, _, value = change.partition("=")
+        written, _, value = change.partition("=")
+        flag = flags.get(written, written)
         if flag in _OWN or flag in ("resume", "overwrite"):
             raise InputError(f"-methods {word[:60]}: {flag} is for the whole comparison; give it as a flag of its own")
-        if flag not in flags:
-            raise InputError(f"-methods {word[:60]}: no setting {flag[:40]!r}; write METHOD:setting=value")
+        if written not in flags:
+            raise InputError(f"-methods {word[:60]}: no setting {written[:40]!r}; write METHOD:setting=value")
         if flag in own:
             raise InputError(f"-methods {word[:60]}: {flag} is given twice")
         own[flag] = value or "True"

@@ -17,11 +17,12 @@ from dadarts.compare.store import Store
 from dadarts.compare.trajectory import trajectory
 from dadarts.genotype import Genotype
 from dadarts.oracle import ORACLES, Table
+from dadarts.selection import Argmax
 from dadarts.spaces import space
 
 Row: TypeAlias = dict[str, Any]
 
-_TEXT = ("job", "method", "space", "dataset", "state", "why", "genotype", "device", "engine", "source")
+_TEXT = ("job", "method", "space", "dataset", "state", "why", "genotype", "device", "engine", "source", "data")
 _WHOLE = ("seed", "tries", "epochs", "changed_choices", "changes", "peak_memory_bytes", "threads", "parameters")
 _LAST_EPOCH = ("valid_top1", "relaxed_top1", "discrete_top1", "discretization_gap", "alpha_entropy", "changed_choices")
 COLUMNS = (
@@ -29,7 +30,7 @@ COLUMNS = (
     *_LAST_EPOCH,
     *("changes", "kept_from_draw", "kept_from_first_epoch", "skip_share", "parameter_free_share"),
     *("seconds", "peak_memory_bytes", "test_top1", "parameters", "train_seconds"),
-    *("device", "threads", "engine", "source"),
+    *("device", "threads", "engine", "source", "data"),
 )
 """Columns of every comparison; ``truth_DATA_accuracy`` and ``truth_DATA_regret`` follow where there is ground truth."""
 
@@ -76,19 +77,26 @@ def _result(status: Status, store: Store) -> Result:
     genotype = Genotype.parse(found)
     row |= {"genotype": found, **_shares(genotype), **_history(run.history), **_truth(job, genotype)}
     versions = run.saved_config()["versions"]
-    row |= {name: versions.get(name) for name in ("device", "threads", "engine")}
-    if config.method.restarts > 1:
-        # It was measured of the last restart's own genotype, not of the one that is returned.
-        row["discrete_top1"] = None
+    row |= {name: versions.get(name) for name in ("device", "threads", "engine", "data")}
+    if not _is_measured(job, epochs=row["epochs"]):
+        row |= dict.fromkeys(("discrete_top1", "discretization_gap"))
     row |= store.folder(job).measurements()
     if job.training is not None:
         row |= _training(store.training(job, found).path / "metrics.json")
     course = trajectory(config, run.path / "alphas.npz")
     if course is None:
         return Result(job, row, (genotype,))
-    row |= {"kept_from_draw": course.kept_from_draw, "kept_from_first_epoch": course.kept_from_first_epoch}
+    if _is_measured(job, epochs=row["epochs"]) or config.method.restarts > 1:
+        row |= {"kept_from_draw": course.kept_from_draw, "kept_from_first_epoch": course.kept_from_first_epoch}
     # A method may select its genotype otherwise than by reading alphas off: what counts at the end is what it returned.
     return Result(job, row, (*course.genotypes[:-1], genotype))
+
+
+def _is_measured(job: Job, epochs: int) -> bool:
+    """Whether the last epoch's hard pass was one of the genotype returned: not of another selection's, of a mean's of
+    several restarts, or of one that an early stop went back to."""
+    method = job.search.method
+    return method.selection == Argmax() and method.restarts == 1 and epochs == job.search.epochs
 
 
 def _shares(genotype: Genotype) -> Row:
@@ -107,7 +115,7 @@ def _history(path: Path) -> Row:
         **{name: _number(rows[-1].get(name)) for name in _LAST_EPOCH},
         "changed_choices": _whole(rows[-1].get("changed_choices")),
         "changes": sum(_whole(row.get("changed_choices")) or 0 for row in rows),
-        "seconds": sum(_number(row.get("seconds")) or 0.0 for row in rows),
+        "seconds": sum(_number(row.get(name)) or 0.0 for row in rows for name in ("seconds", "seconds_selection")),
     }
 
 

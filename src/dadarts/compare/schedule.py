@@ -88,7 +88,7 @@ class Schedule:
         folder = self.store.folder(status.job)
         self.store.prepare(status.job)
         running = self.executor.start(folder.path, folder.log)
-        status.state, status.tries = "running", status.tries + 1
+        status.state, status.tries, status.why = "running", status.tries + 1, ""
         self._attempts.append(_Attempt(status, running, time.monotonic()))
         self._show(status)
 

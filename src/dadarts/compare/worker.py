@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from dadarts import atomic, doors
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
 from dadarts.config import RunConfig, SearchConfig
-from dadarts.errors import InputError, RunError
+from dadarts.errors import CheckpointError, InputError, RunError
 from dadarts.lock import locked
 from dadarts.runfolder import RunFolder
 
 _PATIENCE = 120.0
 """Seconds that the process of an earlier try may take to save and end."""
+_GLANCE = 0.2
 
 
 def work(folder: JobFolder) -> int:
@@ -37,7 +39,7 @@ def work(folder: JobFolder) -> int:
     config = SearchConfig(**description["search"])
     from dadarts.search_loop import search
 
-    code = _run(search, config, folder, "search")
+    code = _run(search, config, "search")
     genotype = RunFolder(config.runs_dir / "search" / config.name).result()
     if code or genotype is None:
         return code
@@ -48,7 +50,12 @@ def work(folder: JobFolder) -> int:
         return 0
     from dadarts.train_loop import train
 
-    return _run(train, training_of(description["training"], genotype), folder, "augment")
+    training = training_of(description["training"], genotype)
+    run = RunFolder(training.runs_dir / "augment" / training.name)
+    # A job of equal settings that has found the same genotype may be training it: one training serves both.
+    while run.is_held:
+        time.sleep(_GLANCE)
+    return 0 if run.result() is not None else _run(train, training, "augment")
 
 
 @contextmanager
@@ -67,25 +74,25 @@ def alone(folder: JobFolder) -> Iterator[None]:
             except InputError:
                 if time.monotonic() > deadline:
                     raise RunError(f"{folder.path} is held by another process of this job") from None
-                time.sleep(0.2)
+                time.sleep(_GLANCE)
         yield
 
 
-def _run(loop: Any, config: RunConfig, folder: JobFolder, kind: str) -> int:
+def _run(loop: Any, config: RunConfig, kind: str) -> int:
     run = RunFolder(config.runs_dir / kind / config.name)
-    tries = folder.tries()
-    # What cannot be gone on from (a damaged checkpoint) is an input error: the next try begins anew.
-    anew = run.exists and bool(tries) and tries[-1].exit == 2
-    resume = run.exists and not anew
-    if resume:
-        # A run that goes on keeps the threads and the engine that it began with.
-        config = config.model_copy(update={"threads": None} | ({"engine": "auto"} if kind == "search" else {}))
-    return doors.run(
-        lambda *, processes: loop(config, resume=resume, overwrite=anew, processes=processes),
-        config.print_freq,
-        ["dadarts", "compare"],
-        ["as a job"],
-    )
+    if not run.exists:
+        return _carried_out(loop, config)
+    # A run that goes on keeps the threads and the engine that it began with.
+    kept = {"threads": None} | ({"engine": "auto"} if kind == "search" else {})
+    try:
+        return _carried_out(loop, config.model_copy(update=kept), resume=True)
+    except CheckpointError as error:
+        print(f"{error}: it begins anew", file=sys.stderr)
+        return _carried_out(loop, config, overwrite=True)
+
+
+def _carried_out(loop: Any, config: RunConfig, **how: bool) -> int:
+    return doors.run(partial(loop, config, **how), config.print_freq, ["dadarts", "compare"], ["as a job"])
 
 
 def _peak_memory() -> int:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 Shape = tuple[int, int, int]
+_FINGERPRINTED = 256
 
 
 class Pictures(Protocol):
@@ -100,3 +104,16 @@ class DataSet:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     flip: bool
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the training part: classes, all labels, up to 256 of its pictures.
+
+        The pictures are spread evenly, so that a data set too large for the memory need not be read.
+        """
+        digest = sha256(repr((self.classes, self.train.shape)).encode())
+        digest.update(self.train.labels.cpu().numpy().tobytes())
+        count = min(_FINGERPRINTED, len(self.train))
+        chosen = torch.arange(count) * len(self.train) // count
+        digest.update(self.train.take(chosen).contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
-from dadarts.errors import DadartsError, InputError, RunError, unknown
+from dadarts.errors import DadartsError, InputError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
+from dadarts.explaining import explained
 from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of
 from dadarts.lookup import genotype_text
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
@@ -187,7 +188,7 @@ def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[
 
     Of several processes the first one shows and prints, and all stop after the same step.
     """
-    with _narrated(), stop_signals() as signals, joined(from_environment()) as processes, _explained():
+    with _narrated(), stop_signals() as signals, joined(from_environment()) as processes, explained():
         # Torch takes seconds to import: from here on a signal is answered with a line.
         progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not processes.is_first)
         events = events_of(processes=processes)
@@ -224,20 +225,6 @@ def _stop(events: Iterator[Event], progress: Progress, words: list[str], signals
     events.close()  # type: ignore[attr-defined]
     progress.say(f"stopped and saved; go on with: {shlex.join(words)}")
     signals.end()
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Say in one line what a machine cannot do."""
-    try:
-        yield
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        raise RunError(f"{place}{error.strerror or error}; the last checkpoint is kept") from error
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        raise RunError("out of memory: give a smaller -batch_size, -init_channels or -layers") from error
 
 
 def launched(words: list[str], processes: int) -> list[str]:

@@ -92,4 +92,4 @@ def demo(runs_dir: Path, seed: str) -> int:
 
 def _run(loop: Callable[..., Iterator[Event]], config: SearchConfig | TrainConfig, kind: str) -> int:
     resume = RunFolder(config.runs_dir / kind / config.name).exists
-    return doors.run(partial(loop, config, resume=resume), 5, ["dadarts", "demo"])
+    return doors.run(partial(loop, config, resume=resume), 5, ["dadarts", "demo"], resumes=resume)

@@ -115,13 +115,17 @@ def train_config(values: dict[str, str]) -> TrainConfig:
 
 
 def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
-    """The settings of the run to resume, where the command line names the run and nothing that decides numbers."""
-    if not truth("resume", values) or set(values) - ENVIRONMENT - {"name", "resume"}:
-        return None
-    if not values.get("name") or "/" in values["name"]:
+    """The settings of the run to resume, where the command line names the run and nothing that decides numbers.
+
+    Raises:
+        InputError: there is no such run, or it is damaged.
+    """
+    if not truth("resume", values) or not values.get("name") or "/" in values["name"]:
         return None
     folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values["name"])
     folder.check(resume=True, overwrite=False)
+    if set(values) - ENVIRONMENT - {"name", "resume"}:
+        return None
     settings: dict[str, Any] = folder.saved_config()["settings"]
     return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
 
@@ -166,7 +170,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
             # Their launcher ends all processes with the first that fails, and only the first one has a voice.
             time.sleep(_HEAD_START)
     except StoppedEarlyError as stop:
-        code, line = 128 + stop.number, "stopped at once, before a first checkpoint: nothing was saved"
+        code, line = 128 + stop.number, str(stop)
     except KeyboardInterrupt:
         code, line = 128 + signal.SIGINT, "stopped before anything was begun"
     except BrokenPipeError:
@@ -183,12 +187,17 @@ class RunOf(Protocol):
     def __call__(self, *, processes: Processes) -> Iterator[Event]: ...
 
 
-def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[str] = ()) -> int:
+def run(
+    events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[str] = (), *, resumes: bool = False
+) -> int:
     """Iterate over a run: show progress, stop on a signal, print the result as the last line of stdout.
 
     Of several processes the first one shows and prints, and all stop after the same step.
+
+    Args:
+        resumes: whether it goes on from a checkpoint.
     """
-    with _narrated(), stop_signals() as signals, joined(from_environment()) as processes, explained():
+    with _narrated(), stop_signals(resumes) as signals, joined(from_environment()) as processes, explained():
         # Torch takes seconds to import: from here on a signal is answered with a line.
         progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not processes.is_first)
         events = events_of(processes=processes)
@@ -269,6 +278,7 @@ def search_from_values(values: dict[str, str], default_method: str, argv: Sequen
         config.print_freq,
         argv,
         notes,
+        resumes=resume,
     )
 
 
@@ -285,4 +295,5 @@ def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> 
         partial(train, config, resume=resume, overwrite=overwrite),
         config.print_freq,
         [*command, *argv],
+        resumes=resume,
     )

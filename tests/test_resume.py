@@ -573,6 +573,21 @@ def test_an_interrupt_before_the_run_has_begun_is_answered_with_one_line(monkeyp
     check_refusal(call(search, "-name", "it", *SEARCH), 130)
 
 
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_a_stopped_demo_names_the_command_that_goes_on_with_it(
+    more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        outcome = call(modern, "demo", "--runs_dir", "my runs", "--seed", "7", *more)
+    assert outcome.code == 130
+    advice = outcome.err.splitlines()[-1].split("go on with: ")[1]
+    assert advice == "dadarts demo --runs_dir 'my runs' --seed 7"
+    assert position(Path("my runs/search/demo-7")) == (0, 1)
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(modern, *shlex.split(advice)[1:])
+    assert position(Path("my runs/search/demo-7")) == (0, 2)
+
+
 BEFORE = "stopped at once, before a first checkpoint: nothing was saved"
 AFTER = "stopped at once; the last checkpoint is kept"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shlex
 import signal
 import sys
@@ -20,7 +19,7 @@ from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
-from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of
+from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of, without_booleans
 from dadarts.lookup import genotype_text
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
@@ -188,14 +187,22 @@ class RunOf(Protocol):
 
 
 def run(
-    events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[str] = (), *, resumes: bool = False
+    events_of: RunOf,
+    print_freq: int,
+    argv: Sequence[str],
+    notes: Sequence[str] = (),
+    *,
+    resumes: bool = False,
+    go_on: Sequence[str] = ("-resume",),
 ) -> int:
     """Iterate over a run: show progress, stop on a signal, print the result as the last line of stdout.
 
     Of several processes the first one shows and prints, and all stop after the same step.
 
     Args:
-        resumes: whether it goes on from a checkpoint.
+        argv: the whole command that the user gave.
+        resumes: whether the run goes on from a checkpoint.
+        go_on: the words that the command needs besides to go on with the run.
     """
     with _narrated(), stop_signals(resumes) as signals, joined(from_environment()) as processes, explained():
         # Torch takes seconds to import: from here on a signal is answered with a line.
@@ -212,7 +219,7 @@ def run(
                 continue
             stopped = processes.largest(signals.begin())
             if stopped:
-                words = launched([*_without_steering(argv), "-resume"], processes.count)
+                words = launched([*without_booleans(argv, "resume", "overwrite"), *go_on], processes.count)
                 processes.in_turn(partial(_stop, events, progress, words, signals))
                 return 128 + stopped
     return 0
@@ -242,15 +249,6 @@ def launched(words: list[str], processes: int) -> list[str]:
         return words
     program = words[1:] if words[0] == "python" else ["--no-python", *words]
     return [*LAUNCHER, str(processes), *program]
-
-
-def _without_steering(words: Sequence[str]) -> Iterator[str]:
-    steers = False
-    for word in words:
-        is_value = steers and word.lower() in TRUTH
-        steers = re.fullmatch(r"--?(resume|overwrite)(=.*)?", word) is not None
-        if not steers and not is_value:
-            yield word
 
 
 def _finish(event: SearchDone | TrainDone) -> None:

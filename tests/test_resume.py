@@ -557,6 +557,24 @@ def test_a_run_without_its_checkpoint_or_with_a_damaged_configuration_is_refused
     assert "last.pt is not there" in refusal(search, "-name", "it", *SEARCH, "-resume")
 
 
+def test_a_run_whose_method_lacks_a_field_or_a_finite_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    saved = (SEARCH_RUN / "config.json").read_text()
+    temperature = "temperature_edge=Constant(value=1.0)"
+    assert temperature in saved
+    for schedule, said in (
+        ("Constant()", "Constant lacks its field value: give all of value"),
+        ("Linear(end=1.0)", "Linear lacks its field start: give all of start, end"),
+        ("Constant(1e999)", "1e999 is no finite number at character"),
+        ("Linear(0.0, -1e999)", "-1e999 is no finite number at character"),
+        ("Constant(value=nan)", "nan is no finite number at character"),
+    ):
+        (SEARCH_RUN / "config.json").write_text(saved.replace(temperature, f"temperature_edge={schedule}"))
+        assert said in refusal(search, "-name", "it", "-resume")
+        assert said in refusal(search, "-name", "it", *SEARCH, "-resume")
+
+
 def test_a_run_that_does_not_exist_cannot_be_resumed() -> None:
     for words in (["-name", "it", *SEARCH, "-resume"], ["-name", "it", "-resume"]):
         assert "there is no run runs/search/it to resume" in refusal(search, *words)

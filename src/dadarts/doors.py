@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from dadarts import technique_notes
 from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
@@ -98,7 +99,7 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
         raise InputError(
             f"-dal_target none needs a banned `none` on every edge; search space {config.search_space} has none"
         )
-    return config, techniques.notes()
+    return config, technique_notes.notes(techniques, chosen)
 
 
 def train_config(values: dict[str, str]) -> TrainConfig:

@@ -274,6 +274,32 @@ def test_a_folder_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPa
     assert "cannot be written" in refusal(search, *SEARCH, "-runs_dir", "locked")
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc, where nobody makes a folder")
+@pytest.mark.parametrize("door", ["search", "augment"])
+def test_a_place_where_no_folder_can_be_made_is_refused(door: str) -> None:
+    command, words = (search, SEARCH) if door == "search" else (augment, TRAINING)
+    said = refusal(command, *words, "-runs_dir", "/proc/x")
+    assert said.startswith(f"{door}.py: /proc")
+    assert said.endswith("give another -runs_dir")
+    assert "--runs_dir" in refusal(modern, "search", *words_of_two_dashes(SEARCH), "--runs_dir", "/proc/x")
+
+
+def words_of_two_dashes(words: list[str]) -> list[str]:
+    return [f"-{word}" if word.startswith("-") else word for word in words]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_without_room_for_a_folder_is_no_fault_of_the_user_s(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, *_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    said = refusal(search, *SEARCH, code=1)
+    assert said == f"search.py: cannot write runs/search/it: {os.strerror(number)}"
+
+
 def check_failure(outcome: Outcome) -> str:
     """A run that could not go on: exit code 1, nothing on stdout, and the reason in the last line."""
     assert (outcome.code, outcome.out) == (1, "")

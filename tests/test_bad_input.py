@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -274,6 +274,32 @@ def test_a_folder_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPa
     assert "cannot be written" in refusal(search, *SEARCH, "-runs_dir", "locked")
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc, where nobody makes a folder")
+@pytest.mark.parametrize("door", ["search", "augment"])
+def test_a_place_where_no_folder_can_be_made_is_refused(door: str) -> None:
+    command, words = (search, SEARCH) if door == "search" else (augment, TRAINING)
+    said = refusal(command, *words, "-runs_dir", "/proc/x")
+    assert said.startswith(f"{door}.py: /proc")
+    assert said.endswith("give another -runs_dir")
+    assert "--runs_dir" in refusal(modern, "search", *words_of_two_dashes(SEARCH), "--runs_dir", "/proc/x")
+
+
+def words_of_two_dashes(words: list[str]) -> list[str]:
+    return [f"-{word}" if word.startswith("-") else word for word in words]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_without_room_for_a_folder_is_no_fault_of_the_user_s(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, *_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    said = refusal(search, *SEARCH, code=1)
+    assert said == f"search.py: cannot write runs/search/it: {os.strerror(number)}"
+
+
 def check_failure(outcome: Outcome) -> str:
     """A run that could not go on: exit code 1, nothing on stdout, and the reason in the last line."""
     assert (outcome.code, outcome.out) == (1, "")
@@ -421,3 +447,54 @@ def test_weights_that_overflow_never_reach_a_checkpoint() -> None:
     assert all(bool(tensor.isfinite().all()) for tensor in (*state["weights"].values(), *state["alphas"].values()))
     saved = json.loads(Path("runs/search/it/config.json").read_text())["settings"]
     assert saved["w_lr"] == 1000
+
+
+def test_a_run_in_a_folder_called_memory_says_what_ended_it() -> None:
+    settings = ["-w_grad_clip", "0", "-w_lr", "1000", "-w_weight_decay", "1000", "-runs_dir", "memory"]
+    said = check_failure(call(search, *changed(SEARCH, "-epochs", "60"), *settings))
+    assert "memory/search/it/checkpoints/last.pt" in said
+    assert "out of memory" not in said
+
+
+@contextmanager
+def broken_step(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> Iterator[None]:
+    """Every weight step does this first."""
+    gradient = Bilevel.weight_gradient
+
+    def broken(self: Bilevel, batch: Any, mixing: Any) -> tuple[list[Tensor], Tensor, Tensor]:
+        what()
+        return gradient(self, batch, mixing)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bilevel, "weight_gradient", broken)
+        yield
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def act() -> object:
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda: torch.empty(2**50),
+        raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")),
+        raising(RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")),
+        raising(MemoryError()),
+    ],
+    ids=["this machine", "CUDA", "Windows", "Python"],
+)
+def test_memory_that_is_not_there_is_one_line(what: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    with broken_step(monkeypatch, what):
+        said = check_failure(call(search, *SEARCH))
+    assert said == "search.py: out of memory: give a smaller -batch_size, -init_channels or -layers"
+
+
+def test_a_fault_that_speaks_of_memory_is_not_taken_for_a_lack_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = RuntimeError("unsupported memory format option ChannelsLast3d")
+    with broken_step(monkeypatch, raising(fault)), pytest.raises(RuntimeError) as caught:
+        call(search, *SEARCH)
+    assert caught.value is fault

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.config import SearchConfig
 from dadarts.errors import InputError
 from dadarts.genotype import derive
 from dadarts.gibbs import Gibbs
@@ -187,9 +188,19 @@ def test_every_method_is_read_back_from_its_repr(method_name: str, name: str) ->
         "Method(order='third')",
         "Method(look_ahead=TopK(temperature_edge=5))",
         "Method(alphas=Objective(penalties=Soft()))",
+        "Method(look_ahead=TopK(temperature_edge=Constant()))",
+        "Method(look_ahead=TopK(temperature_edge=Linear(end=1.0)))",
+        "Method(epsilon=1e999)",
         "__import__('os').getcwd()",
     ],
 )
 def test_text_that_is_not_a_method_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse_method(text)
+
+
+@pytest.mark.parametrize("number", [float("inf"), -float("inf"), float("nan")])
+def test_a_method_of_python_with_a_number_that_is_not_finite_is_refused(number: float) -> None:
+    method = with_alphas(TopK(temperature_edge=Constant(number)))
+    with pytest.raises(InputError, match=f"{number} is no finite number"):
+        SearchConfig(name="it", dataset="digits", method=method)

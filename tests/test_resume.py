@@ -22,7 +22,7 @@ import sklearn.datasets
 import torch
 
 import dadarts
-from dadarts import checkpoint, search_state
+from dadarts import checkpoint, search_state, train_state
 from dadarts.config import SearchConfig
 from dadarts.events import EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
 from dadarts.legacy import augment_config, search_config
@@ -574,6 +574,24 @@ def test_a_run_without_its_checkpoint_or_with_a_damaged_configuration_is_refused
     assert "last.pt is not there" in refusal(search, "-name", "it", *SEARCH, "-resume")
 
 
+def test_a_run_whose_method_lacks_a_field_or_a_finite_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH)
+    saved = (SEARCH_RUN / "config.json").read_text()
+    temperature = "temperature_edge=Constant(value=1.0)"
+    assert temperature in saved
+    for schedule, said in (
+        ("Constant()", "Constant lacks its field value: give all of value"),
+        ("Linear(end=1.0)", "Linear lacks its field start: give all of start, end"),
+        ("Constant(1e999)", "1e999 is no finite number at character"),
+        ("Linear(0.0, -1e999)", "-1e999 is no finite number at character"),
+        ("Constant(value=nan)", "nan is no finite number at character"),
+    ):
+        (SEARCH_RUN / "config.json").write_text(saved.replace(temperature, f"temperature_edge={schedule}"))
+        assert said in refusal(search, "-name", "it", "-resume")
+        assert said in refusal(search, "-name", "it", *SEARCH, "-resume")
+
+
 def test_a_run_that_does_not_exist_cannot_be_resumed() -> None:
     for words in (["-name", "it", *SEARCH, "-resume"], ["-name", "it", "-resume"]):
         assert "there is no run runs/search/it to resume" in refusal(search, *words)
@@ -590,13 +608,67 @@ def test_an_interrupt_before_the_run_has_begun_is_answered_with_one_line(monkeyp
     check_refusal(call(search, "-name", "it", *SEARCH), 130)
 
 
-def test_a_signal_while_the_data_is_read_ends_the_command_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def signalled(config: SearchConfig, processes: Processes) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(60)
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_a_stopped_demo_names_the_command_that_goes_on_with_it(
+    more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        outcome = call(modern, "demo", "--runs_dir", "my runs", "--seed", "7", *more)
+    assert outcome.code == 130
+    advice = outcome.err.splitlines()[-1].split("go on with: ")[1]
+    assert advice == "dadarts demo --runs_dir 'my runs' --seed 7"
+    assert position(Path("my runs/search/demo-7")) == (0, 1)
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(modern, *shlex.split(advice)[1:])
+    assert position(Path("my runs/search/demo-7")) == (0, 2)
 
+
+BEFORE = "stopped at once, before a first checkpoint: nothing was saved"
+AFTER = "stopped at once; the last checkpoint is kept"
+
+
+def signalled(*_: object) -> None:
+    """What never ends by itself."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+def test_a_signal_while_the_data_is_read_ends_the_command_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_state, "build", signalled)
     began = time.monotonic()
-    check_refusal(call(search, "-name", "it", *SEARCH), 143)
+    outcome = call(search, "-name", "it", *SEARCH)
+    check_refusal(outcome, 143)
+    assert outcome.err == f"search.py: {BEFORE}\n"
     assert time.monotonic() - began < 30
     assert not SEARCH_RUN.exists()
+
+
+@pytest.mark.parametrize("door", ["search", "augment"])
+def test_a_signal_while_a_stopped_run_is_read_says_that_its_checkpoint_is_kept(
+    door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, words = (search, SEARCH) if door == "search" else (augment, TRAINING)
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(command, "-name", "it", *words)
+    for module in (search_state, train_state):
+        monkeypatch.setattr(module, "build", signalled)
+    for more in ([], words):
+        outcome = call(command, "-name", "it", *more, "-resume")
+        check_refusal(outcome, 143)
+        assert outcome.err == f"{door}.py: {AFTER}\n"
+    assert position(Path("runs") / door / "it") == (0, 1)
+
+
+def test_a_second_signal_while_the_state_is_saved_ends_at_once_and_keeps_the_checkpoint(
+    whole_search: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stop_after(3, signal.SIGINT, monkeypatch), monkeypatch.context() as patch:
+        save = checkpoint.save
+        saves: Any = iter([save, signalled])
+        patch.setattr(checkpoint, "save", lambda *arguments: next(saves)(*arguments))
+        outcome = call(search, "-name", "it", *SEARCH)
+    assert outcome.code == 143
+    assert outcome.err.splitlines()[-1] == f"search.py: {AFTER}"
+    assert position(SEARCH_RUN) == (0, 0)
+    succeed(search, "-name", "it", "-resume")
+    assert result_of_search(SEARCH_RUN) == whole_search

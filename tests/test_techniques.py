@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dadarts.bilevel import Method, Objective
+from dadarts.doors import search_command, search_config
 from dadarts.errors import InputError
+from dadarts.flags import Flag
 from dadarts.method_text import parse_method
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
-from dadarts.relax import Hard, Soft, TopK
+from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import SampledTopK
 from dadarts.schedules import Constant, Linear
+from dadarts.technique_notes import notes
 from dadarts.techniques import FLAGS_OF_METHOD, Techniques
+from tests.commands import SEED_LINES, TINIEST, modern, result_of_search, succeed, without_pictures
 
 WHERE_IT_ACTS: dict[str, dict[str, Any]] = {
     "topk": {"topk_on_alphas": True},
@@ -46,6 +52,11 @@ OTHER_VALUES: dict[str, Any] = {
     "dal_starting_epoch": 4,
     "sparsity": 1.5,
 }
+
+
+def notes_of(techniques: Techniques) -> list[str]:
+    """What is said where the user has given all that is set."""
+    return notes(techniques, techniques.model_fields_set)
 
 
 @pytest.mark.parametrize("name", Techniques.model_fields)
@@ -94,21 +105,21 @@ def test_each_technique_acts_in_the_step_that_its_flag_names(step: str) -> None:
 def test_top_k_wins_over_hard_discretization_in_one_pass_and_it_is_said(step: str) -> None:
     both = Techniques(**{f"topk_on_{step}": True, f"hd_on_{step}": True})
     assert both.method() == Techniques(**{f"topk_on_{step}": True}).method()
-    assert both.notes() == [f"-topk_on_{step} and -hd_on_{step}: top-k is what acts, as in the original"]
-    assert Techniques(topk_on_alphas=True, hd_on_weights=True).notes() == []
+    assert notes_of(both) == [f"-topk_on_{step} and -hd_on_{step}: top-k is what acts, as in the original"]
+    assert notes_of(Techniques(topk_on_alphas=True, hd_on_weights=True)) == []
 
 
 def test_a_draw_on_weights_has_the_temperatures_of_top_k_and_wins_over_the_hard_pass() -> None:
     rising = {"linear_temperature_increase": True, "linear_temperature_max": 50.0}
     drawn = Techniques(sample_on_weights=True, **rising)
     assert drawn.method() == Method(weights=Objective(SampledTopK(Linear(0.0, 50.0), Linear(0.0, 50.0))))
-    assert drawn.notes() == []
+    assert notes_of(drawn) == []
     both = Techniques(sample_on_weights=True, hd_on_weights=True, **rising)
     assert both.method() == drawn.method()
-    assert both.notes() == ["-hd_on_weights and -sample_on_weights: the draw is what acts"]
+    assert notes_of(both) == ["-hd_on_weights and -sample_on_weights: the draw is what acts"]
     three = Techniques(sample_on_weights=True, topk_on_weights=True, **rising)
     assert three.method() == Techniques(topk_on_weights=True, **rising).method()
-    assert three.notes() == ["-topk_on_weights and -sample_on_weights: top-k is what acts"]
+    assert notes_of(three) == ["-topk_on_weights and -sample_on_weights: top-k is what acts"]
 
 
 def test_the_original_preset_restores_five_things_and_nothing_else() -> None:
@@ -212,3 +223,110 @@ any_flags = st.fixed_dictionaries(
 def test_a_method_is_read_back_from_its_repr(flags: dict[str, Any]) -> None:
     method = Techniques(**flags).method()
     assert parse_method(repr(method)) == method
+
+
+def without_what_no_pass_uses(method: Method) -> Method:
+    """The method with all that its order and its levels of top-k have no use for at one value."""
+
+    def levels(relaxation: AnyRelaxation) -> AnyRelaxation:
+        if not isinstance(relaxation, TopK):
+            return relaxation
+        return replace(
+            relaxation,
+            temperature_edge=relaxation.temperature_edge if relaxation.edge else Constant(0.0),
+            temperature_node=relaxation.temperature_node if relaxation.node != 0 else Constant(0.0),
+        )
+
+    single, second = method.order == "single-level", method.order == "second"
+    return replace(
+        method,
+        weights=replace(method.weights, relax=levels(method.weights.relax)),
+        alphas=replace(method.alphas, relax=Soft() if single else levels(method.alphas.relax)),
+        look_ahead=levels(method.look_ahead) if second else Soft(),
+        correction=levels(method.correction) if second and method.correction else None,
+        epsilon=method.epsilon if second else 1.0,
+    )
+
+
+ORDERS: list[dict[str, bool]] = [{}, {"first_order": True}, {"single_level_optimization": True}]
+
+
+@settings(max_examples=300)
+@given(any_flags, st.sampled_from(ORDERS))
+def test_exactly_the_flags_that_change_nothing_are_said_to_have_no_effect(
+    flags: dict[str, Any], order: dict[str, bool]
+) -> None:
+    flags = {name: value for name, value in flags.items() if name not in ("first_order", "preset")} | order
+    assume(not flags.get("topk_k_edge") == flags.get("topk_k_node") == 0)
+    said = " ".join(notes_of(Techniques(**flags)))
+    with_all = without_what_no_pass_uses(Techniques(**flags).method())
+    for name, value in flags.items():
+        without = {other: kept for other, kept in flags.items() if other != name}
+        is_idle = with_all == without_what_no_pass_uses(Techniques(**without).method())
+        if f"-{name} has no effect" in said:
+            assert is_idle, name
+        elif is_idle and value != Techniques.model_fields[name].default:
+            assert f"-{name} and -" in said or f"and -{name}:" in said, name
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--topk_temperature_edge 5", ["topk_temperature_edge", "-linear_temperature_increase is on"]),
+        ("--topk_temperature_node 5", ["topk_temperature_node", "-linear_temperature_increase is on"]),
+        ("--topk_temperature_edge 5 --linear_temperature_increase=False", []),
+        ("--linear_temperature_increase=False --linear_temperature_max 5", ["linear_temperature_max", "is off"]),
+        ("--dal_factor_max 3", ["dal_factor_max", "-linear_dal_factor_increase is off"]),
+        ("--dal_factor 3 --linear_dal_factor_increase", ["dal_factor", "-linear_dal_factor_increase is on"]),
+        ("--dal_factor_max 3 --linear_dal_factor_increase", []),
+        ("--first_order --hd_on_virtualstep", ["hd_on_virtualstep", "second-order step"]),
+        ("--single_level_optimization --topk_on_virtualstep", ["topk_on_virtualstep", "second-order step"]),
+        ("--method beta-darts --finite_difference_epsilon 0.1", ["finite_difference_epsilon", "second-order step"]),
+        ("--finite_difference_epsilon 0.1 --hd_on_virtualstep", []),
+        ("--single_level_optimization --topk_on_alphas", ["topk_on_alphas", "one loss"]),
+        ("--method darts --single_level_optimization --hd_on_alphas", ["hd_on_alphas", "one loss"]),
+        ("--single_level_optimization", []),
+        ("--first_order --hd_on_virtualstep=False", []),
+        ("--topk_k_edge 0 --linear_temperature_increase=False --topk_temperature_edge 5", ["topk_temperature_edge"]),
+        ("--hd_start 1", []),
+        ("--hd_start 1 --hd_on_weights=False", ["hd_start", "no technique that it belongs to acts"]),
+        ("--method darts --option 2", ["option", "no technique that it belongs to acts"]),
+    ],
+)
+def test_a_flag_that_the_user_gave_and_that_does_nothing_is_said_so(words: str, said: list[str]) -> None:
+    method = Flag(("method",), "run", "a method")
+    command = search_command("dadarts search", method, method="dadarts")
+    values = command.parse(["--name", "it", "--dataset", "digits", *words.split()])
+    found = search_config(values, "dadarts")[1]
+    assert len(found) == bool(said), found
+    if said:
+        assert found[0].startswith(f"-{said[0]} has no effect: ")
+        assert all(part in found[0] for part in said)
+
+
+@pytest.mark.parametrize("line", SEED_LINES.values())
+def test_of_the_lines_on_the_original_s_page_nothing_is_said(line: str) -> None:
+    values = search_command("search.py").parse(shlex.split(line)[2:])
+    assert search_config(values, "darts")[1] == []
+    assert "has no effect" not in " ".join(search_config(values, "dadarts")[1])
+
+
+@pytest.mark.parametrize("name", FLAGS_OF_METHOD)
+def test_of_what_a_named_method_sets_nothing_is_said(name: str) -> None:
+    for more in ({}, {"first_order": "True"}, {"single_level_optimization": "True"}):
+        if more and FLAGS_OF_METHOD[name].get("first_order"):
+            continue
+        values = {"name": "it", "dataset": "digits", "method": name, **more}
+        assert search_config(values, "darts")[1] == []
+
+
+def test_what_does_nothing_is_said_once_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    idle = ["--first_order", "--hd_on_virtualstep", "--topk_temperature_edge", "5"]
+    outcome = succeed(modern, "search", "-name", "it", *TINIEST, *idle)
+    log = Path("runs/search/it/log.txt").read_text()
+    for flag in ("hd_on_virtualstep", "topk_temperature_edge"):
+        assert outcome.err.count(f"note: -{flag} has no effect") == log.count(f"-{flag} has no effect") == 1
+    succeed(modern, "search", "-name", "same", *TINIEST, "--first_order")
+    assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/same"))

@@ -221,7 +221,7 @@ def _demo(words: list[str]) -> int:
     values = _DEMO.parse(words)
     from dadarts.demo import demo
 
-    return demo(Path(values.get("runs_dir", "runs")), values.get("seed", "42"))
+    return demo(Path(values.get("runs_dir", "runs")), values.get("seed", "42"), ["dadarts", "demo", *words])
 
 
 def _positive(name: str, word: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,11 @@ def train_settings(name: str, genotype: Genotype, seed: Any, runs_dir: Path) -> 
     )
 
 
-def demo(runs_dir: Path, seed: str) -> int:
+def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
     """Search, train, compare, print; a second call goes on where the first one stopped.
+
+    Args:
+        argv: the whole command that the user gave.
 
     Returns:
         The exit code.
@@ -68,7 +71,7 @@ def demo(runs_dir: Path, seed: str) -> int:
     """
     config = search_settings(f"demo-{seed}", seed, runs_dir)
     print("DADARTS search on 1,797 scans of handwritten digits (8x8 pixels)", flush=True)
-    code = _run(search, config, "search")
+    code = _run(search, config, "search", argv)
     folder = RunFolder(runs_dir / "search" / config.name)
     found = folder.result()
     if code or found is None:
@@ -78,7 +81,7 @@ def demo(runs_dir: Path, seed: str) -> int:
     for label, genotype in rivals.items():
         print(f"\ntraining the {label} genotype from scratch\n  {genotype}", flush=True)
         settings = train_settings(f"demo-{seed}-{label}", genotype, seed, runs_dir)
-        code = _run(train, settings, "augment")
+        code = _run(train, settings, "augment", argv)
         result = RunFolder(runs_dir / "augment" / settings.name).result()
         if code or result is None:
             return code
@@ -90,6 +93,8 @@ def demo(runs_dir: Path, seed: str) -> int:
     return 0
 
 
-def _run(loop: Callable[..., Iterator[Event]], config: SearchConfig | TrainConfig, kind: str) -> int:
+def _run(
+    loop: Callable[..., Iterator[Event]], config: SearchConfig | TrainConfig, kind: str, argv: Sequence[str]
+) -> int:
     resume = RunFolder(config.runs_dir / kind / config.name).exists
-    return doors.run(partial(loop, config, resume=resume), 5, ["dadarts", "demo"])
+    return doors.run(partial(loop, config, resume=resume), 5, argv, resumes=resume, go_on=())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shlex
 import signal
 import sys
@@ -16,10 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from dadarts import technique_notes
 from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
-from dadarts.errors import DadartsError, InputError, RunError, unknown
+from dadarts.errors import DadartsError, InputError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
-from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of
+from dadarts.explaining import explained
+from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of, without_booleans
 from dadarts.lookup import genotype_text
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
@@ -98,7 +99,7 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
         raise InputError(
             f"-dal_target none needs a banned `none` on every edge; search space {config.search_space} has none"
         )
-    return config, techniques.notes()
+    return config, technique_notes.notes(techniques, chosen)
 
 
 def train_config(values: dict[str, str]) -> TrainConfig:
@@ -114,13 +115,17 @@ def train_config(values: dict[str, str]) -> TrainConfig:
 
 
 def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
-    """The settings of the run to resume, where the command line names the run and nothing that decides numbers."""
-    if not truth("resume", values) or set(values) - ENVIRONMENT - {"name", "resume"}:
-        return None
-    if not values.get("name") or "/" in values["name"]:
+    """The settings of the run to resume, where the command line names the run and nothing that decides numbers.
+
+    Raises:
+        InputError: there is no such run, or it is damaged.
+    """
+    if not truth("resume", values) or not values.get("name") or "/" in values["name"]:
         return None
     folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values["name"])
     folder.check(resume=True, overwrite=False)
+    if set(values) - ENVIRONMENT - {"name", "resume"}:
+        return None
     settings: dict[str, Any] = folder.saved_config()["settings"]
     return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
 
@@ -165,7 +170,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
             # Their launcher ends all processes with the first that fails, and only the first one has a voice.
             time.sleep(_HEAD_START)
     except StoppedEarlyError as stop:
-        code, line = 128 + stop.number, "stopped at once, before a first checkpoint: nothing was saved"
+        code, line = 128 + stop.number, str(stop)
     except KeyboardInterrupt:
         code, line = 128 + signal.SIGINT, "stopped before anything was begun"
     except BrokenPipeError:
@@ -182,12 +187,25 @@ class RunOf(Protocol):
     def __call__(self, *, processes: Processes) -> Iterator[Event]: ...
 
 
-def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[str] = ()) -> int:
+def run(
+    events_of: RunOf,
+    print_freq: int,
+    argv: Sequence[str],
+    notes: Sequence[str] = (),
+    *,
+    resumes: bool = False,
+    go_on: Sequence[str] = ("-resume",),
+) -> int:
     """Iterate over a run: show progress, stop on a signal, print the result as the last line of stdout.
 
     Of several processes the first one shows and prints, and all stop after the same step.
+
+    Args:
+        argv: the whole command that the user gave.
+        resumes: whether the run goes on from a checkpoint.
+        go_on: the words that the command needs besides to go on with the run.
     """
-    with _narrated(), stop_signals() as signals, joined(from_environment()) as processes, _explained():
+    with _narrated(), stop_signals(resumes) as signals, joined(from_environment()) as processes, explained():
         # Torch takes seconds to import: from here on a signal is answered with a line.
         progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not processes.is_first)
         events = events_of(processes=processes)
@@ -202,7 +220,7 @@ def run(events_of: RunOf, print_freq: int, argv: Sequence[str], notes: Sequence[
                 continue
             stopped = processes.largest(signals.begin())
             if stopped:
-                words = launched([*_without_steering(argv), "-resume"], processes.count)
+                words = launched([*without_booleans(argv, "resume", "overwrite"), *go_on], processes.count)
                 processes.in_turn(partial(_stop, events, progress, words, signals))
                 return 128 + stopped
     return 0
@@ -226,35 +244,12 @@ def _stop(events: Iterator[Event], progress: Progress, words: list[str], signals
     signals.end()
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Say in one line what a machine cannot do."""
-    try:
-        yield
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        raise RunError(f"{place}{error.strerror or error}; the last checkpoint is kept") from error
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        raise RunError("out of memory: give a smaller -batch_size, -init_channels or -layers") from error
-
-
 def launched(words: list[str], processes: int) -> list[str]:
     """A command as it must be given to start as many processes."""
     if processes == 1:
         return words
     program = words[1:] if words[0] == "python" else ["--no-python", *words]
     return [*LAUNCHER, str(processes), *program]
-
-
-def _without_steering(words: Sequence[str]) -> Iterator[str]:
-    steers = False
-    for word in words:
-        is_value = steers and word.lower() in TRUTH
-        steers = re.fullmatch(r"--?(resume|overwrite)(=.*)?", word) is not None
-        if not steers and not is_value:
-            yield word
 
 
 def _finish(event: SearchDone | TrainDone) -> None:
@@ -282,6 +277,7 @@ def search_from_values(values: dict[str, str], default_method: str, argv: Sequen
         config.print_freq,
         argv,
         notes,
+        resumes=resume,
     )
 
 
@@ -298,4 +294,5 @@ def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> 
         partial(train, config, resume=resume, overwrite=overwrite),
         config.print_freq,
         [*command, *argv],
+        resumes=resume,
     )

@@ -171,6 +171,20 @@ def as_typed(message: str, argv: Sequence[str]) -> str:
     return re.sub(r"(?<![^\s'\"`(])(--?)(?!f[a-z]+\b|shared\b)([a-z]\w+)(?![\w=/-]|\.\w)", written, message)
 
 
+def without_booleans(argv: Sequence[str], *names: str) -> Iterator[str]:
+    """The words of a command line without some boolean flags and their values.
+
+    >>> list(without_booleans(["-name", "resume", "-resume", "True", "-seed", "1"], "resume"))
+    ['-name', 'resume', '-seed', '1']
+    """
+    left_out = False
+    for word in argv:
+        is_value = left_out and word.lower() in TRUTH
+        left_out = re.fullmatch(rf"--?({'|'.join(names)})(=.*)?", word) is not None
+        if not left_out and not is_value:
+            yield word
+
+
 def _is_flag(word: str, by_name: Mapping[str, Flag]) -> bool:
     match = re.fullmatch(r"--?([A-Za-z][\w-]*)(?:=.*)?", word, re.DOTALL)
     return match is not None and match[1].replace("-", "_") in by_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,7 +16,7 @@ MAX_DIGITS = 100
 Literal: TypeAlias = "bool | int | float | str | list[Literal] | tuple[Literal, ...] | Call | None"
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
+    r"""\s*(?:(?P<number>-?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?:inf|nan)\b))
          |(?P<string>'[^'\\\n]*'|"[^"\\\n]*")
          |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
          |(?P<sign>[()\[\],=]))""",
@@ -41,7 +42,8 @@ def parse(text: str) -> Literal:
     Call(name='Linear', args=(0,), keywords=(('end', 200.0),))
 
     Raises:
-        InputError: not of that shape, longer than 64 KiB, or nested deeper than 16 brackets.
+        InputError: not of that shape, a number that is not finite, longer than 64 KiB, or nested deeper than 16
+            brackets.
     """
     if len(text) > MAX_LENGTH:
         raise InputError(f"text of {len(text)} characters is too long; at most {MAX_LENGTH} are read")
@@ -63,7 +65,10 @@ class _Reader:
         if kind == "number" and len(word) > MAX_DIGITS:
             raise self._error(f"a number of {len(word)} characters; at most {MAX_DIGITS} are read")
         if kind == "number":
-            return float(word) if re.search(r"[.eE]", word) else int(word)
+            number = float(word) if re.search(r"[.eEn]", word) else int(word)
+            if not math.isfinite(number):
+                raise self._error(f"{word} is no finite number")
+            return number
         if kind == "string":
             return word[1:-1]
         if kind == "name" and word in _CONSTANTS:

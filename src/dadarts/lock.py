@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import IO
 from dadarts.errors import InputError, RunError
 
 _INSTANT_S = 0.05
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 @contextmanager
@@ -25,11 +27,11 @@ def locked(folder: Path, refusal: Callable[[IO[str]], str]) -> Iterator[IO[str]]
         refusal: what to say where another process holds it, of what that has written into the lock file.
 
     Raises:
-        InputError: another process holds it.
-        RunError: it cannot be written.
+        InputError: another process holds it, or a folder cannot be made in that place.
+        RunError: the disk is full or fails, or what is there cannot be written.
     """
+    _make(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror}") from error
@@ -41,6 +43,16 @@ def locked(folder: Path, refusal: Callable[[IO[str]], str]) -> Iterator[IO[str]]
                 file.seek(0)
                 raise InputError(refusal(file))
         yield file
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            raise RunError(f"cannot write {folder}: {error.strerror}") from error
+        # Permissions do not say everything: nobody makes a folder in /proc.
+        raise InputError(f"{folder} cannot be made: {error.strerror}; give another -runs_dir") from error
 
 
 def is_held(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
@@ -57,6 +57,9 @@ def _built(value: literal.Literal) -> Any:
     given = [*zip(names, value.args, strict=False), *value.keywords]
     if len(dict(given)) != len(given):
         raise InputError(f"{value.name} gives a field twice")
+    needed = [field.name for field in fields(kind) if field.default is field.default_factory is MISSING]
+    if missing := [name for name in needed if name not in dict(given)]:
+        raise InputError(f"{value.name} lacks its field {missing[0]}: give all of {', '.join(needed)}")
     return kind(**{name: _checked(kind, name, _built(item)) for name, item in given})
 
 

@@ -9,17 +9,28 @@ from types import FrameType
 
 
 class StoppedEarlyError(BaseException):
-    """A signal that asks for an end at once: before the run has begun, or the second one."""
+    """A signal that asks for an end at once: before the run has begun, or the second one.
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
+    Args:
+        number: the signal's.
+        has_checkpoint: whether the run can be gone on with.
+    """
+
+    def __init__(self, number: int, has_checkpoint: bool) -> None:
+        kept = "; the last checkpoint is kept" if has_checkpoint else ", before a first checkpoint: nothing was saved"
+        super().__init__(f"stopped at once{kept}")
         self.number = number
 
 
 class Signals:
-    """The signals that have come. Until `begin` one ends the process at once, and after `end` none does anything."""
+    """The signals that have come. Until `begin` one ends the process at once, and after `end` none does anything.
 
-    def __init__(self) -> None:
+    Args:
+        resumes: whether the run has a checkpoint before it begins here.
+    """
+
+    def __init__(self, resumes: bool = False) -> None:
+        self._resumes = resumes
         self._received = 0
         self._begun = False
         self._over = False
@@ -29,7 +40,7 @@ class Signals:
         if self._over:
             return
         if not self._begun or self._received:
-            raise StoppedEarlyError(number)
+            raise StoppedEarlyError(number, has_checkpoint=self._resumes or self._begun)
         self._received = number
 
     def begin(self) -> int:
@@ -43,9 +54,9 @@ class Signals:
 
 
 @contextmanager
-def stop_signals() -> Iterator[Signals]:
-    """Collect SIGINT and SIGTERM for a while."""
-    signals = Signals()
+def stop_signals(resumes: bool = False) -> Iterator[Signals]:
+    """Collect SIGINT and SIGTERM for a while, for a run that goes on from a checkpoint or is new."""
+    signals = Signals(resumes)
     before = {number: signal.signal(number, signals.handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield signals

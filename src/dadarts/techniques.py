@@ -164,40 +164,6 @@ class Techniques(Settings):
             warm_up=self.alpha_warm_up,
         )
 
-    def notes(self) -> list[str]:
-        """What the log should say once about these flags."""
-        given = self.model_fields_set
-        idle = [
-            name
-            for prefix, acts in (
-                (("option", "topk_k", "justtopk"), self._any("topk_on_")),
-                (("topk_temp", "linear_temp"), self._any("topk_on_") or self.sample_on_weights),
-                (("hd_start",), self._any("hd_on_")),
-                (("dal_target", "dal_factor", "dal_starting", "linear_dal"), self._any("dal_on_")),
-            )
-            for name in sorted(given)
-            if name.startswith(prefix) and not acts
-        ]
-        return (
-            [f"-{name} has no effect: no technique that it belongs to is on" for name in idle]
-            + [
-                f"-topk_on_{step} and -hd_on_{step}: top-k is what acts, as in the original"
-                for step in ("weights", "alphas", "virtualstep")
-                if getattr(self, f"topk_on_{step}") and getattr(self, f"hd_on_{step}")
-            ]
-            + self._overruled()
-        )
-
-    def _overruled(self) -> list[str]:
-        if not self.sample_on_weights:
-            return []
-        if self.topk_on_weights:
-            return ["-topk_on_weights and -sample_on_weights: top-k is what acts"]
-        return ["-hd_on_weights and -sample_on_weights: the draw is what acts"] if self.hd_on_weights else []
-
-    def _any(self, prefix: str) -> bool:
-        return any(getattr(self, f"{prefix}{step}", False) for step in ("weights", "alphas", "virtualstep"))
-
     def _relaxation(self, hard: bool, top_k: bool) -> AnyRelaxation:
         from dadarts.relax import Hard, Soft
 

@@ -92,7 +92,7 @@ def _run(loop: Any, config: RunConfig, kind: str) -> int:
 
 
 def _carried_out(loop: Any, config: RunConfig, **how: bool) -> int:
-    return doors.run(partial(loop, config, **how), config.print_freq, ["dadarts", "compare"], ["as a job"])
+    return doors.run(partial(loop, config, **how), config.print_freq, ["dadarts", "compare"], ["as a job"], go_on=())
 
 
 def _peak_memory() -> int:

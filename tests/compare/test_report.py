@@ -123,6 +123,14 @@ def test_statistics_are_there_for_programs(found: list[Result], tmp_path: Path) 
         rows = {(row["method"], row["measure"]): row for row in csv.DictReader(file)}
     seconds = rows["darts", "search (s)"]
     assert (seconds["count"], float(seconds["mean"]), float(seconds["low95"])) == ("2", 30.0, 30.0)
+    # One of darts' two cells is empty: nothing but `none`.
+    for measure in ("over half parameter-free (%)", "below 60 % accuracy (%)"):
+        assert [float(rows[method, measure]["mean"]) for method in METHODS] == [50.0, 0.0]
+    with (tmp_path / "pairs.csv").open(newline="") as file:
+        (pair,) = csv.DictReader(file)
+    accuracies = {text: TABLE.query(text).scores["cifar10"].accuracy for text in (EMPTY, MIXED, BEST)}
+    assert [pair[name] for name in ("first", "second", "seeds", "wins")] == ["darts", "dadarts", "2", "0"]
+    assert float(pair["difference"]) == pytest.approx((accuracies[EMPTY] + accuracies[MIXED]) / 2 - accuracies[BEST])
 
 
 def test_results_of_different_programs_are_told_apart(found: list[Result], tmp_path: Path) -> None:

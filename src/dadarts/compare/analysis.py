@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 from dadarts.compare.results import Result, truth_of
 from dadarts.oracle import Table
@@ -156,8 +157,19 @@ def blocks_of(results: Sequence[Result]) -> list[Block]:
     return [Block(*group, tuple(members)) for group, members in groups.items()]
 
 
-def long_rows(blocks: Sequence[Block]) -> Iterator[dict[str, str | int | float | None]]:
-    """Every summary as a row, for programs."""
+Row: TypeAlias = dict[str, str | int | float | None]
+
+
+def pair_rows(blocks: Sequence[Block]) -> Iterator[Row]:
+    """Every two methods as a row, for programs."""
+    for block in blocks:
+        for measure in block.scores:
+            for pair in block.pairs(measure):
+                yield {"space": block.space, "dataset": block.dataset, "measure": measure.label, **asdict(pair)}
+
+
+def long_rows(blocks: Sequence[Block]) -> Iterator[Row]:
+    """Every summary, and how many genotypes collapsed (in percent, as a mean), as a row, for programs."""
     for block in blocks:
         regret = [block.regret] if block.regret else []
         for method in block.methods:
@@ -178,3 +190,19 @@ def long_rows(blocks: Sequence[Block]) -> Iterator[dict[str, str | int | float |
                     "high95": interval.high if interval else None,
                     "worst": summary.worst,
                 }
+            yield from _collapse_rows(block, method)
+
+
+def _collapse_rows(block: Block, method: str) -> Iterator[Row]:
+    free, below, found = block.collapsed(method)
+    shares = {"over half parameter-free (%)": free, f"below {COLLAPSED_ACCURACY:g} % accuracy (%)": below}
+    for label, collapsed in shares.items():
+        if found and collapsed is not None:
+            yield {
+                "space": block.space,
+                "dataset": block.dataset,
+                "method": method,
+                "measure": label,
+                "count": found,
+                "mean": 100 * collapsed / found,
+            }

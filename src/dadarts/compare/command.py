@@ -23,7 +23,7 @@ _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),
     Flag(("seeds",), "comparison", "seeds: 0:10 is 0 to 9; also 3,5", default="0:5"),
     Flag(("search_space", "space"), "comparison", "search spaces", default="darts"),
-    Flag(("dataset",), "comparison", "data sets: names, folders or .npz files", needed=True),
+    Flag(("dataset",), "comparison", "data sets: names, folders or .npz files", default="cifar10"),
     Flag(("name",), "comparison", "its folder is runs/compare/NAME (default: spaces and data sets)"),
     Flag(("train",), "comparison", "train every genotype found, and test it", boolean=True),
     Flag(("report",), "comparison", "write report.html and report.md", boolean=True),
@@ -74,10 +74,10 @@ def compare(words: Sequence[str]) -> int:
         InputError: a word cannot be used; nothing was created.
     """
     values = compare_command().parse(words)
-    for name in ("methods", "dataset"):
-        if name not in values:
-            raise InputError(f"-{name} must be given")
-    spaces, datasets = listed("space", values.get("search_space", "darts")), listed("dataset", values["dataset"])
+    if "methods" not in values:
+        raise InputError("-methods must be given")
+    spaces = listed("space", values.get("search_space", "darts"))
+    datasets = listed("dataset", values.get("dataset", "cifar10"))
     store = Store(_folder(values, spaces, datasets))
     place = _place(values)
     protocol = Protocol(_search_settings(values, place), _training_settings(values), store.path.absolute())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dadarts import atomic
 from dadarts.compare import figures
-from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows
+from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, Row, blocks_of, long_rows, pair_rows
 from dadarts.compare.provenance import Provenance, settings_of
 from dadarts.compare.results import Result
 from dadarts.statistics import LEVEL, Summary
@@ -30,13 +30,14 @@ class Section:
 
 
 def write(results: Sequence[Result], provenance: Provenance, folder: Path) -> tuple[Path, ...]:
-    """Write report.html, report.md and statistics.csv; their paths."""
+    """Write report.html, report.md, statistics.csv and pairs.csv; their paths."""
     blocks = blocks_of(results)
     sections = [*_sections(blocks, results, provenance)]
     texts = {
         "report.html": _html(sections),
         "report.md": "\n".join(_markdown(sections)),
-        "statistics.csv": _statistics(blocks),
+        "statistics.csv": _as_csv(long_rows(blocks)),
+        "pairs.csv": _as_csv(pair_rows(blocks)),
     }
     for name, text in texts.items():
         atomic.write_text(folder / name, text)
@@ -159,8 +160,8 @@ def _behaviour_table(block: Block) -> tuple[tuple[str, ...], ...]:
     return ("method", "collapsed", *(measure.label for measure in measures)), *rows
 
 
-def _statistics(blocks: Sequence[Block]) -> str:
-    rows = list(long_rows(blocks))
+def _as_csv(every: Iterator[Row]) -> str:
+    rows = list(every)
     if not rows:
         return ""
     text = io.StringIO()

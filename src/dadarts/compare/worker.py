@@ -91,8 +91,9 @@ def _run(loop: Any, config: RunConfig, kind: str) -> int:
         return _carried_out(loop, config, overwrite=True)
 
 
-def _carried_out(loop: Any, config: RunConfig, **how: bool) -> int:
-    return doors.run(partial(loop, config, **how), config.print_freq, ["dadarts", "compare"], ["as a job"], go_on=())
+def _carried_out(loop: Any, config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> int:
+    events = partial(loop, config, resume=resume, overwrite=overwrite)
+    return doors.run(events, config.print_freq, ["dadarts", "compare"], ["as a job"], resumes=resume, go_on=())
 
 
 def _peak_memory() -> int:

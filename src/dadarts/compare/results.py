@@ -93,8 +93,10 @@ def _result(status: Status, store: Store) -> Result:
 
 
 def _is_measured(job: Job, epochs: int) -> bool:
-    """Whether the last epoch's hard pass was one of the genotype returned: not of another selection's, of a mean's of
-    several restarts, or of one that an early stop went back to."""
+    """Whether the last epoch's hard pass was one of the genotype that was returned.
+
+    It was not where another selection chose, where several restarts were averaged, or where an early stop went back.
+    """
     method = job.search.method
     return method.selection == Argmax() and method.restarts == 1 and epochs == job.search.epochs
 

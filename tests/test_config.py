@@ -174,7 +174,10 @@ def test_a_search_that_cannot_be_meant_is_refused_in_one_line(settings: dict[str
     [
         ({}, "-genotype must be given"),
         ({"genotype": 7}, "-genotype must be a Genotype"),
-        ({"genotype": "Genotype()"}, "a genotype has the fields"),
+        (
+            {"genotype": "Genotype()"},
+            "a genotype has the fields normal, normal_concat, reduce, reduce_concat; this one lacks",
+        ),
         ({"genotype": DARTS_GENOTYPE, "batch_size": 1}, "-batch_size 1"),
         ({"genotype": DARTS_GENOTYPE, "drop_path_prob": 1}, "-drop_path_prob 1"),
         ({"genotype": DARTS_GENOTYPE, "valid_fraction": 1}, "-valid_fraction 1"),

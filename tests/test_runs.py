@@ -159,6 +159,8 @@ def test_runs_are_listed_for_people_and_programs(finished: Path, monkeypatch: py
     assert len(lines) == 3
     assert lines[0].split() == ["kind", "name", "data", "set", "epochs", "state", "result"]
     assert lines[1].split()[:3] == ["search", "found", "digits"]
+    accuracy = json.loads((finished / "runs/augment/trained/metrics.json").read_text())["test_top1"]
+    assert lines[2].endswith(f"finished  {accuracy:.2%} test accuracy")
 
 
 @pytest.mark.parametrize("place", ["nowhere", "a file", "x" * 5000])

@@ -11,6 +11,7 @@ Names are imported when they are first used, so that ``dadarts --help`` need not
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("dadarts")
     if name == "oracle":
         return import_module("dadarts.oracle")
     if name not in _HOME_OF:

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,7 +194,7 @@ def _runs(words: list[str]) -> int:
         return 0
     print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':9} result")
     for run in runs:
-        result = _going_on(run, runs_dir) if run.state == "stopped" else _shortened(run.result)
+        result = _going_on(run, runs_dir) if run.state == "stopped" else _in_short(run)
         epochs = f"{run.epoch:4}/{run.epochs:<5}" if run.epochs else f"{'-':>6}    "
         print(f"{run.kind:8} {run.name:24} {run.dataset:16} {epochs} {run.state:9} {result}")
     return 0
@@ -207,8 +208,11 @@ def _going_on(run: RunSummary, runs_dir: Path) -> str:
     return f"go on with: {shlex.join(doors.launched(command, run.processes))}"
 
 
-def _shortened(result: str) -> str:
-    return result if len(result) <= 60 else result[:57] + "..."
+def _in_short(run: RunSummary) -> str:
+    if run.kind == "augment" and run.state == "finished":
+        with suppress(ValueError, KeyError, TypeError):  # a damaged result is shown as it is
+            return f"{json.loads(run.result)['test_top1']:.2%} test accuracy"
+    return run.result if len(run.result) <= 60 else run.result[:57] + "..."
 
 
 def _command(words: list[str], runs_dir: Path) -> list[str]:

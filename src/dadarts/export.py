@@ -50,15 +50,23 @@ class TrainedNetwork(nn.Module):
         """The architecture."""
         return self.network.genotype
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the pictures that it was trained on."""
+        return self.network.macro.image_shape
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, classes) of uint8 pictures (B, C, H, W), or of float ones in [0, 1].
 
         Raises:
             ValueError: the pictures have other channels or another size than those of the training.
         """
-        shape = self.network.macro.image_shape
-        if images.ndim != 4 or tuple(images.shape[1:]) != tuple(shape):
-            raise ValueError(f"expected pictures of shape (B, {', '.join(map(str, shape))}), got {tuple(images.shape)}")
+        channels, height, width = shape = self.image_shape
+        if images.ndim != 4 or tuple(images.shape[1:]) != shape:
+            raise ValueError(
+                f"expected pictures of shape (B, {channels}, {height}, {width}), got {tuple(images.shape)}; the "
+                f"training's were resized to cover {width}x{height} and cropped at the centre, as PIL.ImageOps.fit does"
+            )
         scaled = images.float() / 255 if images.dtype == torch.uint8 else images.to(self.mean.dtype)
         logits: Tensor = self.network((scaled - self.mean) / self.std)
         return logits

@@ -34,7 +34,7 @@ COLUMNS = (
     *("relaxed_top1", "discrete_top1", "discretization_gap", "dal", "alpha_entropy", "changed_choices", "skip_share"),
     *("parameter_free_share", "seconds", "images_per_second", "seconds_validation", "share_loading"),
     *("share_architecture", "share_weights", "share_validation", "left_out_share", "architecture_top1"),
-    *("temperature_node", "seconds_selection"),
+    "temperature_node",
 )
 """The columns that every search's history has."""
 
@@ -81,7 +81,8 @@ class _Search:
         threads = replace(state.threads, why=self.run.why(state.threads.why))
         yield RunStarted(
             self.folder,
-            f"{config.search_space} search on {config.dataset}: supernet of {config.layers} layers, "
+            f"{config.search_space} search on {config.dataset} "
+            f"({'x'.join(map(str, state.bilevel.supernet.macro.image_shape))}): supernet of {config.layers} layers, "
             f"{config.init_channels} channels, {parameters:,} weights; {state.steps} steps an epoch, "
             f"{config.epochs} epochs on {state.device} with {threads}, {state.engine.name} engine "
             f"({self.run.why(state.engine.why)}){self.run.in_each}",
@@ -159,6 +160,8 @@ class _Search:
             "left_out_share": diagnostics.left_out_share(self.state.bilevel, here),
             "temperature_node": _node_temperature(self.config, here),
             **eigenvalue,
+            # Known when the selection has ended.
+            **({} if self.config.method.selection == Argmax() else {"seconds_selection": None}),
         }
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()

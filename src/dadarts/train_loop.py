@@ -65,7 +65,8 @@ class _Training:
         threads = replace(threads, why=self.run.why(threads.why))
         yield RunStarted(
             self.folder,
-            f"training on {config.dataset}: {config.layers} layers, {config.init_channels} channels, "
+            f"training on {config.dataset} ({'x'.join(map(str, state.foundation.data.train.shape))}): "
+            f"{config.layers} layers, {config.init_channels} channels, "
             f"{count_parameters(state.network):,} parameters; {state.steps} steps an epoch, "
             f"{config.epochs} epochs on {state.device} with {threads}{self.run.in_each}",
         )

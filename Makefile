@@ -5,7 +5,7 @@ STAMP := $(VENV)/.set-up
 PEERS := .venv-peers
 PEERS_STAMP := $(PEERS)/.set-up
 
-.PHONY: setup demo test lint types layers tests bench bench-peers clean
+.PHONY: setup demo test lint types layers tests tests-ray bench bench-peers clean
 
 setup: $(STAMP)
 
@@ -33,6 +33,11 @@ layers: setup
 
 tests: setup
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# On a Ray cluster of two nodes on this machine; without Ray `make tests` leaves these out.
+tests-ray: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
+	$(BIN)/pytest tests/compare/test_ray.py
 
 bench: setup
 	$(BIN)/python -m benchmarks.engine

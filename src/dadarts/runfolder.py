@@ -184,19 +184,19 @@ class RunFolder:
             InputError: it says what differs.
         """
         versions = self.saved_config()["versions"]
-        if versions.get("data") != computed["data"]:
-            raise InputError(
-                f"{self.path} has begun with other training pictures or labels than its data set holds now; "
-                "put those back, or begin anew with -overwrite"
-            )
         # One CUDA device computes as another: their numbers are left out.
         self.refuse_differences(
             [
                 f"-{name} is {versions.get(name)!r} in the run and {here!r} here"
                 for name, here in computed.items()
-                if str(versions.get(name)).split(":")[0] != str(here).split(":")[0]
+                if name != "data" and str(versions.get(name)).split(":")[0] != str(here).split(":")[0]
             ]
         )
+        if versions.get("data") != computed["data"]:
+            raise InputError(
+                f"{self.path} has begun with other training pictures or labels than its data set holds now; "
+                "put those back, or begin anew with -overwrite"
+            )
 
     def refuse_other_processes(self, processes: Processes) -> None:
         """Refuse to resume with another number of processes: sums would differ.

@@ -62,7 +62,7 @@ else:
 
 
 Computed: TypeAlias = dict[str, str | int]
-"""How and of what a run computes, as far as its sums depend on it: device, threads, engine, the data's fingerprint."""
+"""How a run computes, as far as its sums depend on it: device, threads, engine."""
 
 
 class RunConfig(Settings):

@@ -161,7 +161,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
     Args:
         argv: what the user typed, for the way in which flags are named.
     """
-    is_first = os.environ.get("RANK", "0") == "0"
+    is_first = _is_first()
     try:
         return main()
     except DadartsError as error:
@@ -179,6 +179,11 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
     if is_first:
         print(f"{prog}: {line}", file=sys.stderr)
     return code
+
+
+def _is_first() -> bool:
+    """Whether this is the first of several processes, or the only one; known before they have found one another."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class RunOf(Protocol):
@@ -230,7 +235,7 @@ def run(
 def _narrated() -> Iterator[None]:
     """Say what the package logs, such as that it is compiling, in the first process."""
     package, handler = logging.getLogger("dadarts"), logging.StreamHandler()
-    package.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING)
+    package.setLevel(logging.INFO if _is_first() else logging.WARNING)
     package.addHandler(handler)
     try:
         yield
@@ -260,7 +265,7 @@ def _finish(event: SearchDone | TrainDone) -> None:
 
 def _say_at_once() -> None:
     """A person who waits is told why before torch, which takes seconds, is imported."""
-    if sys.stderr.isatty() and os.environ.get("RANK", "0") == "0":
+    if sys.stderr.isatty() and _is_first():
         print("loading torch and the data ...", file=sys.stderr, flush=True)
 
 

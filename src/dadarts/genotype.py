@@ -211,9 +211,9 @@ def _from_call(text: str) -> Genotype:
     fields = dict(value.keywords)
     expected = {"normal", "normal_concat", "reduce", "reduce_concat"}
     if len(fields) != len(value.keywords) or set(fields) != expected:
-        wrong = sorted(expected - set(fields)) or sorted(set(fields) - expected) or ["one of them twice"]
-        kind = "lacks" if expected - set(fields) else "has besides"
-        raise InputError(f"a genotype has the fields {', '.join(sorted(expected))}; this one {kind} {', '.join(wrong)}")
+        lacks, more = sorted(expected - set(fields)), sorted(set(fields) - expected) or ["one of them twice"]
+        wrong = f"lacks {', '.join(lacks)}" if lacks else f"has besides {', '.join(more)}"
+        raise InputError(f"a genotype has the fields {', '.join(sorted(expected))}; this one {wrong}")
     return _checked({kind: (fields[kind], fields[f"{kind}_concat"]) for kind in ("normal", "reduce")})
 
 

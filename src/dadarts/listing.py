@@ -61,9 +61,10 @@ def list_comparisons(runs_dir: Path) -> list[Path]:
 
 def _summary(kind: str, folder: RunFolder) -> RunSummary:
     try:
-        settings = folder.saved_config()["settings"]
+        saved = folder.saved_config()
+        settings = saved["settings"]
         epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
-        processes = int(folder.saved_config()["versions"].get("processes", 1))
+        processes = int(saved["versions"].get("processes", 1))
         done = rows_of(folder.history)
         if repr(UniformDraw()) in str(settings.get("method")):
             # Its history has a row all the same: what can be said of the genotype.

@@ -80,6 +80,11 @@ class State(Protocol):
         ...
 
     @property
+    def data(self) -> str:
+        """Fingerprint of its training pictures and labels."""
+        ...
+
+    @property
     def steps(self) -> int:
         """Steps in an epoch."""
         ...
@@ -175,7 +180,8 @@ class Run(Generic[AnyConfig]):
         for name, text in files.items():
             self.folder.write_text(name, text)
         # Last: the configuration makes the folder a run.
-        versions = compute.versions(state.device) | state.computed | {"processes": self.processes.count}
+        versions = compute.versions(state.device) | state.computed
+        versions |= {"data": state.data, "processes": self.processes.count}
         self.folder.write_config(self.config.to_json(), versions)
 
     def _restore(self, state: State) -> None:
@@ -183,6 +189,7 @@ class Run(Generic[AnyConfig]):
         settings, saved = checkpoint.load(path, self.kind.name)
         self.folder.refuse_differences(self.config.differences(settings))
         self.folder.refuse_other_compute(state.computed)
+        self.folder.refuse_other_data(state.data)
         try:
             state.restore(saved)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

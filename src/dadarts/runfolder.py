@@ -178,7 +178,7 @@ class RunFolder:
         self.refuse_differences(config.differences(self.saved_config()["settings"]))
 
     def refuse_other_compute(self, computed: Computed) -> None:
-        """Refuse to resume on other data, another kind of device, engine or number of threads: sums would differ.
+        """Refuse to resume on another kind of device, engine or number of threads: sums would differ.
 
         Raises:
             InputError: it says what differs.
@@ -189,10 +189,17 @@ class RunFolder:
             [
                 f"-{name} is {versions.get(name)!r} in the run and {here!r} here"
                 for name, here in computed.items()
-                if name != "data" and str(versions.get(name)).split(":")[0] != str(here).split(":")[0]
+                if str(versions.get(name)).split(":")[0] != str(here).split(":")[0]
             ]
         )
-        if versions.get("data") != computed["data"]:
+
+    def refuse_other_data(self, fingerprint: str) -> None:
+        """Refuse to resume on another training part.
+
+        Raises:
+            InputError: it is another.
+        """
+        if self.saved_config()["versions"].get("data") != fingerprint:
             raise InputError(
                 f"{self.path} has begun with other training pictures or labels than its data set holds now; "
                 "put those back, or begin anew with -overwrite"

@@ -72,12 +72,7 @@ class SearchState:
 
     @property
     def computed(self) -> Computed:
-        return {
-            "device": str(self.device),
-            "threads": self.threads.count,
-            "engine": self.engine.name,
-            "data": self.data,
-        }
+        return {"device": str(self.device), "threads": self.threads.count, "engine": self.engine.name}
 
     @property
     def steps(self) -> int:

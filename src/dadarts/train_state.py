@@ -46,11 +46,12 @@ class TrainState:
 
     @property
     def computed(self) -> Computed:
-        return {
-            "device": str(self.device),
-            "threads": self.foundation.threads.count,
-            "data": self.foundation.data.fingerprint,
-        }
+        return {"device": str(self.device), "threads": self.foundation.threads.count}
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the training part."""
+        return self.foundation.data.fingerprint
 
     @property
     def steps(self) -> int:

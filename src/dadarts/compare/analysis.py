@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TypeAlias
 
-from dadarts.compare.results import Result, truth_of
+from dadarts.compare.results import Result, Row, truth_of
 from dadarts.oracle import Table
 from dadarts.statistics import Interval, Pair, Summary, compare_pairs, mean_course, summarise
 
@@ -155,9 +154,6 @@ def blocks_of(results: Sequence[Result]) -> list[Block]:
     for result in results:
         groups.setdefault(result.job.group, []).append(result)
     return [Block(*group, tuple(members)) for group, members in groups.items()]
-
-
-Row: TypeAlias = dict[str, str | int | float | None]
 
 
 def pair_rows(blocks: Sequence[Block]) -> Iterator[Row]:

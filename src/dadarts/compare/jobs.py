@@ -142,7 +142,7 @@ def _refuse_equals(jobs: Sequence[Job]) -> None:
 def _read_method(word: str) -> tuple[str, dict[str, str]]:
     name, *changes = word.split(":")
     own: dict[str, str] = {}
-    flags = {name: flag.names[0] for flag in doors.search_command("dadarts search").flags for name in flag.names}
+    flags = {alias: flag.names[0] for flag in doors.search_command("dadarts search").flags for alias in flag.names}
     for change in changes:
         written, _, value = change.partition("=")
         flag = flags.get(written, written)

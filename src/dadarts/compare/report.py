@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dadarts import atomic
 from dadarts.compare import figures
-from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, Row, blocks_of, long_rows, pair_rows
+from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows, pair_rows
 from dadarts.compare.provenance import Provenance, settings_of
-from dadarts.compare.results import Result
+from dadarts.compare.results import Result, Row
 from dadarts.statistics import LEVEL, Summary
 
 

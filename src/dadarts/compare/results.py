@@ -78,7 +78,8 @@ def _result(status: Status, store: Store) -> Result:
     row |= {"genotype": found, **_shares(genotype), **_history(run.history), **_truth(job, genotype)}
     versions = run.saved_config()["versions"]
     row |= {name: versions.get(name) for name in ("device", "threads", "engine", "data")}
-    if not _is_measured(job, epochs=row["epochs"]):
+    is_measured = _is_measured(job, epochs=row["epochs"])
+    if not is_measured:
         row |= dict.fromkeys(("discrete_top1", "discretization_gap"))
     row |= store.folder(job).measurements()
     if job.training is not None:
@@ -86,7 +87,7 @@ def _result(status: Status, store: Store) -> Result:
     course = trajectory(config, run.path / "alphas.npz")
     if course is None:
         return Result(job, row, (genotype,))
-    if _is_measured(job, epochs=row["epochs"]) or config.method.restarts > 1:
+    if is_measured or config.method.restarts > 1:
         row |= {"kept_from_draw": course.kept_from_draw, "kept_from_first_epoch": course.kept_from_first_epoch}
     # A method may select its genotype otherwise than by reading alphas off: what counts at the end is what it returned.
     return Result(job, row, (*course.genotypes[:-1], genotype))

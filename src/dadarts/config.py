@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
+from dadarts.data_settings import DataSettings
 from dadarts.errors import InputError
 from dadarts.settings import Settings, setting
 
@@ -65,8 +66,8 @@ Computed: TypeAlias = dict[str, str | int]
 """How a run computes, as far as its sums depend on it: device, threads, engine."""
 
 
-class RunConfig(Settings):
-    """What searching and training have in common."""
+class RunSettings(Settings):
+    """Where and how a run works."""
 
     name: str = setting(..., "run", "name of the run")
     runs_dir: Path = setting(Path("runs"), "run", "where runs are kept")
@@ -82,17 +83,6 @@ class RunConfig(Settings):
     print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1, le=10**9)
     checkpoint_minutes: float = setting(5.0, "run", "minutes between checkpoints within an epoch", ge=0, le=1e6)
 
-    dataset: str = setting(..., "data", "cifar10, cifar100, mnist, fashionmnist, imagenet, digits, a folder, or a .npz")
-    data_path: Path = setting(Path("datasets"), "data", "where data sets lie or are downloaded to")
-    dataset_portion: float = setting(1.0, "data", "part of the training set to use", gt=0, le=1)
-    image_size: int | None = setting(
-        None, "data", "size of a folder's pictures (default: median short side)", ge=1, le=4096
-    )
-    cache_dir: Path | None = setting(None, "data", "where decoded pictures are kept (default: the user's cache)")
-    workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256)
-
-    stem_multiplier: int = setting(3, "network", "channels of the darts stem, in multiples of C", ge=1, le=64)
-
     @field_validator("name")
     @classmethod
     def _name_stays_in_its_folder(cls, name: str) -> str:
@@ -102,12 +92,12 @@ class RunConfig(Settings):
             raise InputError("a name is one folder below the runs folder: no slash, no leading dot")
         return name
 
-    @field_validator("dataset")
-    @classmethod
-    def _dataset_is_named(cls, dataset: str) -> str:
-        if not dataset.strip():
-            raise InputError("name a data set, a folder or a .npz file")
-        return dataset
+
+# The last base's settings come first in --help.
+class RunConfig(DataSettings, RunSettings):
+    """What searching and training have in common."""
+
+    stem_multiplier: int = setting(3, "network", "channels of the darts stem, in multiples of C", ge=1, le=64)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""

@@ -16,9 +16,15 @@ Row: TypeAlias = Mapping[str, float | int | None]
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The first checkpoint is written and the first step comes next."""
+    """The first checkpoint is written and the first step comes next.
+
+    Args:
+        data: what was read, in one line.
+        summary: what is computed with it, in one line.
+    """
 
     folder: Path
+    data: str
     summary: str
 
 

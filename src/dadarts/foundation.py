@@ -28,6 +28,11 @@ class Foundation:
     processes: Processes
 
     @property
+    def read(self) -> str:
+        """What was read, for the first line of a run."""
+        return f"read {self.data.described}"
+
+    @property
     def macro(self) -> Macro:
         """The skeleton of a network for these pictures."""
         config = self.config

@@ -45,6 +45,7 @@ class Progress:
         match event:
             case RunStarted():
                 self._folder = event.folder
+                self.say(event.data)
                 self.say(event.summary)
             case Note():
                 self.say(f"note: {event.text}")

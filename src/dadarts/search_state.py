@@ -43,7 +43,7 @@ class SearchState:
 
     Args:
         initial: alpha of every node before the first step; of the last restart, where there are several.
-        data: fingerprint of the training part.
+        foundation: the data, and where to compute on it.
         restart_epochs: E / R, epochs of each restart.
         snapshots: alpha of every node after each epoch.
         history: one row an epoch.
@@ -56,10 +56,8 @@ class SearchState:
     bilevel: Bilevel
     optimizers: Optimizers
     loaders: Loaders
-    device: torch.device
-    threads: Threads
+    foundation: Foundation
     engine: Engine
-    data: str
     restart_epochs: int
     initial: list[Tensor]
     position: Position = field(default_factory=Position)
@@ -69,6 +67,19 @@ class SearchState:
     decided: int = 0
     measured: list[tuple[float, float]] = field(default_factory=list)
     selecting: float = 0.0
+
+    @property
+    def device(self) -> torch.device:
+        return self.foundation.device
+
+    @property
+    def threads(self) -> Threads:
+        return self.foundation.threads
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the training part."""
+        return self.foundation.data.fingerprint
 
     @property
     def computed(self) -> Computed:
@@ -206,10 +217,8 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
         bilevel,
         optimizers,
         loaders,
-        base.device,
-        base.threads,
+        base,
         engine,
-        base.data.fingerprint,
         restart_epochs=config.epochs // config.method.restarts,
         initial=[],
     )

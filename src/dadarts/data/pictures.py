@@ -13,6 +13,8 @@ from torch import Tensor
 
 Shape = tuple[int, int, int]
 _FINGERPRINTED = 256
+_NAMED = 12
+"""Classes that are named in a line."""
 
 
 class Pictures(Protocol):
@@ -104,6 +106,25 @@ class DataSet:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     flip: bool
+
+    @property
+    def described(self) -> str:
+        """Classes with their pictures in each part, and the size, in one line."""
+        channels, height, width = self.train.shape
+        return (
+            f"{self.name}: {len(self.train):,} training and {len(self.test):,} test pictures of "
+            f"{channels}x{height}x{width} in {len(self.classes)} classes ({self._counts()})"
+        )
+
+    def _counts(self) -> str:
+        """``name train+test`` of every class, of many the first ones."""
+        train, test = (
+            torch.bincount(part.labels.cpu(), minlength=len(self.classes)) for part in (self.train, self.test)
+        )
+        shown = [
+            f"{name} {own}+{held}" for name, own, held in zip(self.classes, train.tolist(), test.tolist(), strict=True)
+        ]
+        return ", ".join(shown[:_NAMED]) + ("" if len(shown) <= _NAMED else ", ...")
 
     @cached_property
     def fingerprint(self) -> str:

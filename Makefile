@@ -5,7 +5,7 @@ STAMP := $(VENV)/.set-up
 PEERS := .venv-peers
 PEERS_STAMP := $(PEERS)/.set-up
 
-.PHONY: setup demo test lint types layers tests tests-ray bench bench-peers clean
+.PHONY: setup demo test lint types layers tests tests-ray fuzz bench bench-peers clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,12 @@ tests: setup
 tests-ray: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
 	$(BIN)/pytest tests/compare/test_ray.py
+
+# An hour of damaged and hostile input; `make fuzz MINUTES=5` is shorter. Failing inputs are kept in fuzz-found.
+MINUTES ?= 60
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 bench: setup
 	$(BIN)/python -m benchmarks.engine

@@ -88,7 +88,7 @@ class _Search:
             f"{config.epochs} epochs on {state.device} with {threads}, {state.engine.name} engine "
             f"({self.run.why(state.engine.why)}){self.run.in_each}",
         )
-        yield from (Note(text) for text in notes(config))
+        yield from (Note(text) for text in (*state.foundation.data.notes, *notes(config)))
         if state.engine.note:
             yield Note(state.engine.note)
         with self.run.saved_when_stopped(state):

@@ -71,6 +71,7 @@ class _Training:
             f"{count_parameters(state.network):,} parameters; {state.steps} steps an epoch, "
             f"{config.epochs} epochs on {state.device} with {threads}{self.run.in_each}",
         )
+        yield from (Note(text) for text in state.foundation.data.notes)
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")
         side = min(state.foundation.data.train.shape[1:])

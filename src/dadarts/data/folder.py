@@ -13,14 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dadarts.data import images
+from dadarts.data import formats, images
 from dadarts.data.cache import digest
 from dadarts.data.decoding import Decoder, shown, threaded
 from dadarts.data.pictures import Parts, Shape
 from dadarts.data.split import hold_out_test
 from dadarts.errors import InputError
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 SMALLEST, LARGEST = 8, 1024
 _USUAL_LARGEST = 224
 _VALIDATION = ("val", "valid", "validation")
@@ -52,7 +51,7 @@ def read(root: Path, image_size: int | None, decoder: Decoder) -> Parts:
     The test part is `test`, else `val` (`valid`, `validation`), else a fixed 20 % of every class; beside a
     `test` part, `val` joins the training part. Pictures are grey only if all are. `image_size` None keeps a
     size that all share, if its short side is at most 224, and else takes the median short side, at most 224.
-    Hidden files and files that are no PNG, JPEG, WebP or BMP are passed over.
+    Hidden files and files without a picture's ending are passed over.
 
     Raises InputError where a class or a part is empty, a class has a single training picture, or a picture is
     damaged.
@@ -125,11 +124,7 @@ def _pictures(folder: Path) -> list[Path]:
     found = []
     for parent, folders, names in os.walk(folder, onerror=refuse if folder.is_dir() else None):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(parent, name)
-            for name in names
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
-        ]
+        found += [Path(parent, name) for name in names if not name.startswith(".") and formats.is_picture(name)]
     return sorted(found)
 
 

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dadarts.data import formats
 from dadarts.data.pictures import Shape
 from dadarts.errors import InputError
 
-# A closed list: Pillow's other formats include ones that start programs, such as Ghostscript.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _ORIENTATION = 0x0112
 _TURNED = frozenset({5, 6, 7, 8})
@@ -36,7 +35,7 @@ class Header:
 
 
 def read_header(source: Path | bytes, name: str) -> Header:
-    """The header of a PNG, JPEG, WebP or BMP picture; raises InputError, naming it, where it is damaged."""
+    """The header of a picture of a kind that is read; raises InputError, naming it, where it is damaged."""
     with _opened(source, name) as image:
         width, height = image.size
         # Without this look, PNG would decode the whole picture to find a late EXIF chunk.
@@ -85,10 +84,10 @@ def decode_to(source: Path | bytes, name: str, shape: Shape) -> NDArray[np.uint8
 def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with Image.open(stream, formats=_FORMATS) as image:
+        with Image.open(stream, formats=formats.kinds_of(source)) as image:
             yield image
     except UnidentifiedImageError:
-        raise InputError(f"{name} is damaged, or no PNG, JPEG, WebP or BMP picture") from None
+        raise InputError(f"{name} is damaged, or no picture: not {formats.SOME}") from None
     except Exception as error:  # Pillow's decoders raise nearly any type on damaged bytes.
         raise InputError(f"{name} cannot be read as a picture: {error}") from error
 

@@ -39,7 +39,7 @@ def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, F
     else:
         mean, std = _statistics(parts.train)
     flip = facts is None or facts.flip
-    return DataSet(request.dataset, parts.classes, parts.train, parts.test, mean, std, flip)
+    return DataSet(request.dataset, parts.classes, parts.train, parts.test, mean, std, flip, parts.remarks, parts.notes)
 
 
 def _read_known(request: DataRequest, decoder: Decoder, facts: Facts) -> Parts:

@@ -62,11 +62,16 @@ class InMemory:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a reader gives: the names of the classes, the training part and the test part."""
+    """What a reader gives: the names of the classes, the training part and the test part.
+
+    `remarks` say in a phrase each how the parts came about; `notes` in a sentence each what else should be known.
+    """
 
     classes: tuple[str, ...]
     train: Pictures
     test: Pictures
+    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def parts_of(classes: tuple[str, ...], images: Tensor, labels: Tensor, train: Tensor, test: Tensor) -> Parts:
@@ -96,7 +101,8 @@ class DataSet:
     """A data set that is ready to be batched.
 
     `mean` and `std` are per channel for pixels in [0, 1]; `flip` says whether a mirrored picture keeps its
-    class. A search never reads `test`.
+    class. A search never reads `test`. `remarks` are phrases for the line that describes it; `notes` are sentences
+    for the log of a run.
     """
 
     name: str
@@ -106,15 +112,18 @@ class DataSet:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     flip: bool
+    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def described(self) -> str:
-        """Classes with their pictures in each part, and the size, in one line."""
+        """Classes with their pictures in each part, the size, and how they were read, in one line."""
         channels, height, width = self.train.shape
-        return (
+        counted = (
             f"{self.name}: {len(self.train):,} training and {len(self.test):,} test pictures of "
             f"{channels}x{height}x{width} in {len(self.classes)} classes ({self._counts()})"
         )
+        return "; ".join((counted, *self.remarks))
 
     def _counts(self) -> str:
         """``name train+test`` of every class, of many the first ones."""

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from dadarts.search_notes import decided_early
+from dadarts.alphas import Alphas
+from dadarts.bilevel import Method, Objective
+from dadarts.config import SearchConfig
+from dadarts.gibbs import Gibbs
+from dadarts.methods import METHODS
+from dadarts.penalties import DiscretizationLoss
+from dadarts.relax import AnyRelaxation, Hard, TopK, is_discrete
+from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
+from dadarts.schedules import Constant, Progress
+from dadarts.search_notes import decided_early, notes
+from dadarts.seeds import generator
 from tests.commands import DARTS_GENOTYPE, TINIEST, augment, modern, search, succeed, without_pictures
+from tests.nets import tiny_space
 
 TOP_K = "top-k on alphas without hard passes or DAL"
 FACTOR = "a DAL factor of 10 or more"
@@ -36,9 +49,50 @@ def test_what_was_seen_to_fail_is_said_before_it_runs(words: list[str], said: st
     assert said is None or said in err
 
 
-def test_dadarts_itself_is_not_warned_of() -> None:
-    err = succeed(modern, "search", "-name", "it", *TINIEST).err
-    assert "was seen to" not in err
+PLAIN = "plain DARTS: "
+SAID_OF = {
+    "darts": {PLAIN},
+    "darts-first-order": {PLAIN},
+    "dadarts-topk": {TOP_K},
+    "random": {"one uniform draw: "},
+}
+"""What is said of a method by its name alone; of all others nothing."""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_every_method_that_is_said_which_is_true_of_it(method: str) -> None:
+    config = SearchConfig(name="it", dataset="digits", epochs=50, method=METHODS[method](), init_channels=16)
+    said = list(notes(config))
+    assert {note for note in (PLAIN, TOP_K, FACTOR, "one uniform draw: ") if any(note in line for line in said)} == (
+        SAID_OF.get(method, set())
+    )
+    assert len(said) == len(SAID_OF.get(method, ()))
+
+
+@pytest.mark.parametrize("kind", get_args(AnyRelaxation))
+def test_passes_are_discrete_where_every_weight_is_0_or_1(kind: type[AnyRelaxation]) -> None:
+    relaxation, progress = kind(), Progress(5, 10, key=3)
+    alphas = Alphas(tiny_space("darts"), generator(1), 1.0, "dirichlet" if kind is Dirichlet else "softmax")
+    M = relaxation(alphas.stacked(), alphas.candidates, progress).detach()
+    assert is_discrete(relaxation, progress) == bool(((M == 0) | (M == 1)).all())
+
+
+def test_passes_that_become_hard_after_the_end_are_not_hard() -> None:
+    assert is_discrete(Hard(start=9), Progress(9, 10))
+    assert not is_discrete(Hard(start=10), Progress(9, 10))
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [(Gibbs(), False), (Gumbel(), False), (UniformPath(), False), (Hard(50), True), (Perturbed(), True)],
+)
+def test_top_k_on_alphas_is_warned_of_where_no_pass_is_discrete(weights: AnyRelaxation, said: bool) -> None:
+    method = Method(weights=Objective(weights), alphas=Objective(TopK()))
+    config = SearchConfig(name="it", dataset="digits", epochs=50, method=method)
+    assert any(TOP_K in line for line in notes(config)) == said
+    without_penalty = replace(method, alphas=Objective(TopK(), (DiscretizationLoss(Constant(0.0)),)))
+    config = SearchConfig(name="it", dataset="digits", epochs=50, method=without_penalty)
+    assert any(TOP_K in line for line in notes(config)) == said
 
 
 def test_a_search_whose_last_change_lies_in_its_first_tenth_was_decided_early() -> None:

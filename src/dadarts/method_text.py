@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from functools import cache
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
@@ -64,13 +66,19 @@ def _built(value: literal.Literal) -> Any:
 
 
 def _checked(kind: type, name: str, value: Any) -> Any:
-    hints = get_type_hints(kind)
-    if name not in hints:
-        raise unknown(f"field of {kind.__name__}", name, hints)
+    adapters = _adapters(kind)
+    if name not in adapters:
+        raise unknown(f"field of {kind.__name__}", name, adapters)
     try:
-        return TypeAdapter(hints[name]).validate_python(value, strict=True)
+        return adapters[name].validate_python(value, strict=True)
     except ValidationError:
         raise InputError(f"{kind.__name__}, field {name}: {str(value)[:60]!r} is not of its type") from None
+
+
+@cache
+def _adapters(kind: type) -> dict[str, TypeAdapter[Any]]:
+    """What reads each field of a part of a method; pydantic takes milliseconds to make one."""
+    return {name: TypeAdapter(hint) for name, hint in get_type_hints(kind).items()}
 
 
 _FLAGS = {
@@ -93,19 +101,32 @@ _FLAGS = {
     "selection": "--selection",
     "stop": "--method",
 }
-"""What decides each part of a method on a command line."""
+"""What decides a part of a method on a command line, where flags do."""
 
 
 def differing(saved: str, own: str) -> list[str]:
     """The parts in which two methods differ, by the flags that decide them, each as a phrase.
+
+    A part that no flag decides is named by its place in the method's repr.
 
     Raises:
         InputError: not the reprs of methods.
     """
     then, now = parse_method(saved), parse_method(own)
     phrases = []
-    for path, flags in _FLAGS.items():
+    for path in _parts():
         before, after = attrgetter(path)(then), attrgetter(path)(now)
         if before != after:
-            phrases.append(f"{flags}: {before!r} in the run and {after!r} here")
+            named = _FLAGS.get(path, f"{path} of the method")
+            phrases.append(f"{named}: {before!r} in the run and {after!r} here")
     return phrases
+
+
+def _parts() -> Iterator[str]:
+    """The path of every part of a method: its fields, and those of its objectives."""
+    hints = get_type_hints(Method)
+    for part in fields(Method):
+        if hints[part.name] is Objective:
+            yield from (f"{part.name}.{own.name}" for own in fields(Objective))
+        else:
+            yield part.name

@@ -130,3 +130,10 @@ class AuxiliarySkip:
 AnyRelaxation: TypeAlias = (
     Soft | Hard | TopK | AuxiliarySkip | Gumbel | Dirichlet | Perturbed | SampledTopK | UniformPath | Gibbs
 )
+
+
+def is_discrete(relaxation: AnyRelaxation, progress: Progress) -> bool:
+    """Whether a training pass at this epoch multiplies operations by 0 or 1 alone, whatever alpha is."""
+    if isinstance(relaxation, Hard):
+        return progress.epoch >= relaxation.start
+    return isinstance(relaxation, Gumbel | SampledTopK | UniformPath | Gibbs)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dadarts.bilevel import Method
 from dadarts.config import SearchConfig
 from dadarts.events import Note, Row
-from dadarts.relax import Hard, Soft, TopK
-from dadarts.relax_sampled import SampledTopK
+from dadarts.penalties import DiscretizationLoss, Penalty
+from dadarts.relax import Soft, TopK, is_discrete
 from dadarts.schedules import Progress
 from dadarts.search_state import SearchState
 from dadarts.selection import Argmax, UniformDraw
@@ -31,8 +32,7 @@ def notes(config: SearchConfig) -> Iterator[str]:
             yield "-option 2 with the edge level of top-k off ranks nothing: a node has M = W times a constant"
     if method.retain != "top2":
         yield f"-genotype_to_retain {method.retain} is for reading: it is not the network of the hard pass"
-    is_mixture = method.alphas.relax == Soft() and isinstance(method.weights.relax, Soft)
-    if is_mixture and method.activation == "softmax" and method.selection == Argmax():
+    if _is_plain(method):
         yield "plain DARTS: the genotype is rounded off a mixture that was never trained to be rounded"
     length = config.epochs // method.restarts
     if method.order != "none" and Progress(length - 1, length).fraction < method.warm_up:
@@ -43,19 +43,45 @@ def notes(config: SearchConfig) -> Iterator[str]:
     yield from _seen_to_fail(config)
 
 
+def _is_plain(method: Method) -> bool:
+    """Whether alphas are trained under the mixture and nothing else."""
+    mixing = (method.weights.relax, method.weights.relax if method.order == "single-level" else method.alphas.relax)
+    return (
+        method.order != "none"
+        and mixing == (Soft(), Soft())
+        and not _penalties_of_alphas(method)
+        and (method.activation, method.sparsity, method.stop) == ("softmax", 1, None)
+        and method.selection == Argmax()
+    )
+
+
+def _penalties_of_alphas(method: Method) -> tuple[Penalty, ...]:
+    """What is added to the loss that alphas are trained on."""
+    if method.order == "none":
+        return ()
+    return (*method.alphas.penalties, *(method.weights.penalties if method.order == "single-level" else ()))
+
+
 def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
-    method, loss = config.method, config.method.discretization_loss
-    is_discrete = isinstance(method.weights.relax, Hard | SampledTopK)
-    if isinstance(method.alphas.relax, TopK) and loss is None and not is_discrete:
+    method, length = config.method, config.epochs // config.method.restarts
+    last, factor = Progress(length - 1, length), _largest_dal_factor(method)
+    trains_top_k = method.order in ("second", "first") and isinstance(method.alphas.relax, TopK)
+    if trains_top_k and not factor and not is_discrete(method.weights.relax, last):
         yield (
             "top-k on alphas without hard passes or DAL was seen to flip choices to the end and to find poor cells; "
             "add -hd_on_weights or -dal_on_alphas"
         )
-    if loss is not None and max(loss.factor(Progress(0, 1)), loss.factor(Progress(1, 1))) >= LARGE_DAL_FACTOR:
+    if factor >= LARGE_DAL_FACTOR:
         yield (
             f"a DAL factor of {LARGE_DAL_FACTOR:g} or more was seen to freeze the first random draw; "
             "-dal_factor 1 is the default"
         )
+
+
+def _largest_dal_factor(method: Method) -> float:
+    """Lambda of the discretization loss at either end of the search; 0 where none acts on alphas."""
+    losses = [penalty for penalty in _penalties_of_alphas(method) if isinstance(penalty, DiscretizationLoss)]
+    return max((loss.factor(end) for loss in losses for end in (Progress(0, 1), Progress(1, 1))), default=0.0)
 
 
 def lock_in(state: SearchState) -> Iterator[Note]:

@@ -26,6 +26,20 @@ class RunError(DadartsError, RuntimeError):
     """A run that had begun cannot go on (NaN, full disk). Commands exit with 1."""
 
 
+def shortened(given: object, length: int = 200) -> str:
+    """What was given, as at most `length` printable characters of one line, for a message.
+
+    >>> shortened("a\\nb" * 50, 20)
+    'a b...a b'
+    """
+    text = str(given)
+    if len(text) > length:
+        # Both ends tell more than the beginning alone: files differ in their last words.
+        kept = (length - 3) // 2
+        text = text[:kept] + "..." + text[-kept:]
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def unknown(noun: str, given: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not in a table, with the nearest name that is.
 

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from dadarts.data.decoding import Decoder
 from dadarts.data.download import Remote
 from dadarts.data.pictures import InMemory, Parts, Shape
 from dadarts.data.unpickle import read_pickle
-from dadarts.errors import InputError
+from dadarts.errors import InputError, shortened
 
 SHAPE: Shape = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
@@ -155,15 +154,20 @@ def _contents(
 def _class_names(layout: Layout, form: Form, content: bytes, name: str) -> tuple[str, ...]:
     if form is layout.python:
         given = read_pickle(content, name).get(layout.names_key)
-        found = [
-            each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each)
-            for each in (given if isinstance(given, list) else [])
-        ]
+        found = given if isinstance(given, list) else []
     else:
         found = content.decode("utf-8", "replace").split()
     if len(found) != len(layout.classes):
         raise InputError(f"{name} should name {len(layout.classes)} classes, but names {len(found)}")
-    return tuple(found)
+    return tuple(_class_name(each, name) for each in found)
+
+
+def _class_name(given: object, file: str) -> str:
+    if isinstance(given, bytes):
+        return shortened(given.decode("utf-8", "replace"))
+    if not isinstance(given, str):
+        raise InputError(f"{file} should name classes in text, but holds a {type(given).__name__}")
+    return shortened(given.encode("utf-8", "replace").decode())
 
 
 def _read_python(layout: Layout, content: bytes, name: str) -> _Content:
@@ -171,14 +175,17 @@ def _read_python(layout: Layout, content: bytes, name: str) -> _Content:
     images = held.get("data")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (_PIXELS,):
         raise InputError(f"{name} should hold `data`, a uint8 array of N x {_PIXELS}")
-    labels: Any = next((held[key] for key in layout.label_keys if key in held), None)
-    try:
-        given = np.asarray(labels)
-    except ValueError:  # A list of lists of different lengths.
-        given = np.empty(0, object)
-    if given.dtype.kind not in "iu" or given.shape != (len(images),):
+    labels = _whole_numbers(next((held[key] for key in layout.label_keys if key in held), None))
+    if labels is None or labels.shape != (len(images),):
         raise InputError(f"{name} should hold `{layout.label_keys[0]}`, {len(images)} whole numbers, one a picture")
-    return _Content(images, given.astype(np.int64))
+    return _Content(images, labels)
+
+
+def _whole_numbers(given: object) -> NDArray[np.int64] | None:
+    """An array, or a list of numbers alone: lists that hold one another can spell more than there is memory."""
+    if isinstance(given, list) and all(type(each) is int and each.bit_length() < 64 for each in given):
+        return np.array(given, np.int64)
+    return given.astype(np.int64) if isinstance(given, np.ndarray) and given.dtype.kind in "iu" else None
 
 
 def _read_binary(layout: Layout, content: bytes, name: str) -> _Content:

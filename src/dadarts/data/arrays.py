@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from dadarts.data.pictures import InMemory, Parts, parts_of
 from dadarts.data.split import hold_out_test
+from dadarts.data.values import ValueRange, decide, described, is_deep, refuse_unbounded, sampled, scaled
 from dadarts.errors import InputError
 
 _KEYS = ("x", "y", "x_test", "y_test", "classes")
@@ -23,10 +25,10 @@ _SMALLEST, _CHUNK = 8, 1024
 def read(file: Path) -> Parts:
     """The parts in `file`; without `x_test` a fixed 20 % of every class is the test part.
 
-    `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3, uint8 or floats in [0, 1]. `y` is (N,),
-    whole numbers from 0 or text. With `classes`, numbers are places in it; without, the distinct values of
-    `y`, sorted, are the classes. Pickled objects are never read. Raises InputError, naming the file, on
-    anything else.
+    `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8, or other numbers, whose range the
+    training part decides (see `values.decide`). `y` is (N,), whole numbers from 0 or text. With `classes`,
+    numbers are places in it; without, the distinct values of `y`, sorted, are the classes. Pickled objects are
+    never read. Raises InputError, naming the file, on anything else.
     """
     held = _load(file)
     for key in ("x", "y"):
@@ -35,15 +37,22 @@ def read(file: Path) -> Parts:
     if ("x_test" in held) != ("y_test" in held):
         raise InputError(f"{file} holds only one of x_test and y_test; give both or neither")
     parts = [("x", "y")] + [("x_test", "y_test")] * ("x_test" in held)
-    images = [_images(held[x], f"{file}: {x}") for x, _ in parts]
-    values = [_values(held[y], len(image), f"{file}: {y}") for (_, y), image in zip(parts, images, strict=True)]
-    if len({tuple(image.shape[1:]) for image in images}) > 1:
+    given = [_images(held[x], f"{file}: {x}") for x, _ in parts]
+    labelled = [_values(held[y], len(image), f"{file}: {y}") for (_, y), image in zip(parts, given, strict=True)]
+    if len({tuple(image.shape[1:]) for image in given}) > 1:
         raise InputError(f"{file}: x and x_test hold pictures of different sizes")
-    classes, labels = _classify(held.get("classes"), values, file)
+    classes, labels = _classify(held.get("classes"), labelled, file)
     if len(parts) == 1:
-        return parts_of(classes, images[0], labels[0], *hold_out_test(labels[0]))
-    train, test = (InMemory(image, label) for image, label in zip(images, labels, strict=True))
-    return Parts(classes, train, test)
+        held_out = hold_out_test(labels[0])
+        chosen = _range(given[0], held_out[0])
+        notes = tuple(described(chosen))
+        return replace(
+            parts_of(classes, _pixels(given[0], chosen), labels[0], *held_out), value_range=chosen, notes=notes
+        )
+    chosen = _range(given[0], torch.arange(len(given[0])))
+    _refuse_other_kind(given[0], given[1], file)
+    train, test = (InMemory(_pixels(image, chosen), label) for image, label in zip(given, labels, strict=True))
+    return Parts(classes, train, test, notes=tuple(described(chosen)), value_range=chosen)
 
 
 def _load(file: Path) -> dict[str, NDArray[Any]]:
@@ -63,7 +72,8 @@ def _load(file: Path) -> dict[str, NDArray[Any]]:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
 
 
-def _images(given: NDArray[Any], name: str) -> Tensor:
+def _images(given: NDArray[Any], name: str) -> NDArray[Any]:
+    """The pictures as they are, finite, (N, C, H, W)."""
     if given.ndim == 3:
         given = given[:, None]
     elif given.ndim == 4 and given.shape[3] in (1, 3):
@@ -72,21 +82,45 @@ def _images(given: NDArray[Any], name: str) -> Tensor:
         raise InputError(f"{name} has shape {given.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3")
     if len(given) == 0 or min(given.shape[2:]) < _SMALLEST:
         raise InputError(f"{name} has shape {given.shape}; pictures of {_SMALLEST}x{_SMALLEST} are the smallest")
-    if given.dtype.kind == "f":
-        return torch.from_numpy(_from_floats(given, name))
-    if given.dtype != np.uint8:
-        raise InputError(f"{name} holds {given.dtype}; give uint8, or floats in [0, 1]")
-    return torch.from_numpy(np.ascontiguousarray(given))
+    if given.dtype.kind not in "biuf":
+        raise InputError(f"{name} holds {given.dtype}; give uint8 or other numbers")
+    for place, picture in enumerate(given if given.dtype.kind == "f" else ()):
+        refuse_unbounded(picture, f"{name}: picture {place}")
+    return given
 
 
-def _from_floats(given: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    images = np.empty(given.shape, np.uint8)
+def _range(given: NDArray[Any], training: Tensor) -> ValueRange | None:
+    """The range that the training pictures decide; bytes and truth values have theirs."""
+    if not is_deep(given) or given.dtype.kind == "b":
+        return None
+    sample = sampled(training.tolist(), lambda place: given[place])
+    return None if sample is None else decide(sample)
+
+
+def _refuse_other_kind(train: NDArray[Any], test: NDArray[Any], file: Path) -> None:
+    """Refuse a test part whose values mean something else than those of the training part."""
+    kinds = [_kind(part) for part in (train, test)]
+    if kinds[0] == kinds[1]:
+        return
+    if "integers" in kinds:
+        raise InputError(f"{file}: x holds {train.dtype} and x_test {test.dtype}; give both as one type")
+    # Bytes and parts of white both say how bright a pixel is.
+    for part, name in ((train, "x"), (test, "x_test")):
+        if part.dtype.kind == "f" and not (part.min() >= 0 and part.max() <= 1):
+            raise InputError(f"{file}: {name} holds floats outside [0, 1] beside bytes; give both as one type")
+
+
+def _kind(part: NDArray[Any]) -> str:
+    return {"f": "floats", "b": "truth values"}.get(part.dtype.kind, "integers" if is_deep(part) else "bytes")
+
+
+def _pixels(given: NDArray[Any], value_range: ValueRange | None) -> Tensor:
+    if not is_deep(given):
+        return torch.from_numpy(np.ascontiguousarray(given))
+    pixels = np.empty(given.shape, np.uint8)
     for start in range(0, len(given), _CHUNK):
-        chunk = given[start : start + _CHUNK].astype(np.float32)
-        if not ((chunk >= 0) & (chunk <= 1)).all():
-            raise InputError(f"{name} holds floats outside [0, 1], or NaN")
-        images[start : start + _CHUNK] = np.rint(chunk * 255)
-    return images
+        pixels[start : start + _CHUNK] = scaled(given[start : start + _CHUNK], value_range)
+    return torch.from_numpy(pixels)
 
 
 def _values(given: NDArray[Any], count: int, name: str) -> NDArray[Any]:

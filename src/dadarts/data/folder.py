@@ -13,11 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dadarts.data import formats, images
+from dadarts.data import depth, formats, images
 from dadarts.data.cache import digest
 from dadarts.data.decoding import Decoder, shown, threaded
+from dadarts.data.deep import Depth
 from dadarts.data.pictures import Parts, Shape
+from dadarts.data.preparation import Preparation
 from dadarts.data.split import hold_out_test
+from dadarts.data.values import described
 from dadarts.errors import InputError
 
 SMALLEST, LARGEST = 8, 1024
@@ -37,12 +40,15 @@ class _Files:
 
     files: tuple[Path, ...]
     labels: Tensor
-    shape: Shape
+    preparation: Preparation
     key: str
 
+    @property
+    def shape(self) -> Shape:
+        return self.preparation.shape
+
     def decode(self, position: int) -> NDArray[np.uint8]:
-        file = self.files[position]
-        return images.decode_to(file, str(file), self.shape)
+        return self.preparation.from_file(self.files[position])
 
 
 def read(root: Path, image_size: int | None, decoder: Decoder) -> Parts:
@@ -59,13 +65,19 @@ def read(root: Path, image_size: int | None, decoder: Decoder) -> Parts:
     if image_size is not None and not SMALLEST <= image_size <= LARGEST:
         raise InputError(f"the image size must be {SMALLEST} to {LARGEST} pixels, not {image_size}")
     classes, train, test = _find(root)
-    key = digest((*train.files, *test.files), "folder", image_size)
-    shape = _shape((*train.files, *test.files), image_size, decoder, f"{key}-shape")
+    files = (*train.files, *test.files)
+    key = digest(files, "folder", image_size)
+    shape, depths = _measured(files, image_size, decoder, f"{key}-measured")
+    chosen = depth.choose(train.files, depths[: len(train.files)], decoder, f"{key}-values")
+    if any(depths):
+        key = f"{key}-{digest((), chosen)}"
+    preparation = Preparation(shape, chosen)
     held_train, held_test = decoder.pictures(
-        _Files(train.files, train.labels, shape, f"{key}-train"),
-        _Files(test.files, test.labels, shape, f"{key}-test"),
+        _Files(train.files, train.labels, preparation, f"{key}-train"),
+        _Files(test.files, test.labels, preparation, f"{key}-test"),
     )
-    return Parts(classes, held_train, held_test)
+    notes = (*depth.mixed(depths), *described(chosen))
+    return Parts(classes, held_train, held_test, notes=notes, value_range=chosen)
 
 
 def _find(root: Path) -> tuple[tuple[str, ...], _Part, _Part]:
@@ -132,12 +144,12 @@ def _chosen(whole: _Part, index: Tensor) -> _Part:
     return _Part(tuple(whole.files[place] for place in index.tolist()), whole.labels[index])
 
 
-def _shape(files: tuple[Path, ...], image_size: int | None, decoder: Decoder, key: str) -> Shape:
-    """The common (C, H, W), which takes a look into every file and so is cached."""
+def _measured(files: tuple[Path, ...], image_size: int | None, decoder: Decoder, key: str) -> tuple[Shape, list[Depth]]:
+    """The common (C, H, W) and the depth of every file, which takes a look into each and so is cached."""
     known = decoder.cache.find(key)
-    if known is not None and known.shape == (3,):
-        channels, height, width = known.tolist()
-        return channels, height, width
+    if known is not None and known.shape == (3 + len(files),):
+        channels, height, width, *depths = known.tolist()
+        return (channels, height, width), [Depth(each) for each in depths]
 
     def header(file: Path) -> images.Header:
         return images.read_header(file, str(file))
@@ -145,8 +157,9 @@ def _shape(files: tuple[Path, ...], image_size: int | None, decoder: Decoder, ke
     headers = list(shown(threaded(header, files, decoder.workers), len(files), "measuring pictures"))
     height, width = (image_size, image_size) if image_size else _common_size(headers)
     shape = (1 if all(each.grey for each in headers) else 3, height, width)
-    decoder.cache.keep(key, np.array(shape))
-    return shape
+    depths = [each.depth for each in headers]
+    decoder.cache.keep(key, np.array([*shape, *depths]))
+    return shape, depths
 
 
 def _common_size(headers: Sequence[images.Header]) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """How one encoded picture becomes pixels.
 
-Transparent pixels show white. Pictures are turned as their EXIF orientation says. 16-bit greys keep their
-upper 8 bits. An animation gives its first frame.
+Transparent pixels show white. Pictures are turned as their EXIF orientation says. Values that are no bytes (greys and
+colours of 16 bits, greys of 32, floats) become bytes by a value range. An animation gives its first frame.
 """
 
 from __future__ import annotations
@@ -16,22 +16,36 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dadarts.data import formats
+from dadarts.data import deep, formats
 from dadarts.data.pictures import Shape
+from dadarts.data.values import ValueRange, Values
 from dadarts.errors import InputError
 
-_GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
+_GREY_MODES = frozenset({"1", "L", "LA", "La"}) | deep.GREY_MODES
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _TURNED = frozenset({5, 6, 7, 8})
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture is before its pixels are decoded; sizes as shown, after its orientation."""
+    """What a picture is before its pixels are decoded; sizes as shown, after its orientation.
+
+    `depth` says what its values are: bytes, other integers, or floats.
+    """
 
     grey: bool
     height: int
     width: int
+    depth: deep.Depth = deep.Depth.BYTES
 
 
 def read_header(source: Path | bytes, name: str) -> Header:
@@ -41,13 +55,25 @@ def read_header(source: Path | bytes, name: str) -> Header:
         # Without this look, PNG would decode the whole picture to find a late EXIF chunk.
         if "exif" in image.info and _orientation(image) in _TURNED:
             width, height = height, width
-        return Header(image.mode in _GREY_MODES, height, width)
+        depth = deep.depth_of(image)
+        grey = image.mode in _GREY_MODES or deep.is_grey_with_alpha(image)
+        return Header(grey, height, width, depth)
+
+
+def read_values(source: Path | bytes, name: str) -> Values | None:
+    """The values of a picture that are no bytes, in no order that matters; None where they are bytes.
+
+    Raises InputError where it is damaged, or holds NaN.
+    """
+    with _opened(source, name) as image:
+        found = deep.read(image, name)
+        return None if found is None else found.values
 
 
 def decode(source: Path | bytes, name: str, channels: int) -> NDArray[np.uint8]:
     """The pixels at the picture's own size, uint8 (C, H, W); raises InputError where it is damaged."""
     with _opened(source, name) as image:
-        return _pixels(_in_channels(_upright(image), channels))
+        return _pixels(_in_channels(_upright(image, name, None), channels))
 
 
 def decode_jpeg(content: bytes, shape: Shape) -> NDArray[np.uint8] | None:
@@ -65,19 +91,28 @@ def decode_jpeg(content: bytes, shape: Shape) -> NDArray[np.uint8] | None:
         return None
 
 
-def decode_to(source: Path | bytes, name: str, shape: Shape) -> NDArray[np.uint8]:
+def decode_to(
+    source: Path | bytes, name: str, shape: Shape, value_range: ValueRange | None = None
+) -> NDArray[np.uint8]:
     """The pixels, uint8 (C, H, W); another size is resized to cover H x W and cropped at the centre.
 
-    Raises InputError, naming the picture, where it is damaged.
+    Raises InputError, naming the picture, where it is damaged, or holds NaN.
     """
-    channels, height, width = shape
     with _opened(source, name) as image:
         # Lets JPEG skip detail that resizing would drop; it never goes below twice the wanted size.
-        image.draft(None, (2 * max(height, width), 2 * max(height, width)))
-        shown = _in_channels(_upright(image), channels)
-        if shown.size != (width, height):
-            shown = ImageOps.fit(shown, (width, height), Image.Resampling.BILINEAR)
-        return _pixels(shown)
+        image.draft(None, (2 * max(shape[1:]), 2 * max(shape[1:])))
+        return fitted(image, shape, value_range, name)
+
+
+def fitted(
+    image: Image.Image, shape: Shape, value_range: ValueRange | None, name: str = "the picture"
+) -> NDArray[np.uint8]:
+    """An opened picture's pixels, as `decode_to` gives a file's."""
+    channels, height, width = shape
+    shown = _in_channels(_upright(image, name, value_range), channels)
+    if shown.size != (width, height):
+        shown = ImageOps.fit(shown, (width, height), Image.Resampling.BILINEAR)
+    return _pixels(shown)
 
 
 @contextmanager
@@ -88,6 +123,8 @@ def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
             yield image
     except UnidentifiedImageError:
         raise InputError(f"{name} is damaged, or no picture: not {formats.SOME}") from None
+    except InputError:
+        raise
     except Exception as error:  # Pillow's decoders raise nearly any type on damaged bytes.
         raise InputError(f"{name} cannot be read as a picture: {error}") from error
 
@@ -99,9 +136,14 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, name: str, value_range: ValueRange | None) -> Image.Image:
+    """The picture in bytes, turned."""
+    found = deep.read(image, name)
     image.load()
-    return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
+    shown = image if found is None else found.shown(value_range)
+    # Read only now: PNG may hold its EXIF behind the pixels, and TIFF turns itself when it is loaded.
+    turn = _TURNS.get(_orientation(image))
+    return shown if turn is None else shown.transpose(turn)
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
@@ -110,9 +152,6 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _in_channels(image: Image.Image, channels: int) -> Image.Image:
-    if image.mode.startswith("I"):
-        deep = np.asarray(image).clip(0, 0xFFFF)
-        image = Image.fromarray((deep >> 8).astype(np.uint8))
     if image.has_transparency_data:
         shown = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
@@ -35,11 +35,23 @@ def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, F
         raise InputError(f"{error.filename or request.dataset} cannot be read: {error.strerror}") from error
     _check(request.dataset, parts, every_class=facts is None)
     if facts is not None and facts.mean is not None and facts.std is not None:
-        mean, std = facts.mean, facts.std
+        mean, std, notes = facts.mean, facts.std, parts.notes
     else:
         mean, std = _statistics(parts.train)
+        notes = (*parts.notes, *_lifeless(std))
     flip = facts is None or facts.flip
-    return DataSet(request.dataset, parts.classes, parts.train, parts.test, mean, std, flip, parts.remarks, parts.notes)
+    return DataSet(
+        request.dataset,
+        parts.classes,
+        parts.train,
+        parts.test,
+        mean,
+        std,
+        flip,
+        parts.remarks,
+        notes,
+        parts.value_range,
+    )
 
 
 def _read_known(request: DataRequest, decoder: Decoder, facts: Facts) -> Parts:
@@ -79,6 +91,13 @@ def _check(dataset: str, parts: Parts, every_class: bool) -> None:
         raise InputError(f"{dataset}: the training part needs pictures of two classes or more")
     if len(parts.test) == 0:
         raise InputError(f"{dataset}: the test part holds no pictures")
+
+
+def _lifeless(std: tuple[float, ...]) -> Iterator[str]:
+    for channel, deviation in enumerate(std):
+        if deviation <= _SMALLEST_STD:
+            of = f"channel {channel + 1} of {len(std)} of the training pictures" if len(std) > 1 else "every pixel"
+            yield f"{of} has one value everywhere, or nearly: nothing can be learnt from it; look at the pictures"
 
 
 def _statistics(pictures: Pictures) -> tuple[tuple[float, ...], tuple[float, ...]]:

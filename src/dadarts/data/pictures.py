@@ -11,6 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dadarts.data.values import ValueRange
+
 Shape = tuple[int, int, int]
 _FINGERPRINTED = 256
 _NAMED = 12
@@ -65,6 +67,7 @@ class Parts:
     """What a reader gives: the names of the classes, the training part and the test part.
 
     `remarks` say in a phrase each how the parts came about; `notes` in a sentence each what else should be known.
+    `value_range` is what the training part's values were scaled by, None their type's nominal range.
     """
 
     classes: tuple[str, ...]
@@ -72,6 +75,7 @@ class Parts:
     test: Pictures
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    value_range: ValueRange | None = None
 
 
 def parts_of(classes: tuple[str, ...], images: Tensor, labels: Tensor, train: Tensor, test: Tensor) -> Parts:
@@ -102,7 +106,7 @@ class DataSet:
 
     `mean` and `std` are per channel for pixels in [0, 1]; `flip` says whether a mirrored picture keeps its
     class. A search never reads `test`. `remarks` are phrases for the line that describes it; `notes` are sentences
-    for the log of a run.
+    for the log of a run. `value_range` is the reader's (see `Parts`).
     """
 
     name: str
@@ -114,6 +118,7 @@ class DataSet:
     flip: bool
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    value_range: ValueRange | None = None
 
     @property
     def described(self) -> str:

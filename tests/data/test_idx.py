@@ -83,3 +83,26 @@ def test_a_promise_of_terabytes_is_refused_without_reading_them(tmp_path: Path) 
     file.write_bytes(bytes((0, 0, 8, 1)) + b"\xff\xff\xff\xff" + b"abc")
     with pytest.raises(InputError, match="promises 4294967295 bytes of data, but holds 3"):
         read_idx(file, 1)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("shape", [(2**32 - 1,), (2**32 - 1,) * 3, (0, 2**32 - 1, 2**32 - 1), (2**32 - 1, 0, 28)])
+def test_whatever_a_header_declares_is_refused_at_once_where_it_is_not_there(
+    tmp_path: Path, shape: tuple[int, ...], zipped: bool
+) -> None:
+    file = tmp_path / "huge"
+    content = bytes((0, 0, 8, len(shape))) + np.array(shape, ">u4").tobytes() + bytes(10**6)
+    file.write_bytes(gzip.compress(content) if zipped else content)
+    with pytest.raises(InputError, match=r"huge (promises|declares)"):
+        read_idx(file, len(shape))
+
+
+def test_a_gzipped_file_that_inflates_beyond_the_memory_is_refused_before_it_is_inflated(
+    tmp_path: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dadarts.data.memory.budget", lambda: 10**6)
+    bomb = gzip.compress(bytes((0, 0, 8, 3)) + np.array((25_000, 28, 28), ">u4").tobytes() + bytes(19_600_000))
+    assert len(bomb) < 20_000
+    write_files(tmp_path / "datasets/mnist", mnist_files(zipped=True) | {f"{IMAGES}.gz": bomb})
+    with pytest.raises(InputError, match=rf"{IMAGES}\.gz declares 19\.6 MB of data; 1\.0 MB fit, half of the memory"):
+        load(ask("mnist"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dadarts.data import declared
+from dadarts.data.npz import read_arrays
 from dadarts.data.pictures import InMemory, Parts, parts_of
 from dadarts.data.split import hold_out_test
 from dadarts.data.values import ValueRange, decide, described, is_deep, refuse_unbounded, sampled, scaled
-from dadarts.errors import InputError
+from dadarts.errors import InputError, shortened
 
 _KEYS = ("x", "y", "x_test", "y_test", "classes")
 _SMALLEST, _CHUNK = 8, 1024
@@ -30,7 +30,7 @@ def read(file: Path) -> Parts:
     numbers are places in it; without, the distinct values of `y`, sorted, are the classes. Pickled objects are
     never read. Raises InputError, naming the file, on anything else.
     """
-    held = _load(file)
+    held = read_arrays(file, _KEYS)
     for key in ("x", "y"):
         if key not in held:
             raise InputError(f"{file} holds no `{key}`; it needs x and y, and may have x_test, y_test, classes")
@@ -53,23 +53,6 @@ def read(file: Path) -> Parts:
     _refuse_other_kind(given[0], given[1], file)
     train, test = (InMemory(_pixels(image, chosen), label) for image, label in zip(given, labels, strict=True))
     return Parts(classes, train, test, notes=tuple(described(chosen)), value_range=chosen)
-
-
-def _load(file: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with file.open("rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{file} is a single array, not an .npz archive of x and y")
-            return {key: archive[key] for key in _KEYS if key in archive}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file} is damaged, or holds pickled objects, which are never read: {error}") from error
-    except MemoryError as error:
-        raise InputError(f"{file} does not fit in memory: {error}") from error
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
 
 
 def _images(given: NDArray[Any], name: str) -> NDArray[Any]:
@@ -139,6 +122,8 @@ def _values(given: NDArray[Any], count: int, name: str) -> NDArray[Any]:
 
 
 def _text(given: NDArray[Any], name: str) -> NDArray[np.str_]:
+    # A character takes four bytes in memory.
+    declared.check(4 * given.nbytes, name)
     try:
         return given.astype(np.str_)
     except UnicodeDecodeError as error:
@@ -163,6 +148,8 @@ def _classify(
     for array in values:
         for value in np.unique(array).tolist():
             if value not in places:
-                raise InputError(f"{file} holds label {value!r}, which is none of the {len(classes)} classes")
+                raise InputError(
+                    f"{file} holds label {shortened(repr(value), 60)}, which is none of the {len(classes)} classes"
+                )
         labels.append(torch.tensor([places[value] for value in array.tolist()], dtype=torch.int64))
     return classes, labels

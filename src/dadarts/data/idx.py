@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from dadarts.data import download
+from dadarts.data import declared, download
+from dadarts.data.declared import Readable
 from dadarts.data.decoding import Decoder
 from dadarts.data.download import Remote
 from dadarts.data.pictures import InMemory, Parts
@@ -80,27 +80,24 @@ def _part(layout: Layout, image_file: Path, label_file: Path) -> InMemory:
         raise InputError(f"{image_file} holds no pictures")
     if labels.max() >= len(layout.classes):
         raise InputError(f"{label_file} holds label {labels.max()}; {layout.name} has 0 to {len(layout.classes) - 1}")
-    return InMemory(_tensor(images)[:, None], _tensor(labels).to(torch.int64))
+    return InMemory(torch.from_numpy(images)[:, None], torch.from_numpy(labels).to(torch.int64))
 
 
 def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
     """An IDX file of unsigned bytes; raises InputError, naming it, where it is anything else or damaged."""
     try:
-        with file.open("rb") as stream:
+        with declared.opened(file) as stream:
             zipped = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
-            return _parse(gzip.GzipFile(fileobj=stream) if zipped else stream, file, dimensions)
+            there = None if zipped else os.fstat(stream.fileno()).st_size
+            return _parse(gzip.GzipFile(fileobj=stream) if zipped else stream, file, dimensions, there)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{file} is damaged or cut short: {error}") from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-def _parse(stream: _Readable, file: Path, dimensions: int) -> NDArray[np.uint8]:
+def _parse(stream: Readable, file: Path, dimensions: int, there: int | None) -> NDArray[np.uint8]:
     magic = bytes((0, 0, _UINT8, dimensions))
     header = stream.read(4 + 4 * dimensions)
     if header[:4] != magic:
@@ -108,14 +105,8 @@ def _parse(stream: _Readable, file: Path, dimensions: int) -> NDArray[np.uint8]:
     if len(header) < 4 + 4 * dimensions:
         raise InputError(f"{file} is cut short")
     shape = [int(size) for size in np.frombuffer(header, ">u4", offset=4)]
-    size = math.prod(shape)
-    # One byte more than promised tells a file that is too long, without reading all of it.
-    content = stream.read(size + 1)
-    if len(content) != size:
-        found = "more" if len(content) > size else f"{len(content)}"
-        raise InputError(f"{file} promises {size} bytes of data, but holds {found}")
-    return np.frombuffer(content, np.uint8).reshape(shape)
-
-
-def _tensor(array: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(array.copy())
+    # Where one size is 0 the others are held to nothing.
+    if not math.prod(shape):
+        declared.check(math.prod(max(1, size) for size in shape), str(file))
+    rest = None if there is None else there - len(header)
+    return declared.read(stream, math.prod(shape), str(file), rest).reshape(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 SHARE = 0.5
@@ -11,7 +12,7 @@ SHARE = 0.5
 
 def budget() -> int:
     """Bytes that decoded pictures may take now."""
-    return int(SHARE * min(_free_on_the_machine(), _free_in_the_container()))
+    return int(SHARE * min(_free_on_the_machine(), _free_in_the_container(), _free_for_the_process()))
 
 
 def _free_on_the_machine() -> int:
@@ -30,3 +31,15 @@ def _free_in_the_container() -> int:
         return max(0, limit - int((group / "memory.current").read_text()))
     except (OSError, ValueError):  # No such group, or no limit, which is written "max".
         return 1 << 62
+
+
+def _free_for_the_process() -> int:
+    """What `ulimit -v` leaves."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return 1 << 62
+    try:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        taken = 0
+    return max(0, limit - taken)

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -276,9 +277,13 @@ def test_shares_of_augmented_batches_are_the_batch_of_one_process(workers: int) 
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("count", [1, 2, 4, 7])
-def test_every_whole_batch_is_dealt_once_in_equally_many_rounds(count: int, workers: int) -> None:
-    whole = list(loader(ALONE, None).epoch(0))
-    dealt = [list(loader(Processes(rank, count), None, workers).dealt()) for rank in range(count)]
+@pytest.mark.parametrize("mixes_classes", [False, True])
+def test_every_whole_batch_is_dealt_once_in_equally_many_rounds(count: int, workers: int, mixes_classes: bool) -> None:
+    def of(here: Processes) -> Loader:
+        return replace(loader(here, None, workers), mixes_classes=mixes_classes)
+
+    whole = list(of(ALONE).epoch(0))
+    dealt = [list(of(Processes(rank, count)).dealt()) for rank in range(count)]
     assert {len(rounds) for rounds in dealt} == {-(-len(whole) // count)}
     found = {step: batch for rounds in dealt for step, batch in rounds if batch is not None}
     assert sorted(found) == list(range(len(whole)))

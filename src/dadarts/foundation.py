@@ -50,8 +50,7 @@ class Foundation:
         Raises:
             InputError: the loader has such a batch.
         """
-        pictures = loader.batch_size if loader.augment is not None else len(loader.index) % loader.batch_size
-        if pictures == 1 and maps_end_in_one_pixel(space, self.macro):
+        if loader.smallest() == 1 and maps_end_in_one_pixel(space, self.macro):
             _, height, width = self.macro.image_shape
             raise InputError(
                 f"-batch_size {loader.batch_size}: a batch of the {loader.stream} part would be 1 picture, and batch "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 import torch
@@ -237,5 +237,6 @@ def _loaders(config: SearchConfig, base: Foundation) -> Loaders:
     return Loaders(
         base.loader(pictures, train, "train", augment),
         base.loader(pictures, valid, "architecture", augment),
-        base.loader(pictures, valid, "validation", None),
+        # The supernet's batch norms use the batch: where all of it is one class, nothing tells classes apart.
+        replace(base.loader(pictures, valid, "validation", None), mixes_classes=True),
     )

@@ -16,12 +16,20 @@ MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
 def numbered(count: int) -> InMemory:
     """Pictures whose pixels, all alike, are their number."""
-    images = torch.arange(count, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 8, 8).contiguous()
+    images = torch.arange(count).to(torch.uint8)[:, None, None, None].expand(-1, 3, 8, 8).contiguous()
     return InMemory(images, torch.arange(count) % 7)
 
 
-def loader(count: int = 50, batch_size: int = 8, augment: Augmentation | None = None, workers: int = 0) -> Loader:
-    return Loader(numbered(count), torch.arange(count), batch_size, MEAN, STD, 1, "train", augment, workers=workers)
+def loader(
+    count: int = 50,
+    batch_size: int = 8,
+    augment: Augmentation | None = None,
+    workers: int = 0,
+    mixes_classes: bool = False,
+) -> Loader:
+    pictures, index = numbered(count), torch.arange(count)
+    plain = Loader(pictures, index, batch_size, MEAN, STD, 1, "train", augment, workers=workers)
+    return replace(plain, mixes_classes=mixes_classes)
 
 
 def same(first: list[Batch], second: list[Batch]) -> bool:
@@ -63,6 +71,26 @@ def test_without_augmentation_the_index_is_followed_to_its_last_picture() -> Non
     numbers = (pixels + torch.tensor(MEAN).view(3, 1, 1)) * 255
     torch.testing.assert_close(numbers, index.float().view(-1, 1, 1, 1).expand_as(numbers))
     assert torch.equal(torch.cat([batch.labels for batch in batches]), index % 7)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_class_mixed_batches_are_the_same_in_every_epoch_near_equal_and_whole(workers: int) -> None:
+    mixed = loader(50, 8, workers=workers, mixes_classes=True)
+    batches = list(mixed.epoch(0))
+    assert [len(batch.labels) for batch in batches] == [8, 7, 7, 7, 7, 7, 7]
+    assert mixed.smallest() == 7
+    shown = torch.cat([batch.images[:, 0, 0, 0] for batch in batches])
+    assert len(torch.unique(shown)) == 50
+    later = list(mixed.epoch(3, start=2))
+    assert all(torch.equal(a.images, b.images) for a, b in zip(batches[2:], later, strict=True))
+    assert not torch.equal(batches[0].images, next(replace(mixed, seed=2).epoch(0)).images)
+
+
+def test_the_smallest_batch_is_known_beforehand() -> None:
+    assert loader(50, 8).smallest() == 2
+    assert loader(50, 8, Augmentation()).smallest() == 8
+    assert loader(719, 359, mixes_classes=True).smallest() == 239
+    assert loader(7, 2, mixes_classes=True).smallest() == 1
 
 
 def test_padding_is_black_before_normalising() -> None:

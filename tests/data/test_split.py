@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dadarts.data import hold_out, stratified_halves, stratified_part
+from dadarts.data.split import class_mixed
 from dadarts.errors import InputError
 
 Counts = list[int]
@@ -77,3 +80,20 @@ def test_holding_out_divides_every_class_and_keeps_two(counts: Counts, fraction:
 def test_nothing_can_be_held_out_of_classes_of_two() -> None:
     with pytest.raises(InputError, match="too few to hold out"):
         hold_out(labels_of([2, 2]), 0.2, 0)
+
+
+@settings(deadline=None)
+@given(counts=SEVERAL, batches=st.integers(1, 9), seed=st.integers(0, 2**31), order=st.randoms())
+def test_class_mixed_batches_are_even_in_size_and_in_every_class_whatever_the_order_of_rows(
+    counts: Counts, batches: int, seed: int, order: Random
+) -> None:
+    labels = labels_of(counts)
+    mixed = class_mixed(labels, batches, seed)
+    assert sorted(torch.cat(mixed).tolist()) == list(range(len(labels)))
+    makeups = torch.stack([torch.bincount(labels[batch], minlength=len(counts)) for batch in mixed])
+    for dealt in (makeups.sum(dim=1), *makeups.T):
+        assert dealt.max() - dealt.min() <= 1
+    rows = order.sample(range(len(labels)), len(labels))
+    again = class_mixed(labels[rows], batches, seed)
+    for batch, makeup in zip(again, makeups, strict=True):
+        assert torch.equal(torch.bincount(labels[rows][batch], minlength=len(counts)), makeup)

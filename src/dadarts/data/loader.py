@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from dadarts.data.augment import Augmentation, Draws, normalise
 from dadarts.data.pictures import Pictures
+from dadarts.data.split import class_mixed
 from dadarts.errors import InputError
 from dadarts.processes import ALONE, Processes
 from dadarts.seeds import derive, generator
@@ -48,7 +50,9 @@ class Loader:
     """The batches of `pictures[index]`; it holds no state, so an epoch can be entered at any step.
 
     With `augment` an epoch is shuffled and its last, partial batch is left out; without, the pictures come in
-    the order of `index`, only normalised, to the last. `stream` ("train", "valid", "test") separates the
+    the order of `index`, only normalised, to the last. `mixes_classes` is for networks whose batch norms use the
+    batch's own statistics: every epoch then has the same batches, which hold all pictures, near-equal in size and
+    every class spread over them evenly (see `class_mixed`). `stream` ("train", "valid", "test") separates the
     randomness of loaders that share a seed. With `workers` above 0 a thread fetches a few batches ahead; no
     number depends on it. Where there are several `processes`, an augmented batch is drawn whole and each process
     takes its share of it; batches without augmentation stay whole, to be `dealt`.
@@ -67,6 +71,7 @@ class Loader:
     device: torch.device = _CPU
     workers: int = 0
     processes: Processes = ALONE
+    mixes_classes: bool = False
 
     def __post_init__(self) -> None:
         if self.augment is not None and len(self.index) < self.batch_size:
@@ -80,20 +85,24 @@ class Loader:
         whole, rest = divmod(len(self.index), self.batch_size)
         return whole if self.augment is not None or not rest else whole + 1
 
+    def smallest(self) -> int:
+        """Pictures in an epoch's smallest batch."""
+        return min(map(len, self._batches(0)))
+
     def epoch(self, epoch: int, start: int = 0, stride: int = 1) -> Iterator[Batch]:
         """The batches of an epoch from step `start` on, every one or every `stride`-th."""
-        order = self._order(epoch)
+        batches = self._batches(epoch)
         steps = range(start, self.steps(), stride)
         if self.workers == 0:
             for step in steps:
-                yield self._finish(self._fetch(order, epoch, step), epoch, step)
+                yield self._finish(self._fetch(batches[step], epoch, step), epoch, step)
             return
         with ThreadPoolExecutor(1, thread_name_prefix=f"{self.stream}-batches") as thread:
             waiting: deque[Future[_Fetched]] = deque()
             try:
                 for place, step in enumerate(steps):
                     for later in steps[place + len(waiting) : place + AHEAD]:
-                        waiting.append(thread.submit(self._fetch, order, epoch, later))
+                        waiting.append(thread.submit(self._fetch, batches[later], epoch, later))
                     yield self._finish(waiting.popleft().result(), epoch, step)
             finally:
                 for future in waiting:
@@ -113,14 +122,22 @@ class Loader:
         """A loader of the same batches that does not share them with other processes."""
         return replace(self, processes=ALONE)
 
-    def _order(self, epoch: int) -> Tensor:
+    def _batches(self, epoch: int) -> Sequence[Tensor]:
+        """Which pictures make each batch of an epoch."""
         if self.augment is None:
-            return self.index
+            return self._unaugmented
         source = generator(self.seed, self.stream, "order", epoch)
-        return self.index[torch.randperm(len(self.index), generator=source)]
+        order = self.index[torch.randperm(len(self.index), generator=source)]
+        return torch.split(order, self.batch_size)[: self.steps()]
 
-    def _fetch(self, order: Tensor, epoch: int, step: int) -> _Fetched:
-        chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+    @cached_property
+    def _unaugmented(self) -> Sequence[Tensor]:
+        if not self.mixes_classes:
+            return torch.split(self.index, self.batch_size)
+        seed = derive(self.seed, self.stream)
+        return [self.index[own] for own in class_mixed(self.pictures.labels[self.index], self.steps(), seed)]
+
+    def _fetch(self, chosen: Tensor, epoch: int, step: int) -> _Fetched:
         draws = None
         if self.augment is not None:
             source = generator(self.seed, self.stream, "augment", epoch, step)

@@ -59,6 +59,19 @@ def hold_out(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor
     return _sorted(kept), _sorted(held)
 
 
+def class_mixed(labels: Tensor, batches: int, seed: int) -> tuple[Tensor, ...]:
+    """Every picture in one of so many batches, which differ by at most one in pictures, and in those of each class.
+
+    What a batch is made of depends on how many pictures each class has, and not on the order of rows.
+
+    >>> [torch.tensor([0, 0, 0, 1, 1])[batch].tolist() for batch in class_mixed(torch.tensor([0, 0, 0, 1, 1]), 2, 0)]
+    [[0, 0, 1], [0, 1]]
+    """
+    # Dealt like cards, class by class: a class' pictures fall on batches in turn, and so do all pictures.
+    dealt = torch.cat(list(_shuffled_classes(labels, seed)))
+    return tuple(dealt[batch::batches].sort().values for batch in range(batches))
+
+
 def hold_out_test(labels: Tensor) -> tuple[Tensor, Tensor]:
     """The training and the test part of data that come without one: a fixed 20 % of every class.
 

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, m
 
 from dadarts.data_settings import DataSettings
 from dadarts.errors import InputError
+from dadarts.replaced import replaces
 from dadarts.settings import Settings, setting
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class RunSettings(Settings):
             raise InputError("a name has 1 to 200 bytes")
         if "/" in name or "\\" in name or name.startswith(".") or not name.isprintable():
             raise InputError("a name is one folder below the runs folder: no slash, no leading dot")
+        if replaces(name) is not None:
+            raise InputError("a run that was replaced is called like that; give another name, or rename its folder")
         return name
 
 

@@ -32,7 +32,9 @@ _HEAD_START = 10.0
 
 RUN_FLAGS = (
     Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True),
-    Flag(("overwrite",), "run", "replace a run of this name", boolean=True),
+    Flag(
+        ("overwrite",), "run", "replace a run of this name, which is kept beside until the new one ends", boolean=True
+    ),
 )
 UNSUPPORTED = frozenset(
     {
@@ -217,6 +219,7 @@ def run(
         for event in events:
             progress(event)
             if isinstance(event, RunStarted):
+                folder = RunFolder(event.folder)
                 for note in notes:
                     progress.say(f"note: {note}")
             if isinstance(event, SearchDone | TrainDone):
@@ -226,7 +229,7 @@ def run(
             stopped = processes.largest(signals.begin())
             if stopped:
                 words = launched([*without_booleans(argv, "resume", "overwrite"), *go_on], processes.count)
-                processes.in_turn(partial(_stop, events, progress, words, signals))
+                processes.in_turn(partial(_stop, events, progress, folder, words, signals))
                 return 128 + stopped
     return 0
 
@@ -243,8 +246,10 @@ def _narrated() -> Iterator[None]:
         package.removeHandler(handler)
 
 
-def _stop(events: Iterator[Event], progress: Progress, words: list[str], signals: Signals) -> None:
+def _stop(events: Iterator[Event], progress: Progress, folder: RunFolder, words: list[str], signals: Signals) -> None:
     events.close()  # type: ignore[attr-defined]
+    if folder.replaced:
+        progress.say(folder.what_is_kept)
     progress.say(f"stopped and saved; go on with: {shlex.join(words)}")
     signals.end()
 

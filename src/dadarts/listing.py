@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dadarts.errors import InputError
+from dadarts.replaced import replaces
 from dadarts.runfolder import RunFolder, rows_of
 from dadarts.selection import UniformDraw
 
@@ -17,7 +18,8 @@ class RunSummary:
 
     Args:
         epoch, epochs: how many have ended, of how many; both 0 where nothing is trained (``--method random``).
-        state: ``finished``, ``running`` (a process writes it), ``stopped`` (it can be gone on with) or ``damaged``.
+        state: ``finished``, ``running`` (a process writes it), ``stopped`` (it can be gone on with), ``replaced``
+            (``-overwrite`` keeps it until the run that replaces it has ended) or ``damaged``.
         result: what it ended with; empty where it has not ended.
         processes: how many compute it.
     """
@@ -80,7 +82,13 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         dataset,
         done,
         epochs,
-        "finished" if result is not None else "running" if running else "stopped",
+        _state(folder, result, running),
         result or "",
         processes,
     )
+
+
+def _state(folder: RunFolder, result: str | None, running: bool) -> str:
+    if replaces(folder.path.name) is not None:
+        return "replaced"
+    return "finished" if result is not None else "running" if running else "stopped"

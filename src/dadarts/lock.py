@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -30,19 +31,33 @@ def locked(folder: Path, refusal: Callable[[IO[str]], str]) -> Iterator[IO[str]]
         InputError: another process holds it, or a folder cannot be made in that place.
         RunError: the disk is full or fails, or what is there cannot be written.
     """
+    with ExitStack() as opened:
+        # Who asks whether the folder is held holds it for an instant.
+        for patience in (_INSTANT_S, 0.0):
+            file = opened.enter_context(_opened(folder))
+            if _taken(file, fcntl.LOCK_EX) and _is_in_place(file, folder):
+                break
+            time.sleep(patience)
+        else:
+            file.seek(0)
+            raise InputError(refusal(file))
+        yield file
+
+
+def _opened(folder: Path) -> IO[str]:
     _make(folder)
     try:
-        file = (folder / ".lock").open("a+", encoding="utf-8")
+        return (folder / ".lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror}") from error
-    with file:
-        # Who asks whether the folder is held holds it for an instant.
-        if not _taken(file, fcntl.LOCK_EX):
-            time.sleep(_INSTANT_S)
-            if not _taken(file, fcntl.LOCK_EX):
-                file.seek(0)
-                raise InputError(refusal(file))
-        yield file
+
+
+def _is_in_place(file: IO[str], folder: Path) -> bool:
+    """Whether the folder of a lock file is still where it was opened, not one that was moved meanwhile."""
+    try:
+        return os.path.samestat((folder / ".lock").stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
 
 
 def _make(folder: Path) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from dadarts import checkpoint, compute, report
 from dadarts.config import Computed, SearchConfig, TrainConfig
 from dadarts.errors import CheckpointError, RunError
-from dadarts.events import EpochDone, Event, Row, StepDone
+from dadarts.events import EpochDone, Event, Note, Row, StepDone
 from dadarts.genotype import Genotype
 from dadarts.journal import Journal
 from dadarts.position import Position
@@ -139,7 +139,11 @@ class Run(Generic[AnyConfig]):
         if not self.resume:
             return None
         self.folder.refuse_other_settings(self.config)
-        return self.folder.result()
+        result = self.folder.result()
+        if result is not None:
+            # A process that died in the midst of that has left some of it.
+            self.folder.remove_replaced()
+        return result
 
     @property
     def in_each(self) -> str:
@@ -163,7 +167,7 @@ class Run(Generic[AnyConfig]):
             self.folder.refuse_other_processes(self.processes)
             config = self.folder.as_computed(config)
         state = build(config, self.processes)
-        with ExitStack() as held:
+        with self._saying_what_is_kept(), ExitStack() as held:
 
             def claim() -> None:
                 held.enter_context(self.folder.claimed(self.resume, self.overwrite))
@@ -174,6 +178,25 @@ class Run(Generic[AnyConfig]):
 
             self.processes.in_turn(claim)
             yield state
+
+    @contextmanager
+    def _saying_what_is_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except RunError as error:
+            if self.folder.replaced:
+                raise RunError(f"{error}; {self.folder.what_is_kept}") from error
+            raise
+
+    def notes(self) -> Iterator[Note]:
+        """What is to be said when a run goes on from here."""
+        if self.folder.replaced:
+            yield Note(self.folder.what_is_kept)
+
+    def ended(self, result: str) -> Iterator[Note]:
+        """Mark the run as finished, and remove what it has replaced."""
+        self.folder.write_result(result)
+        yield from (Note(f"removed {path}, which this run has replaced") for path in self.folder.remove_replaced())
 
     def _begin(self, state: State, files: Mapping[str, str]) -> None:
         self.save(state)

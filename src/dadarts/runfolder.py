@@ -10,12 +10,12 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from dadarts import atomic
+from dadarts import atomic, replaced
 from dadarts.config import Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
@@ -76,7 +76,7 @@ class RunFolder:
             if place.exists() and not place.is_dir():
                 raise InputError(f"{place} is a file; runs need a folder there: move it, or give another -runs_dir")
         if resume and not self.exists:
-            raise InputError(f"there is no run {self.path} to resume; leave -resume out to begin it")
+            raise InputError(f"there is no run {self.path} to resume; {self._how_to_begin()}")
         if self.exists and not resume and not overwrite:
             raise InputError(
                 f"{self.path} exists; continue it with -resume, replace it with -overwrite, or give another -name"
@@ -91,11 +91,18 @@ class RunFolder:
         if not os.access(nearest, os.W_OK):
             raise InputError(f"{nearest} cannot be written; give another -runs_dir")
 
+    def _how_to_begin(self) -> str:
+        kept = replaced.kept(self.path)
+        if kept:
+            return f"the one that was to be replaced is {kept[-1]}: rename it to {self.path.name} to go on with it"
+        return "leave -resume out to begin it"
+
     @contextmanager
     def claimed(self, resume: bool, overwrite: bool) -> Iterator[None]:
-        """Hold the folder for one process; where not resuming, empty it first.
+        """Hold the folder for one process; where not resuming, it is empty then, and a run that was there stands aside.
 
-        The lock is the kernel's and ends with the process, however that ends.
+        The lock is the kernel's and ends with the process, however that ends. Where what is done inside fails before
+        the run has begun, the run that was there is put back.
 
         Raises:
             InputError: another process holds it, or has begun a run there since `check`.
@@ -103,17 +110,53 @@ class RunFolder:
         if not self.writable:
             yield
             return
-        with self._locked():
+        with self._locked(), ExitStack() as held:
             self.check(resume, overwrite)
             if resume:
                 self._remove_unfinished_files()
             else:
-                for entry in self.path.iterdir():
-                    if entry.is_dir() and not entry.is_symlink():
-                        shutil.rmtree(entry)
-                    elif entry.name != ".lock":
-                        entry.unlink()
+                held.enter_context(self._emptied(overwrite))
             yield
+
+    @contextmanager
+    def _emptied(self, overwrite: bool) -> Iterator[None]:
+        if not overwrite or all(_left_by_a_beginning(entry.name) for entry in self.path.iterdir()):
+            self._empty(overwrite)
+            yield
+            return
+        aside = replaced.move_aside(self.path)
+        # The lock has moved with the old folder, where nobody looks for it any more.
+        with self._locked():
+            try:
+                self._empty(overwrite)
+                yield
+            except BaseException:
+                if not self.exists:
+                    replaced.put_back(aside, self.path)
+                raise
+
+    def _empty(self, overwrite: bool) -> None:
+        for entry in self.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != ".lock":
+                entry.unlink()
+        if overwrite and replaced.kept(self.path):
+            replaced.mark(self.path)
+
+    @property
+    def replaced(self) -> list[Path]:
+        """The runs that this one replaces, and removes when it has ended."""
+        return replaced.kept(self.path) if replaced.is_marked(self.path) else []
+
+    @property
+    def what_is_kept(self) -> str:
+        """Where the runs are that this one replaces, in words."""
+        return f"what this run replaces is kept until it has ended: {', '.join(map(str, self.replaced))}"
+
+    def remove_replaced(self) -> list[Path]:
+        """Remove the runs that this one has replaced, now that it has ended. Returns what has gone."""
+        return replaced.remove(self.replaced) if self.writable else []
 
     def _remove_unfinished_files(self) -> None:
         # A process that was killed while it wrote leaves the temporary files of `atomic` behind.

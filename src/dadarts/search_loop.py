@@ -89,6 +89,7 @@ class _Search:
             f"({self.run.why(state.engine.why)}){self.run.in_each}",
         )
         yield from (Note(text) for text in (*state.foundation.data.notes, *notes(config)))
+        yield from self.run.notes()
         if state.engine.note:
             yield Note(state.engine.note)
         with self.run.saved_when_stopped(state):
@@ -104,7 +105,7 @@ class _Search:
             yield from lock_in(state)
         genotype = self._retained(scores)
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
-        self.run.folder.write_result(str(genotype))
+        yield from self.run.ended(str(genotype))
         yield SearchDone(self.folder, genotype, pictures)
 
     def _steps(self, progress: Progress) -> Iterator[Taken]:

@@ -72,6 +72,7 @@ class _Training:
             f"{config.epochs} epochs on {state.device} with {threads}{self.run.in_each}",
         )
         yield from (Note(text) for text in state.foundation.data.notes)
+        yield from self.run.notes()
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")
         side = min(state.foundation.data.train.shape[1:])
@@ -90,7 +91,7 @@ class _Training:
             export.save(self.folder / export.FILE, state.network, data.classes, data.mean, data.std)
         pictures = self.run.draw(config.genotype, state.history, report.draw_training)
         self.run.folder.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
-        self.run.folder.write_result(json.dumps(metrics))
+        yield from self.run.ended(json.dumps(metrics))
         yield TrainDone(self.folder, metrics, pictures)
 
     def _steps(self, progress: Progress) -> Iterator[Taken]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError
-from dadarts.native import Kernels, NoCompilerError, Window, build, library
+from dadarts.native import Kernels, NoCompilerError, Window, library
 from tests.commands import TINIEST, modern, succeed
 from tests.nets import build_supernet, macro_of, native_kernels, tiny_space
 
@@ -255,29 +256,57 @@ def test_a_search_that_compiles_first_says_so(no_library_yet: pytest.MonkeyPatch
         assert outcome.err.count(f"compiling the native kernels with {broken}") == 1
 
 
-@pytest.mark.usefixtures("kernels")
-def test_a_compiled_library_is_used_again(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    compiler = tmp_path / "compiler"
-    count = tmp_path / "count"
-    (real,) = build._compiler()
-    compiler.write_text(f'#!/bin/sh\necho run >> {count}\nexec {real} -O0 "$@"\n')
+@pytest.fixture
+def compilations(kernels: Kernels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], int]:
+    """A compiler that gives out what the real one has made, and how often it has been run."""
+    library.cache_clear()
+    made, compiler, count = library()._name, tmp_path / "compiler", tmp_path / "count"
+    compiler.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exit\necho run >> {count}\n'
+        f'while [ "$1" != -o ]; do shift; done\ncp {made} "$2"\n'
+    )
     compiler.chmod(0o755)
-    no_library_yet.setenv("CXX", str(compiler))
+    monkeypatch.setenv("CXX", str(compiler))
+    library.cache_clear()
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
+    return lambda: len(count.read_text().split())
+
+
+def test_a_compiled_library_is_used_again(compilations: Callable[[], int]) -> None:
     for _ in range(2):
         library.cache_clear()
         assert isinstance(library(), ctypes.CDLL)
-    # Its version is asked for each time; it compiles once.
-    assert count.read_text().split() == ["run"] * 3
+    assert compilations() == 1
 
 
-@pytest.mark.usefixtures("kernels")
-def test_a_damaged_library_is_compiled_again(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    folder = tmp_path / "dadarts" / "native"
-    folder.mkdir(parents=True)
-    damaged = folder / f"kernels-{build._fingerprint(build._compiler())}.so"
-    damaged.write_bytes(b"")
+def test_a_damaged_library_is_compiled_again(compilations: Callable[[], int], tmp_path: Path) -> None:
+    library()
+    (path,) = (tmp_path / "dadarts" / "native").iterdir()
+    whole = path.read_bytes()
+    damages = [whole[: int(share * len(whole))] for share in (0, 0.01, 0.6, 0.99)] + [whole[:-1] + b"x"]
+    for count, damaged in enumerate(damages, start=2):
+        # A new file, as a power failure leaves it: this process has mapped the other one.
+        path.unlink()
+        path.write_bytes(damaged)
+        library.cache_clear()
+        assert isinstance(library(), ctypes.CDLL)
+        assert compilations() == count
+        assert path.read_bytes() == whole
+
+
+def test_a_damaged_library_that_cannot_be_removed_does_no_harm(compilations: Callable[[], int], tmp_path: Path) -> None:
+    library()
+    (path,) = (tmp_path / "dadarts" / "native").iterdir()
+    path.with_name(path.name[:-19] + "0" * 16 + ".so").mkdir()
+    library.cache_clear()
     assert isinstance(library(), ctypes.CDLL)
-    assert damaged.stat().st_size > 0
+    assert compilations() == 1
+
+
+def test_an_unbalanced_quote_in_the_compiler_s_name_is_said(no_library_yet: pytest.MonkeyPatch) -> None:
+    no_library_yet.setenv("CXX", "g++ 'broken")
+    with pytest.raises(NoCompilerError, match="CXX names no C\\+\\+ compiler: no closing quotation in g\\+\\+ 'broken"):
+        library()
 
 
 @pytest.mark.parametrize("content", ["", "not a program"])

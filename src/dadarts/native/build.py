@@ -1,7 +1,8 @@
 """Compiles the kernels with the machine's C++ compiler, once, into the user's cache directory.
 
 The file's name carries a hash of the source, the compiler and the processor, so that a home directory which several
-kinds of machines share holds one library for each, and a new release never loads an old one.
+kinds of machines share holds one library for each, and a new release never loads an old one. Behind it stands the hash
+of what the compiler made: loading a library that has been cut short kills the process.
 """
 
 from __future__ import annotations
@@ -41,23 +42,39 @@ def library() -> ctypes.CDLL:
     """
     compiler = _compiler()
     try:
-        path = _folder() / f"kernels-{_fingerprint(compiler)}.so"
+        name = f"kernels-{_fingerprint(compiler)}"
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoCompilerError(f"{' '.join(compiler)} cannot be run ({error})") from None
+    folder = _folder()
     try:
-        if path.exists():
-            with suppress(OSError):  # cut short by a full disk or a power failure: compiled once more
-                return ctypes.CDLL(str(path))
-        _compile(compiler, path)
+        for path in sorted(folder.glob(f"{name}-*.so")):
+            with suppress(OSError):
+                if _is_whole(path):
+                    return ctypes.CDLL(str(path))
+                # Cut short by a full disk or a power failure.
+                path.unlink()
         # In the same process as torch there must be one OpenMP: the name is resolved by what torch has loaded.
-        return ctypes.CDLL(str(path))
+        return ctypes.CDLL(str(_compile(compiler, folder, name)))
     except OSError as error:
         # The cache cannot be written, or nothing may be run from there.
-        raise NoCompilerError(f"native kernels cannot be kept in {path.parent} ({error.strerror or error})") from None
+        raise NoCompilerError(f"native kernels cannot be kept in {folder} ({error.strerror or error})") from None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library is what the compiler made, byte for byte."""
+    return path.is_file() and path.stem.endswith(f"-{_hash_of(path)}")
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _compiler() -> list[str]:
-    named = shlex.split(os.environ.get("CXX", ""))
+    try:
+        named = shlex.split(os.environ.get("CXX", ""))
+    except ValueError as error:
+        raise NoCompilerError(f"CXX names no C++ compiler: {str(error).lower()} in {os.environ['CXX'][:80]}") from None
     if named:
         if shutil.which(named[0]):
             return named
@@ -96,11 +113,11 @@ def _openmp() -> Path | None:
     return next(iter(sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))), None)
 
 
-def _compile(compiler: list[str], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _compile(compiler: list[str], place: Path, name: str) -> Path:
+    place.mkdir(parents=True, exist_ok=True)
     _log.info("compiling the native kernels with %s: up to a minute, once", " ".join(compiler))
     runtime = _openmp()
-    with TemporaryDirectory(dir=path.parent) as folder:
+    with TemporaryDirectory(dir=place) as folder:
         made = Path(folder) / "kernels.so"
         plain = [*compiler, *_FLAGS, str(SOURCE), "-o", str(made)]
         threaded = [*plain, "-fopenmp"] if runtime is None else [*plain, "-fopenmp", str(runtime)]
@@ -111,7 +128,9 @@ def _compile(compiler: list[str], path: Path) -> None:
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise NoCompilerError(f"{' '.join(compiler)}: {error}") from None
             if answer.returncode == 0:
-                made.replace(path)
-                return
+                with made.open("rb") as file:
+                    os.fsync(file.fileno())
+                # Several processes may compile at once: what each has made is whole, and any of them will do.
+                return made.replace(place / f"{name}-{_hash_of(made)}.so")
     first = next((line for line in answer.stderr.splitlines() if "error" in line), answer.stderr[:200])
     raise NoCompilerError(f"{' '.join(compiler)} cannot build the kernels: {first.strip()}")

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from dadarts import atomic
+from dadarts import atomic, files
 from dadarts.errors import CheckpointError, RunError
 
 State: TypeAlias = dict[str, Any]
@@ -55,7 +55,8 @@ def load(path: Path, kind: str) -> tuple[dict[str, Any], State]:
     if not path.is_file():
         raise CheckpointError(f"{path} is not there: nothing to resume; leave -resume out or give another -name")
     try:
-        payload = torch.load(path, map_location="cpu", weights_only=True)
+        with files.open_bytes(path) as file:
+            payload = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(payload, dict):
             raise TypeError("not a dict")
         if payload["version"] != VERSION or payload["kind"] != kind:

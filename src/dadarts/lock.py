@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from dadarts import files
 from dadarts.errors import InputError, RunError
 
 _INSTANT_S = 0.05
@@ -28,7 +29,8 @@ def locked(folder: Path, refusal: Callable[[IO[str]], str]) -> Iterator[IO[str]]
         refusal: what to say where another process holds it, of what that has written into the lock file.
 
     Raises:
-        InputError: another process holds it, or a folder cannot be made in that place.
+        InputError: another process holds it, a folder cannot be made in that place, or a pipe, a link or a folder is
+            where the lock file should be.
         RunError: the disk is full or fails, or what is there cannot be written.
     """
     with ExitStack() as opened:
@@ -46,9 +48,12 @@ def locked(folder: Path, refusal: Callable[[IO[str]], str]) -> Iterator[IO[str]]
 
 def _opened(folder: Path) -> IO[str]:
     _make(folder)
+    path = folder / ".lock"
     try:
-        return (folder / ".lock").open("a+", encoding="utf-8")
+        return files.open_lock(path, make=True)
     except OSError as error:
+        if error.errno in (errno.ENXIO, errno.EISDIR):
+            raise InputError(f"{path} is not a regular file; move it") from None
         raise RunError(f"cannot write {folder}: {error.strerror}") from error
 
 
@@ -73,7 +78,7 @@ def _make(folder: Path) -> None:
 def is_held(folder: Path) -> bool:
     """Whether another process holds a folder."""
     try:
-        file = (folder / ".lock").open(encoding="utf-8")
+        file = files.open_lock(folder / ".lock", make=False)
     except OSError:
         return False
     with file:

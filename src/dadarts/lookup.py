@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dadarts import files
 from dadarts.errors import InputError
 from dadarts.runfolder import RunFolder
 
@@ -92,7 +93,7 @@ def _is_there(path: Path) -> bool:
 
 def _read(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(2 * 65_536)
+        return files.read_text(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as text ({type(error).__name__})") from None
+        why = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise InputError(f"{path} cannot be read as text ({why})") from None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from dadarts import atomic, replaced
+from dadarts import atomic, files, replaced
 from dadarts.config import Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
@@ -207,7 +207,7 @@ class RunFolder:
             InputError: the file is damaged.
         """
         try:
-            saved: dict[str, Any] = json.loads(self.config.read_text(encoding="utf-8"))
+            saved: dict[str, Any] = json.loads(files.read_text(self.config))
             return {"settings": dict(saved["settings"]), "versions": dict(saved["versions"])}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{self.config} is damaged; replace the run with -overwrite") from None
@@ -277,7 +277,7 @@ class RunFolder:
         """What a finished run ended with; None while it has not ended."""
         path = self.path / "result.txt"
         try:
-            return path.read_text(encoding="utf-8").strip()
+            return files.read_text(path).strip()
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
@@ -291,8 +291,8 @@ class RunFolder:
         """Append a line with the time to log.txt."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         try:
-            with (self.path / "log.txt").open("a", encoding="utf-8") as file:
-                file.write(f"{stamp} {line}\n")
+            with files.open_to_append(self.path / "log.txt") as file:
+                file.write(f"{stamp} {line}\n".encode(errors="surrogateescape"))
         except OSError as error:
             raise RunError(f"cannot write {self.path / 'log.txt'}: {error.strerror}") from error
 
@@ -310,7 +310,7 @@ def refuse_both(resume: bool, overwrite: bool) -> None:
 def rows_of(history: Path) -> int:
     """How many rows a history has; 0 where there is none."""
     try:
-        with history.open(encoding="utf-8", newline="") as file:
+        with files.open_text(history) as file:
             return sum(1 for _ in csv.DictReader(file))
     except FileNotFoundError:
         return 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dadarts import files
 from dadarts.processes import cores
 
 
@@ -70,7 +71,7 @@ def command(folder: Path) -> list[str]:
 
 def spawn(folder: Path, log: Path, environment: Mapping[str, str], cwd: Path | None = None) -> subprocess.Popen[bytes]:
     """Start the process of a job: it ends when this one does, and its output is appended to `log`."""
-    with log.open("ab") as file:
+    with files.open_to_append(log) as file:
         return subprocess.Popen(  # noqa: S603
             command(folder),
             stdin=subprocess.PIPE,

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from dadarts import atomic
+from dadarts import atomic, files
 from dadarts.compare.jobs import Job
 from dadarts.compare.schedule import Status
 from dadarts.compare.store import Store
@@ -109,7 +109,7 @@ def _shares(genotype: Genotype) -> Row:
 def _history(path: Path) -> Row:
     if not path.is_file():
         return {"epochs": 0}
-    with path.open(encoding="utf-8", newline="") as file:
+    with files.open_text(path) as file:
         rows = list(csv.DictReader(file))
     if not rows:
         return {"epochs": 0}
@@ -145,7 +145,7 @@ def _training(path: Path) -> Row:
         return {}
     import json
 
-    metrics: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    metrics: Mapping[str, Any] = json.loads(files.read_text(path))
     return {
         "test_top1": metrics["test_top1"],
         "parameters": metrics["parameters"],

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dadarts import atomic
+from dadarts import atomic, files
 from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
@@ -66,7 +66,7 @@ class JobFolder:
         """The last line of the log that says something."""
         if not self.log.is_file():
             return ""
-        with self.log.open("rb") as file:
+        with files.open_bytes(self.log) as file:
             file.seek(max(0, self.log.stat().st_size - 4096))
             lines = file.read().decode(errors="replace").splitlines()
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
@@ -132,6 +132,6 @@ class Store:
 
 def _read(path: Path, default: Any) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+        return json.loads(files.read_text(path)) if path.is_file() else default
     except (OSError, ValueError, RecursionError):
         raise InputError(f"{path} is damaged; remove it") from None

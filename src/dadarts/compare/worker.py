@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dadarts import atomic, doors
+from dadarts import atomic, doors, files
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
 from dadarts.config import RunConfig, SearchConfig
@@ -35,7 +35,7 @@ _GLANCE = 0.2
 
 def work(folder: JobFolder) -> int:
     """Do what is left of a job. Returns the exit code."""
-    description = json.loads(folder.job.read_text(encoding="utf-8"))
+    description = json.loads(files.read_text(folder.job))
     config = SearchConfig(**description["search"])
     from dadarts.search_loop import search
 

@@ -115,6 +115,9 @@ class _Child:
         self._process = context.Process(target=_serve, args=(module, name, folder, base, theirs), daemon=True)
         self._process.start()
         theirs.close()
+        # Its imports are not an input's to pay for.
+        if self._pipe.poll(_PREPARING_S):
+            self._pipe.recv()
 
     def outcome(self, seed: int, seconds: float) -> tuple[Outcome, bool]:
         """What becomes of an input, and whether the process lives on."""
@@ -154,6 +157,7 @@ def _serve(module: str, name: str, folder: Path, base: Path, pipe: Connection[An
     faulthandler.enable(file=log)
     fuzzer = _fuzzer(module, name)
     _bound_memory(fuzzer.memory)
+    pipe.send(None)
     with suppress(EOFError):
         while True:
             seed = pipe.recv()

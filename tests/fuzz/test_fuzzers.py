@@ -42,7 +42,7 @@ def test_damaged_input_is_used_or_refused_in_one_line(name: str, module: str, tm
 def test_a_fuzzer_tells_every_fault_and_goes_on(
     name: str, kind: str, tmp_path: Path, bases: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaign, "_SLACK_S", 0.5)
+    monkeypatch.setattr(campaign, "_SLACK_S", 2.0)
     with closing(Campaign("tests.fuzz.faulty", name, tmp_path, bases)) as running:
         outcomes = list(running.outcomes(range(2)))
     assert [outcome.kind.startswith(kind) for outcome in outcomes] == [True, True], outcomes

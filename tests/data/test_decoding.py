@@ -3,8 +3,9 @@ from __future__ import annotations
 import io
 import os
 import resource
+import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,77 @@ def test_a_corrupt_cache_file_is_rebuilt(root: Path, ask: Asking, tmp_path: Path
         )
     assert torch.equal(all_of(load(ask(root)).train), expected)
     assert {file: file.stat().st_size for file in (tmp_path / "cache").iterdir()} == sizes
+
+
+FORGERIES: dict[str, Callable[[Path], object]] = {
+    "another shape": lambda file: np.save(file, np.zeros((2, 3, 12, 12), np.uint8)),
+    "another type": lambda file: np.save(file, np.zeros((12, 3, 12, 12), np.float32)),
+    "objects": lambda file: np.save(file, np.array([{}], object), allow_pickle=True),
+    "brackets": lambda file: file.write_bytes(b"\x93NUMPY\1\0\xff\xff" + b"[" * 65535),
+    "exabytes": lambda file: file.write_bytes(
+        b"\x93NUMPY\1\0\x60\0" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (999999999999999,), }".ljust(96)
+    ),
+    "nothing": lambda file: np.save(file, np.zeros((0, 3, 12, 12), np.uint8)),
+    "a link": lambda file: file.symlink_to("/dev/zero"),
+    "a link to itself": lambda file: file.symlink_to(file),
+    "a pipe": os.mkfifo,
+    "a folder": lambda file: file.mkdir(),
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_a_forged_cache_file_is_passed_over_and_made_anew(
+    root: Path, ask: Asking, tmp_path: Path, forge: Callable[[Path], object]
+) -> None:
+    expected = all_of(load(ask(root)).train).clone()
+    files = list((tmp_path / "cache").iterdir())
+    for file in files:
+        file.unlink()
+        forge(file)
+    for _ in range(2):
+        data = load(ask(root))
+        assert torch.equal(all_of(data.train), expected)
+        assert data.train.shape == (3, 12, 12)
+    assert sorted((tmp_path / "cache").iterdir()) == sorted(files)
+    assert all(file.is_dir() or (file.is_file() and not file.is_symlink()) for file in files)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(0, 0), (0, 2), (1, 0), (2, 7), (3, 3), *((place, -1) for place in range(4)), (1, 10**9)]
+)
+def test_a_kept_size_that_none_can_have_is_measured_anew(
+    root: Path, ask: Asking, tmp_path: Path, place: int, value: int
+) -> None:
+    expected = all_of(load(ask(root)).train).clone()
+    (file,) = (file for file in (tmp_path / "cache").iterdir() if np.load(file).dtype != np.uint8)
+    kept = np.load(file)
+    kept[place] = value
+    np.save(file, kept)
+    assert torch.equal(all_of(load(ask(root)).train), expected)
+
+
+def test_what_a_link_in_the_cache_leads_to_is_neither_read_nor_written(root: Path, ask: Asking, tmp_path: Path) -> None:
+    load(ask(root))
+    for file in (tmp_path / "cache").iterdir():
+        file.rename(tmp_path / file.name)
+        file.symlink_to(tmp_path / file.name)
+    before = {file: file.read_bytes() for file in tmp_path.glob("*.npy")}
+    load(ask(root))
+    assert {file: file.read_bytes() for file in tmp_path.glob("*.npy")} == before
+    assert not any(file.is_symlink() for file in (tmp_path / "cache").iterdir())
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o027, 0o077])
+def test_cached_pictures_have_the_mode_that_the_umask_leaves(
+    root: Path, ask: Asking, tmp_path: Path, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        load(ask(root))
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "cache").iterdir()}
+    assert modes == {0o666 & ~mask}
 
 
 def test_a_cache_folder_that_cannot_be_made_costs_only_the_cache(root: Path, ask: Asking, tmp_path: Path) -> None:

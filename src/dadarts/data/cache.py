@@ -1,21 +1,26 @@
 """Decoded arrays kept in files, so that the next run need not decode again.
 
-A file is named by a digest of all that decides its content; the folder can be deleted at any time.
+A file is named by a digest of all that decides its content; the folder can be deleted at any time. It may be shared:
+files are readable as the umask says, and whatever is not a whole array in a regular file is made anew. A file is not
+compared with what it was made from, so whoever may write into a shared folder decides the pixels that others train on,
+and no more than the pixels: nothing in a file is ever run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dadarts.data import declared, npz
 
 _FORMAT = 1
 
@@ -36,34 +41,36 @@ class Cache:
     folder: Path
 
     def find(self, key: str) -> NDArray[Any] | None:
-        """The array kept under `key`, mapped from its file; None where there is none or it is cut short."""
-        file = self._file(key)
+        """The array kept under `key`, mapped from its file; None where there is no whole one."""
         try:
-            # "c": pages are private and writable, as torch wants them, and the file is never changed.
-            array = np.load(file, mmap_mode="c", allow_pickle=False)
-            whole = file.stat().st_size == array.offset + array.nbytes
-        except (OSError, ValueError, EOFError):
+            with declared.opened(self._file(key), links=False) as stream:
+                header = npz.read_header(stream, key)
+                if os.fstat(stream.fileno()).st_size != header.length + header.size or header.size == 0:
+                    return None
+                # "c": pages are private and writable, as torch wants them, and the file is never changed.
+                return np.memmap(
+                    stream, header.dtype, "c", header.length, header.shape, "F" if header.fortran else "C"
+                ).view(np.ndarray)
+        except (OSError, ValueError, OverflowError):  # InputError, of a header that is none, is a ValueError.
             return None
-        return array if whole else None
 
     def keep(self, key: str, array: NDArray[Any]) -> NDArray[Any]:
         """`array` as kept under `key`; the array itself where the folder is full or cannot be written."""
-        temporary = None
+        # Two processes may keep the same array at once: each writes its own file, the last one stays.
+        temporary = self.folder / f".{key}-{uuid4().hex}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Two processes may keep the same array at once: each writes its own file, the last one stays.
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{key}-", dir=self.folder)
-            with os.fdopen(descriptor, "wb") as file:
+            # A temporary file of Python's would be its owner's alone, whatever the umask.
+            with temporary.open("xb") as file:
                 np.save(file, array, allow_pickle=False)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(self._file(key))
+            temporary.replace(self._file(key))
         except OSError:
             return array
         finally:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
         kept = self.find(key)
         return array if kept is None else kept
 

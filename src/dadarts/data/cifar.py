@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import tarfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dadarts.data import download, parquet
+from dadarts.data import declared, download, parquet, tar
 from dadarts.data.decoding import Decoder
 from dadarts.data.download import Remote
 from dadarts.data.pictures import InMemory, Parts, Shape
@@ -22,7 +19,6 @@ from dadarts.errors import InputError, shortened
 
 SHAPE: Shape = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def _official(layout: Layout, data_path: Path) -> Parts | None:
 def _from_folder(layout: Layout, form: Form, folder: Path, read_file: _Read) -> Parts:
     def content(file: str) -> bytes | None:
         try:
-            return (folder / file).read_bytes()
+            return declared.read_all(folder / file)
         except FileNotFoundError:
             return None
 
@@ -103,23 +99,13 @@ def _from_folder(layout: Layout, form: Form, folder: Path, read_file: _Read) -> 
 
 
 def _from_archive(layout: Layout, form: Form, archive: Path, read_file: _Read) -> Parts:
-    wanted = {f"{form.folder}/{file}": file for file in (*form.train, *form.test, form.names)}
-    held: dict[str, bytes] = {}
-    try:
-        with tarfile.open(archive, "r:*") as tar:
-            for member in tar:
-                file = wanted.get(member.name.removeprefix("./"))
-                stream = tar.extractfile(member) if file and member.isfile() else None
-                if file and stream:
-                    held[file] = stream.read()
-            # The archive's own checksum comes at its very end, behind what tar reads.
-            while tar.fileobj is not None and tar.fileobj.read(_BLOCK):
-                pass
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{archive} is damaged or cut short: {error}") from error
-    except OSError as error:
-        raise InputError(f"{archive} cannot be read: {error.strerror or error}") from error
-    return _parts(layout, form, f"{archive}:{form.folder}", held.get, read_file)
+    wanted = {file: f"{form.folder}/{file}" for file in (*form.train, *form.test, form.names)}
+    held = tar.read(archive, wanted.values())
+
+    def content(file: str) -> bytes | None:
+        return held.pop(wanted[file], None)
+
+    return _parts(layout, form, f"{archive}:{form.folder}", content, read_file)
 
 
 def _parts(layout: Layout, form: Form, where: str, content: _Files, read_file: _Read) -> Parts:

@@ -25,15 +25,19 @@ class Readable(Protocol):
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[BinaryIO]:
+def opened(file: Path, *, links: bool = True) -> Iterator[BinaryIO]:
     """A regular file, for reading; another kind, such as a pipe, could keep a run waiting or never end.
+
+    Without `links`, a symbolic link is not followed but cannot be read.
 
     Raises InputError where it is of another kind, and OSError where it cannot be read.
     """
     # Opening a pipe waits for its writer unless it is told not to.
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise InputError(f"{file} is no regular file")
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(f"{file} is no regular file")
+    with os.fdopen(descriptor, "rb") as stream:
         yield stream
 
 

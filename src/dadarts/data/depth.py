@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dadarts.data import images
 from dadarts.data.decoding import Decoder
@@ -25,11 +27,17 @@ def choose(files: Sequence[Path], depths: Sequence[Depth], decoder: Decoder, key
     if not any(depths):
         return None
     kept = decoder.cache.find(key)
-    if kept is None or kept.shape != (2,) or kept.dtype != np.float64:
+    if kept is None or not _is_range(kept):
         chosen = _decided(files, depths)
         kept = decoder.cache.keep(key, np.array(_NOMINAL if chosen is None else chosen, np.float64))
     low, high = kept.tolist()
     return None if np.isnan(low) else ValueRange(low, high)
+
+
+def _is_range(kept: NDArray[Any]) -> bool:
+    if kept.shape != (2,) or kept.dtype != np.float64:
+        return False
+    return bool(np.isnan(kept).all() or (np.isfinite(kept).all() and kept[0] <= kept[1]))
 
 
 def _decided(files: Sequence[Path], depths: Sequence[Depth]) -> ValueRange | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_low
+from typing import Any
 
 import numpy as np
 import torch
@@ -147,7 +148,7 @@ def _chosen(whole: _Part, index: Tensor) -> _Part:
 def _measured(files: tuple[Path, ...], image_size: int | None, decoder: Decoder, key: str) -> tuple[Shape, list[Depth]]:
     """The common (C, H, W) and the depth of every file, which takes a look into each and so is cached."""
     known = decoder.cache.find(key)
-    if known is not None and known.shape == (3 + len(files),):
+    if known is not None and _is_measure(known, len(files)):
         channels, height, width, *depths = known.tolist()
         return (channels, height, width), [Depth(each) for each in depths]
 
@@ -160,6 +161,15 @@ def _measured(files: tuple[Path, ...], image_size: int | None, decoder: Decoder,
     depths = [each.depth for each in headers]
     decoder.cache.keep(key, np.array([*shape, *depths]))
     return shape, depths
+
+
+def _is_measure(known: NDArray[Any], count: int) -> bool:
+    """Whether what is kept can be the shape and depths of `count` pictures: others may write into a shared cache."""
+    if known.shape != (3 + count,) or known.dtype != np.int64:
+        return False
+    channels, sides, depths = known[0], known[1:3], known[3:]
+    whole = channels in (1, 3) and sides.min() >= SMALLEST and sides.max() <= LARGEST
+    return bool(whole and np.isin(depths, [each.value for each in Depth]).all())
 
 
 def _common_size(headers: Sequence[images.Header]) -> tuple[int, int]:

@@ -11,11 +11,13 @@ import pytest
 
 from dadarts import cli, legacy
 from dadarts.bilevel import Method, Objective
+from dadarts.compare.jobs import Protocol, jobs_of
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
 from dadarts.genotype import Genotype
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order
 from dadarts.penalties import DiscretizationLoss
+from dadarts.rates import rates
 from dadarts.relax import Hard, TopK
 from dadarts.schedules import Constant, Linear
 from dadarts.techniques import FLAGS_OF_METHOD
@@ -70,8 +72,17 @@ def test_a_search_line_of_the_seed_means_the_same_at_all_doors(title: str) -> No
     assert legacy.search_config(words) == python
     for form in (double_dashes(words), spelled_out(words), double_dashes(spelled_out(words))):
         assert legacy.search_config(form) == python
-        assert cli.search_config([*form, "--method", "darts"]) == python
+        modern_words = cli.search_config([*form, "--method", "darts"])
+        # 25,000 pictures of each half in batches of 64.
+        assert settled(modern_words, steps=390) == python
+        assert cli.search_config([*form, "--method", "darts", *ORIGINAL_RATES]) == python
     assert legacy.search_config([*words, "-hd_on_virtualstep=False"]) == python
+
+
+def settled(config: SearchConfig, steps: int) -> SearchConfig:
+    """The configuration with the learning rates of a search of so many steps an epoch."""
+    found = rates(config, steps)
+    return config.model_copy(update={"w_lr": found.weights, "alpha_lr": found.alphas})
 
 
 def test_the_training_line_of_the_seed_means_the_same_at_all_doors() -> None:
@@ -86,7 +97,7 @@ def test_the_training_line_of_the_seed_means_the_same_at_all_doors() -> None:
 
 def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
     needed = ["--name", "some_name", "--dataset", "cifar10"]
-    line = legacy.search_config(words_of(SEED_LINES["DADARTS"]))
+    line = legacy.search_config(words_of(SEED_LINES["DADARTS"])).model_copy(update=BY_STEPS)
     assert cli.search_config(needed) == cli.search_config([*needed, "--method", "dadarts"]) == line
     assert legacy.search_config(["-name", "some_name", "-dataset", "cifar10"]).method == darts()
     assert cli.search_config([*needed, "--method", "darts"]).method == darts()
@@ -107,7 +118,35 @@ def test_a_named_method_is_its_flags_at_the_original_door(name: str) -> None:
     flags = [f"-{flag}={value}" for flag, value in FLAGS_OF_METHOD[name].items()]
     needed = ["-name", "a", "-dataset", "digits"]
     assert legacy.search_config([*needed, *flags]) == SearchConfig(name="a", dataset="digits", method=METHODS[name]())
-    assert legacy.search_config([*needed, *flags]) == cli.search_config([*needed, "--method", name])
+    modern_words = cli.search_config([*needed, "--method", name])
+    assert legacy.search_config([*needed, *flags]).model_copy(update=BY_STEPS) == modern_words
+    assert legacy.search_config([*needed, *flags]) == cli.search_config([*needed, "--method", name, *ORIGINAL_RATES])
+
+
+BY_STEPS = {"w_lr": "auto", "alpha_lr": "auto"}
+ORIGINAL_RATES = ["--w_lr", "0.025", "--alpha_lr", "3e-4"]
+
+
+@pytest.mark.parametrize("word", ["auto", "0.5"])
+def test_a_rate_is_a_number_or_left_to_the_steps_at_all_doors(word: str) -> None:
+    needed = ["-name", "a", "-dataset", "digits", "-alpha_lr", word, "-w_lr", word]
+    value = word if word == "auto" else float(word)
+    python = SearchConfig(name="a", dataset="digits", alpha_lr=value, w_lr=value, method=darts())
+    assert legacy.search_config(needed) == python == cli.search_config([*needed, "-method", "darts"])
+    assert jobs_of(Protocol({"alpha_lr": word}, None, Path()), ["darts"], [1], ["darts"], ["digits"])[
+        0
+    ].search.alpha_lr == (value)
+
+
+def test_a_comparison_has_the_rates_of_the_original_unless_others_are_given() -> None:
+    (job,) = jobs_of(Protocol({}, None, Path()), ["dadarts"], [1], ["darts"], ["digits"])
+    assert (job.search.w_lr, job.search.alpha_lr) == (0.025, 3e-4)
+
+
+@pytest.mark.parametrize("word", ["fast", "-1", "1e9", "nan", ""])
+def test_a_rate_that_is_none_is_refused_with_what_is_one(word: str) -> None:
+    said = refusal(modern, "search", "--name", "a", "--dataset", "digits", f"--alpha_lr={word}")
+    assert "give a number from 0 to 1000 or auto" in said
 
 
 SEARCH_FLAGS: list[tuple[str, str, Any]] = [
@@ -154,7 +193,9 @@ def test_every_setting_of_a_search_is_a_flag_at_both_doors(words: str, name: str
     python = SearchConfig(name="a", dataset="digits", **{name: value}, method=darts())
     assert getattr(python, name) == value
     assert legacy.search_config([*needed, *words.split()]) == python
-    assert cli.search_config([*needed, *double_dashes(words.split()), "--method", "darts"]) == python
+    open_rates = {own: rule for own, rule in BY_STEPS.items() if own != name}
+    modern_words = cli.search_config([*needed, *double_dashes(words.split()), "--method", "darts"])
+    assert modern_words == python.model_copy(update=open_rates)
     assert python != SearchConfig(name="a", dataset="digits", method=darts())
 
 

@@ -21,7 +21,7 @@ NEEDED = {"name": "it", "dataset": "digits"}
 def test_a_number_out_of_range_and_a_word_are_answered_alike(given: Any) -> None:
     with pytest.raises(InputError) as caught:
         SearchConfig(**NEEDED, w_lr=given)
-    assert str(caught.value) == f"-w_lr {given}: give a number from 0 to 1000"
+    assert str(caught.value) == f"-w_lr {given}: give a number from 0 to 1000 or auto"
 
 
 @pytest.mark.parametrize(

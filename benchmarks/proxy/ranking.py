@@ -81,7 +81,7 @@ def rankings(method: str, config: SearchConfig, measured: set[int], batches: int
             config.layers,
             len(state.loaders.train.index),
             config.batch_size,
-            config.w_lr,
+            state.rates.weights,
             config.w_lr_min,
             config.seed,
             config.epochs,
@@ -98,7 +98,7 @@ def rankings(method: str, config: SearchConfig, measured: set[int], batches: int
 def _trained(state: SearchState, config: SearchConfig, epoch: int) -> float:
     began = time.monotonic()
     progress = Progress(epoch, config.epochs)
-    learning_rate = cosine(config.w_lr, config.w_lr_min, progress)
+    learning_rate = cosine(state.rates.weights, config.w_lr_min, progress)
     for step, batch in enumerate(state.loaders.train.epoch(epoch)):
         state.optimizers.step(batch, None, progress.at_step(config.seed, step), learning_rate)
     return time.monotonic() - began

@@ -72,13 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _search_command() -> Command:
-    return doors.search_command("dadarts search", _METHOD, method="dadarts")
+    return doors.search_command("dadarts search", _METHOD, method="dadarts", own=doors.BY_STEPS)
 
 
 def search_config(argv: Sequence[str]) -> SearchConfig:
     """The configuration that the words of ``dadarts search`` spell."""
     values, _, _ = doors.split_run_flags(_search_command().parse(argv))
-    return doors.search_config(values, "dadarts")[0]
+    return doors.search_config({**doors.BY_STEPS, **values}, "dadarts")[0]
 
 
 def train_config(argv: Sequence[str]) -> TrainConfig:
@@ -112,7 +112,7 @@ def _overview() -> str:
 def _search(words: list[str]) -> int:
     """find a genotype"""
     values = _search_command().parse(words)
-    return doors.search_from_values(values, "dadarts", ["dadarts", "search", *words])
+    return doors.search_from_values(values, "dadarts", ["dadarts", "search", *words], doors.BY_STEPS)
 
 
 def _train(words: list[str]) -> int:

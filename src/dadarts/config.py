@@ -63,6 +63,10 @@ else:
     GenotypeField = Annotated[Any, BeforeValidator(_as_genotype), PlainSerializer(str)]
 
 
+AUTO: Literal["auto"] = "auto"
+Rate: TypeAlias = Annotated[float, Field(ge=0, le=1e3)] | Literal["auto"]
+"""A learning rate, or what the number of steps calls for (see `rates`), known when the data has been read."""
+
 Computed: TypeAlias = dict[str, str | int]
 """How a run computes, as far as its sums depend on it: device, threads, engine."""
 
@@ -163,13 +167,21 @@ class SearchConfig(RunConfig):
         None, "network", "L, cells (default: 8, nas-bench-201 5 a stage, nas-bench-macro 1)", "n_layers", ge=1, le=1000
     )
 
-    w_lr: float = setting(0.025, "weights w", "learning rate at the start (xi)", ge=0, le=1e3)
+    w_lr: Rate = setting(
+        0.025,
+        "weights w",
+        "learning rate at the start (xi); auto: 0.025 x sqrt(19,500 / steps of the search), from 0.025 to 0.1",
+    )
     w_lr_min: float = setting(0.001, "weights w", "learning rate that the cosine ends at", ge=0, le=1e3)
     w_momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
     w_weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
     w_grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, le=1e9)
     nesterov: bool = setting(False, "weights w", "Nesterov momentum")
-    alpha_lr: float = setting(3e-4, "alphas", "learning rate of Adam", ge=0, le=1e3)
+    alpha_lr: Rate = setting(
+        3e-4,
+        "alphas",
+        "learning rate of Adam; auto: 3e-4 x 19,500 / steps that train alphas, from 3e-4 to 0.02",
+    )
     alpha_weight_decay: float = setting(1e-3, "alphas", "weight decay", ge=0, le=1e3)
     engine: Literal["auto", "reference", "torch", "native"] = setting(
         "auto", "run", "form of the supernet: reference, torch, native (C++ kernels, CPU), or auto: the fastest"

@@ -8,15 +8,16 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from dadarts import technique_notes
-from dadarts.config import ENVIRONMENT, SearchConfig, TrainConfig
+from dadarts.config import AUTO, ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
@@ -36,6 +37,8 @@ RUN_FLAGS = (
         ("overwrite",), "run", "replace a run of this name, which is kept beside until the new one ends", boolean=True
     ),
 )
+BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
+"""What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
 UNSUPPORTED = frozenset(
     {
         "topk_to_remove",
@@ -51,11 +54,13 @@ UNSUPPORTED = frozenset(
 )
 
 
-def search_command(prog: str, *more: Flag, method: str = "darts") -> Command:
-    """The flags of a search, in either door, with the technique flags' defaults under a method."""
-    defaults = {name: str(value) for name, value in FLAGS_OF_METHOD[method].items()}
-    techniques = [replace(flag, default=defaults.get(flag.names[0], flag.default)) for flag in flags_of(Techniques)]
-    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *flags_of(SelectionFlags), *techniques)
+def search_command(
+    prog: str, *more: Flag, method: str = "darts", own: Mapping[str, str] = MappingProxyType({})
+) -> Command:
+    """The flags of a search, in either door, with the technique flags' defaults under a method and a door's `own`."""
+    defaults = {**{name: str(value) for name, value in FLAGS_OF_METHOD[method].items()}, **own}
+    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *flags_of(SelectionFlags), *flags_of(Techniques))
+    flags = tuple(replace(flag, default=defaults.get(flag.names[0], flag.default)) for flag in flags)
     about = "Search a network architecture by gradient descent; the genotype is the last line on stdout."
     notes = (
         "A pass multiplies the operations on an edge by mixing weights M. W = softmax(alpha), and M = W unless a flag "
@@ -274,12 +279,18 @@ def _say_at_once() -> None:
         print("loading torch and the data ...", file=sys.stderr, flush=True)
 
 
-def search_from_values(values: dict[str, str], default_method: str, argv: Sequence[str]) -> int:
-    """Search with settings as text, after either door has read its own words. Returns the exit code."""
+def search_from_values(
+    values: dict[str, str], default_method: str, argv: Sequence[str], own: Mapping[str, str] = MappingProxyType({})
+) -> int:
+    """Search with settings as text, after either door has read its own words. Returns the exit code.
+
+    Args:
+        own: settings of the door for a search that does not give them.
+    """
     settings, resume, overwrite = split_run_flags(values)
     _say_at_once()
     saved = saved_values(values, "search")
-    config, notes = (SearchConfig(**saved), []) if saved else search_config(settings, default_method)
+    config, notes = (SearchConfig(**saved), []) if saved else search_config({**own, **settings}, default_method)
     from dadarts.search_loop import search
 
     return run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -36,6 +36,9 @@ def accepted(field: FieldInfo) -> str:
     """
     types = [field.annotation, *get_args(field.annotation)]
     choices = [str(word) for kind in types if get_origin(kind) is Literal for word in get_args(kind)]
+    if bounded := next((kind for kind in types if get_origin(kind) is Annotated), None):
+        number = FieldInfo.from_annotation(bounded)
+        return " or ".join([accepted(number), *choices])
     if choices:
         return f"give {' or '.join(filter(None, (', '.join(choices[:-1]), choices[-1])))}"
     if bool in types:

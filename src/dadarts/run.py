@@ -21,7 +21,7 @@ from dadarts.genotype import Genotype
 from dadarts.journal import Journal
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
-from dadarts.runfolder import RunFolder
+from dadarts.runfolder import RunFolder, settled
 from dadarts.schedules import Progress
 
 AnyConfig = TypeVar("AnyConfig", bound=SearchConfig | TrainConfig)
@@ -90,6 +90,11 @@ class State(Protocol):
         ...
 
     @property
+    def settled(self) -> Mapping[str, float]:
+        """Settings that the configuration may leave open, as the data decides them: what the run is saved with."""
+        ...
+
+    @property
     def images_per_second(self) -> float:
         """Mean of the epoch so far."""
         ...
@@ -138,6 +143,7 @@ class Run(Generic[AnyConfig]):
         self.processes.largest(0)
         if not self.resume:
             return None
+        self.config = self.folder.as_begun(self.config)
         self.folder.refuse_other_settings(self.config)
         result = self.folder.result()
         if result is not None:
@@ -167,6 +173,7 @@ class Run(Generic[AnyConfig]):
             self.folder.refuse_other_processes(self.processes)
             config = self.folder.as_computed(config)
         state = build(config, self.processes)
+        self.config = settled(self.config, state.settled)
         with self._saying_what_is_kept(), ExitStack() as held:
 
             def claim() -> None:

@@ -9,14 +9,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from dadarts import atomic, files, replaced
-from dadarts.config import Computed, RunConfig
+from dadarts.config import AUTO, ENVIRONMENT, Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
 from dadarts.lock import is_held, locked
@@ -268,6 +268,17 @@ class RunFolder:
         open_settings = [name for name in ("threads", "engine") if getattr(config, name, "") in (None, "auto")]
         return config.model_copy(update={name: saved[name] for name in open_settings if name in saved})
 
+    def as_begun(self, config: AnyRun) -> AnyRun:
+        """The configuration with what it leaves open as it was settled when the run began.
+
+        Raises:
+            InputError: a value in the run's is none that the setting can have.
+        """
+        saved = self.saved_config()["settings"]
+        left_open = {name for name, value in config if value == AUTO and name not in ENVIRONMENT}
+        settled = {name: saved[name] for name in left_open & set(saved)}
+        return type(config)(**(dict(config) | settled)) if settled else config
+
     def refuse_differences(self, differences: list[str]) -> None:
         """Raise an InputError that lists what differs, where anything does."""
         if differences:
@@ -295,6 +306,11 @@ class RunFolder:
                 file.write(f"{stamp} {line}\n".encode(errors="surrogateescape"))
         except OSError as error:
             raise RunError(f"cannot write {self.path / 'log.txt'}: {error.strerror}") from error
+
+
+def settled(config: AnyRun, values: Mapping[str, float]) -> AnyRun:
+    """The configuration with values for what it has left open."""
+    return config.model_copy(update=dict(values))
 
 
 def refuse_both(resume: bool, overwrite: bool) -> None:

@@ -88,10 +88,9 @@ class _Search:
             f"{config.epochs} epochs on {state.device} with {threads}, {state.engine.name} engine "
             f"({self.run.why(state.engine.why)}){self.run.in_each}",
         )
-        yield from (Note(text) for text in (*state.foundation.data.notes, *notes(config)))
+        said = (*state.foundation.data.notes, *notes(config), state.engine.note, state.rates.note)
+        yield from (Note(text) for text in said if text)
         yield from self.run.notes()
-        if state.engine.note:
-            yield Note(state.engine.note)
         with self.run.saved_when_stopped(state):
             if config.method.selection == UniformDraw():
                 scores = yield from select(self.run, state)
@@ -114,7 +113,7 @@ class _Search:
         here = self._within(progress)
         if begin > (0, 0) and (here.epoch, state.position.step) == (0, 0):
             state.restart(config.seed, progress.epoch // state.restart_epochs)
-        weight_lr = cosine(config.w_lr, config.w_lr_min, here)
+        weight_lr = cosine(state.rates.weights, config.w_lr_min, here)
         train, architecture = state.loaders.train.epoch(*begin), state.loaders.architecture.epoch(*begin)
         two_level = config.method.order in ("second", "first")
         pairs = zip(train, architecture if two_level else repeat(None), strict=False)
@@ -212,7 +211,7 @@ class _Search:
         config, position = self.config, self.state.position
         dal = config.method.discretization_loss
         return {
-            "weight_lr": cosine(config.w_lr, config.w_lr_min, progress),
+            "weight_lr": cosine(self.state.rates.weights, config.w_lr_min, progress),
             "temperature": _temperature(config, progress),
             "dal_factor": dal.current_factor(progress) if dal else 0.0,
             "train_loss": position.mean_loss,

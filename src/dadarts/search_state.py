@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
@@ -22,6 +23,7 @@ from dadarts.norms import synchronise
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
+from dadarts.rates import Rates, rates
 from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
 from dadarts.spaces import SearchSpace
@@ -36,6 +38,11 @@ class Loaders:
     architecture: Loader
     validation: Loader
 
+    @property
+    def steps(self) -> int:
+        """Batch pairs in an epoch."""
+        return min(self.train.steps(), self.architecture.steps())
+
 
 @dataclass
 class SearchState:
@@ -44,6 +51,7 @@ class SearchState:
     Args:
         initial: alpha of every node before the first step; of the last restart, where there are several.
         foundation: the data, and where to compute on it.
+        rates: learning rates, as given or as the number of steps has them.
         restart_epochs: E / R, epochs of each restart.
         snapshots: alpha of every node after each epoch.
         history: one row an epoch.
@@ -58,6 +66,7 @@ class SearchState:
     loaders: Loaders
     foundation: Foundation
     engine: Engine
+    rates: Rates
     restart_epochs: int
     initial: list[Tensor]
     position: Position = field(default_factory=Position)
@@ -88,7 +97,12 @@ class SearchState:
     @property
     def steps(self) -> int:
         """Batch pairs in an epoch."""
-        return min(self.loaders.train.steps(), self.loaders.architecture.steps())
+        return self.loaders.steps
+
+    @property
+    def settled(self) -> Mapping[str, float]:
+        """The learning rates, which a configuration may have left open."""
+        return {"w_lr": self.rates.weights, "alpha_lr": self.rates.alphas}
 
     @property
     def images_per_second(self) -> float:
@@ -204,13 +218,14 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
     bilevel = Bilevel(
         supernet, alphas, config.method, engine.forward, tolerance, engine.exact, average=processes.averaged
     )
+    chosen = rates(config, loaders.steps)
     optimizers = Optimizers(
         bilevel,
         momentum=config.w_momentum,
         weight_decay=config.w_weight_decay,
         nesterov=config.nesterov,
         grad_clip=config.w_grad_clip,
-        alpha_lr=config.alpha_lr,
+        alpha_lr=chosen.alphas,
         alpha_weight_decay=config.alpha_weight_decay,
     )
     state = SearchState(
@@ -219,6 +234,7 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
         loaders,
         base,
         engine,
+        chosen,
         restart_epochs=config.epochs // config.method.restarts,
         initial=[],
     )

@@ -214,7 +214,7 @@ class _Perturbing:
 
     def _steps(self, M: Tensor, progress: Progress) -> Iterator[Taken]:
         config, state = self.config, self.state
-        start = TUNING_RATE * config.w_lr
+        start = TUNING_RATE * state.rates.weights
         through = Progress(progress.epoch - self.searched, progress.epochs - self.searched)
         weight_lr = cosine(start, min(start, config.w_lr_min), through)
         mixing = state.bilevel.alphas.split(M)

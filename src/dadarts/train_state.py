@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
@@ -57,6 +58,11 @@ class TrainState:
     def steps(self) -> int:
         """Batches in an epoch."""
         return self.train.steps()
+
+    @property
+    def settled(self) -> Mapping[str, float]:
+        """Nothing: a training's settings do not depend on the data."""
+        return {}
 
     @property
     def images_per_second(self) -> float:

@@ -83,6 +83,8 @@ search_settings = st.fixed_dictionaries(
         "threads": st.none() | st.integers(1, 1024),
         "image_size": st.none() | st.integers(1, 4096),
         "dataset_portion": st.floats(1e-9, 1),
+        "flip": st.none() | st.sampled_from(["none", "horizontal", "vertical", "both"]),
+        "crop_padding": st.none() | st.integers(0, 4096),
         "w_lr": numbers,
         "alpha_lr": numbers,
         "w_grad_clip": st.floats(0, 1e9),

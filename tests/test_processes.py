@@ -265,7 +265,7 @@ def loader(here: Processes, augment: Augmentation | None, workers: int = 0) -> L
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_shares_of_augmented_batches_are_the_batch_of_one_process(workers: int) -> None:
-    augment = Augmentation.standard((1, 8, 8), flip=True, cutout=3)
+    augment = Augmentation.standard((1, 8, 8), flip="both", cutout=3)
     whole = list(loader(ALONE, augment).epoch(1, start=2))
     shares = [list(loader(Processes(rank, 2), augment, workers).epoch(1, start=2)) for rank in range(2)]
     assert len(whole) == len(shares[0]) == 3

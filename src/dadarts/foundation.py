@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,10 +27,20 @@ class Foundation:
     threads: Threads
     processes: Processes
 
-    @property
-    def read(self) -> str:
-        """What was read, for the first line of a run."""
-        return f"read {self.data.described}"
+    def read(self, train: Loader) -> str:
+        """What was read and how it is augmented, for the first line of a run."""
+        return f"read {self.data.described}; {train.treatment}"
+
+    def augmentation(self, cutout: int = 0) -> Augmentation:
+        """What is done to training pictures: as asked for, else as is customary for this data.
+
+        Args:
+            cutout: side of the square that is blanked, in pixels.
+        """
+        flip = self.config.flip or ("horizontal" if self.data.flip else "none")
+        augment = Augmentation.standard(self.data.train.shape, flip, cutout)
+        padding = self.config.crop_padding
+        return augment if padding is None else replace(augment, padding=padding)
 
     @property
     def macro(self) -> Macro:
@@ -91,6 +101,11 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes) -> Foundation:
     # In turn: what the first process downloads and decodes, the others find.
     data = processes.in_turn(lambda: load(request))
     _, height, width = data.train.shape
+    if config.crop_padding is not None and config.crop_padding >= min(height, width):
+        raise InputError(
+            f"-crop_padding {config.crop_padding}: a picture of {height}x{width} pixels may be shifted out of sight; "
+            f"give {min(height, width) // 2} or less"
+        )
     threads = compute.pick_threads(config, height * width, config.init_channels, config.batch_size, processes)
     compute.prepare(device, threads.count, config.precision)
     return Foundation(config, data, device, threads, processes)

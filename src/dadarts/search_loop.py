@@ -81,7 +81,7 @@ class _Search:
         threads = replace(state.threads, why=self.run.why(state.threads.why))
         yield RunStarted(
             self.folder,
-            state.foundation.read,
+            state.foundation.read(state.loaders.train),
             f"{config.search_space} search on {config.dataset} "
             f"({'x'.join(map(str, state.bilevel.supernet.macro.image_shape))}): supernet of {config.layers} layers, "
             f"{config.init_channels} channels, {parameters:,} weights; {state.steps} steps an epoch, "

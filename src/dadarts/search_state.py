@@ -15,7 +15,7 @@ from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
 from dadarts.compute import Threads
 from dadarts.config import Computed, SearchConfig
-from dadarts.data import Augmentation, Loader, stratified_halves
+from dadarts.data import Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
 from dadarts.events import Row
 from dadarts.foundation import Foundation
@@ -249,7 +249,7 @@ def _alphas(space: SearchSpace, draw: torch.Generator, method: Method) -> Alphas
 def _loaders(config: SearchConfig, base: Foundation) -> Loaders:
     pictures = base.data.train
     train, valid = stratified_halves(pictures.labels, config.dataset_portion, config.seed)
-    augment = Augmentation.standard(pictures.shape, flip=base.data.flip, cutout=0)
+    augment = base.augmentation()
     return Loaders(
         base.loader(pictures, train, "train", augment),
         base.loader(pictures, valid, "architecture", augment),

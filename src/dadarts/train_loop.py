@@ -65,7 +65,7 @@ class _Training:
         threads = replace(threads, why=self.run.why(threads.why))
         yield RunStarted(
             self.folder,
-            state.foundation.read,
+            state.foundation.read(state.train),
             f"training on {config.dataset} ({'x'.join(map(str, state.foundation.data.train.shape))}): "
             f"{config.layers} layers, {config.init_channels} channels, "
             f"{count_parameters(state.network):,} parameters; {state.steps} steps an epoch, "

@@ -12,7 +12,7 @@ from torch import Tensor
 from dadarts import compute, foundation, memory, spaces
 from dadarts.checkpoint import State
 from dadarts.config import Computed, TrainConfig
-from dadarts.data import Augmentation, Loader, hold_out, stratified_part
+from dadarts.data import Loader, hold_out, stratified_part
 from dadarts.events import Row
 from dadarts.foundation import Foundation
 from dadarts.network import Network
@@ -129,5 +129,4 @@ def _loaders(config: TrainConfig, base: Foundation) -> tuple[Loader, Loader | No
         kept, held = hold_out(pictures.labels[index], config.valid_fraction, config.seed)
         index, held_index = index[kept], index[held]
         selection = base.loader(pictures, held_index, "validation", None)
-    augment = Augmentation.standard(pictures.shape, flip=base.data.flip, cutout=config.cutout_length)
-    return base.loader(pictures, index, "train", augment), selection
+    return base.loader(pictures, index, "train", base.augmentation(config.cutout_length)), selection

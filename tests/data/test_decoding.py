@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 def batches(data: DataSet, workers: int) -> list[torch.Tensor]:
     index = torch.arange(len(data.train))
-    augment = Augmentation.standard(data.train.shape, data.flip)
+    augment = Augmentation.standard(data.train.shape, "horizontal")
     loader = Loader(data.train, index, 4, data.mean, data.std, 0, "train", augment, workers=workers)
     return [batch.images for epoch in range(2) for batch in loader.epoch(epoch)]
 

@@ -42,7 +42,7 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
 @pytest.mark.parametrize("start", [0, 1, 4, 6])
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_an_epoch_entered_at_a_step_gives_what_skipping_to_it_gives(start: int, workers: int) -> None:
-    augmented = loader(augment=Augmentation(1, True, 3))
+    augmented = loader(augment=Augmentation(1, "horizontal", 3))
     skipped = list(augmented.epoch(2))[start:]
     assert same(list(replace(augmented, workers=workers).epoch(2, start=start)), skipped)
 
@@ -56,7 +56,7 @@ def test_epochs_and_streams_differ() -> None:
 
 
 def test_an_augmented_epoch_shows_each_picture_once_and_drops_the_partial_batch() -> None:
-    train = loader(augment=Augmentation(0, False))
+    train = loader(augment=Augmentation(0, "none"))
     batches = list(train.epoch(0))
     assert train.steps() == len(batches) == 6
     shown = torch.cat([batch.images[:, 0, 0, 0] for batch in batches])
@@ -101,7 +101,7 @@ def test_padding_is_black_before_normalising() -> None:
 
 
 def test_cutout_is_zero_after_normalising() -> None:
-    train = loader(augment=Augmentation(0, False, cutout=4))
+    train = loader(augment=Augmentation(0, "none", cutout=4))
     assert all((image == 0).any() for image in next(train.epoch(0)).images)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,16 +12,20 @@ from torch.nn.functional import pad
 
 from dadarts.data.pictures import Shape
 
+Flip: TypeAlias = Literal["none", "horizontal", "vertical", "both"]
+"""How pictures are mirrored: left to right, upside down, or both, each with probability 1/2 of its own."""
+
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decides for a batch: int64 (B,) offsets and centres, bool (B,) mirrored."""
+    """What chance decides for a batch: int64 (B,) offsets and centres, bool (B,) mirrored and upended."""
 
     top: Tensor
     left: Tensor
     mirrored: Tensor
     centre_y: Tensor
     centre_x: Tensor
+    upended: Tensor
 
     def to(self, device: torch.device) -> Draws:
         """The same draws on another device."""
@@ -37,12 +42,13 @@ class Draws:
             change(self.mirrored),
             change(self.centre_y),
             change(self.centre_x),
+            change(self.upended),
         )
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random crop after padding with black, mirror with probability 1/2 where `flip`, cutout of a square.
+    """Random crop after padding with black, mirror with probability 1/2 along the axes of `flip`, cutout of a square.
 
     `padding` and `cutout` are pixels; 0 leaves that step out.
 
@@ -51,14 +57,27 @@ class Augmentation:
     """
 
     padding: int = 4
-    flip: bool = True
+    flip: Flip = "horizontal"
     cutout: int = 0
 
     @classmethod
-    def standard(cls, shape: Shape, flip: bool, cutout: int = 0) -> Augmentation:
+    def standard(cls, shape: Shape, flip: Flip, cutout: int = 0) -> Augmentation:
         """The padding customary at 32x32 (4 pixels), scaled to pictures of `shape` (C, H, W)."""
         _, height, width = shape
         return cls(padding=max(1, round(min(height, width) / 8)), flip=flip, cutout=cutout)
+
+    @property
+    def described(self) -> str:
+        """What is done to a picture, in a phrase that names the flags which change it."""
+        steps = []
+        if self.padding:
+            steps.append(f"shifts of up to {self.padding} pixel{'s' * (self.padding > 1)} (-crop_padding)")
+        if self.flip != "none":
+            along = "horizontal and vertical" if self.flip == "both" else self.flip
+            steps.append(f"{along} mirroring (-flip none where a mirrored picture is of another class)")
+        if self.cutout:
+            steps.append(f"cutout of {self.cutout}x{self.cutout} pixels (-cutout_length)")
+        return f"augmented by {', '.join(steps)}" if steps else "not augmented"
 
     def draw(self, count: int, shape: Shape, source: torch.Generator) -> Draws:
         """The draws for `count` pictures of `shape` (C, H, W), from a CPU generator."""
@@ -67,13 +86,14 @@ class Augmentation:
         def below(limit: int) -> Tensor:
             return torch.randint(limit, (count,), generator=source)
 
-        # All five are always drawn: a run without cutout sees the same crops as one with it.
+        # All are always drawn: a run without cutout sees the same crops as one with it.
         return Draws(
             top=below(2 * self.padding + 1),
             left=below(2 * self.padding + 1),
             mirrored=below(2).bool(),
             centre_y=below(height),
             centre_x=below(width),
+            upended=below(2).bool(),
         )
 
     def crop(self, images: Tensor, draws: Draws) -> Tensor:
@@ -82,7 +102,9 @@ class Augmentation:
         padded = pad(images, (self.padding,) * 4)
         rows = draws.top[:, None] + torch.arange(height, device=images.device)
         columns = draws.left[:, None] + torch.arange(width, device=images.device)
-        if self.flip:
+        if self.flip in ("vertical", "both"):
+            rows = torch.where(draws.upended[:, None], rows.flip(1), rows)
+        if self.flip in ("horizontal", "both"):
             columns = torch.where(draws.mirrored[:, None], columns.flip(1), columns)
         # One gather over flat pixels crops and mirrors together, in a third of the time of slicing windows.
         places = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).view(count, 1, -1)

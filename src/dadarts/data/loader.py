@@ -80,6 +80,11 @@ class Loader:
                 f"{self.stream} part; give -batch_size {len(self.index)} or less"
             )
 
+    @property
+    def treatment(self) -> str:
+        """What is done to a picture, in a phrase."""
+        return "not augmented" if self.augment is None else self.augment.described
+
     def steps(self) -> int:
         """The number of batches in an epoch."""
         whole, rest = divmod(len(self.index), self.batch_size)

@@ -1,0 +1,115 @@
+"""Which mirrors and crops a run shows is a setting, said in its first line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dadarts.config import SearchConfig, TrainConfig
+from tests.commands import (
+    BENCH_GENOTYPE,
+    COMMON,
+    TINIEST,
+    Door,
+    augment,
+    column,
+    refusal,
+    search,
+    succeed,
+    without_pictures,
+)
+
+QUICK = [
+    *("-epochs", "3", "-batch_size", "16", "-init_channels", "4", "-layers", "1", "-workers", "0", "-lr", "0.1"),
+    *("-device", "cpu", "-threads", "1", "-cutout_length", "0", "-drop_path_prob", "0", "-aux_weight", "0"),
+    *("-genotype", BENCH_GENOTYPE),
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+
+
+def write_bars(upright: bool) -> None:
+    """Bars at the left or the right, or where `upright` at the top or the bottom: the class is the side."""
+    draw = np.random.default_rng(0)
+    bars = draw.normal(60, 15, (160, 16, 16))
+    bars[:, :, :5] += 120
+    y = np.arange(160) % 2
+    x = np.where(y[:, None, None] == 1, bars[:, :, ::-1], bars).clip(0, 255).astype(np.uint8)
+    np.savez("bars.npz", x=x.transpose(0, 2, 1) if upright else x, y=y)
+
+
+@pytest.mark.parametrize(
+    ("flip", "upright", "is_learnt"),
+    [
+        (None, False, False),
+        ("none", False, True),
+        ("vertical", False, True),
+        ("both", False, False),
+        (None, True, True),
+        ("vertical", True, False),
+    ],
+)
+def test_classes_that_are_mirrors_of_each_other_are_learnt_where_pictures_are_not_mirrored_so(
+    flip: str | None, upright: bool, is_learnt: bool
+) -> None:
+    write_bars(upright)
+    words = [] if flip is None else ["-flip", flip]
+    outcome = succeed(augment, "-name", "it", "-dataset", "bars.npz", *QUICK, *words)
+    trained = column(Path("runs/augment/it"), "train_top1")[-1]
+    if is_learnt:
+        assert (trained, float(outcome.last_line)) == (1.0, 1.0)
+    else:
+        assert trained < 0.75
+    first = outcome.err.splitlines()[0]
+    expected = {None: "horizontal", "both": "horizontal and vertical", "none": "none"}.get(flip, flip)
+    assert (f", {expected} mirroring (-flip none" in first) == (flip != "none")
+
+
+@pytest.mark.parametrize(("door", "words"), [(search, TINIEST), (augment, [*COMMON, "-genotype", BENCH_GENOTYPE])])
+def test_a_search_and_a_training_say_the_same_augmentation_first(door: Door, words: list[str]) -> None:
+    def first_line(name: str, *more: str) -> str:
+        cutout = ["-cutout_length", "0"] if door is augment else []
+        return succeed(door, "-name", name, *words, *cutout, *more).err.splitlines()[0]
+
+    # A mirrored digit is no digit: as ever, they are not mirrored unless one asks for it.
+    assert first_line("plain").endswith("; augmented by shifts of up to 1 pixel (-crop_padding)")
+    assert first_line("none", "-crop_padding", "0").endswith("; not augmented")
+    assert "shifts of up to 3 pixels (-crop_padding), vertical mirroring" in first_line(
+        "more", "-crop_padding", "3", "-flip", "vertical"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["-crop_padding", "8"],
+            "-crop_padding 8: a picture of 8x8 pixels may be shifted out of sight; give 4 or less",
+        ),
+        (["-crop_padding", "-1"], "-crop_padding -1"),
+        (["-flip", "diagonal"], "-flip diagonal"),
+    ],
+)
+def test_what_cannot_be_done_to_pictures_is_refused(words: list[str], said: str) -> None:
+    assert said in refusal(search, "-name", "it", *TINIEST, *words)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [SearchConfig(name="a", dataset="digits"), TrainConfig(name="a", dataset="digits", genotype=BENCH_GENOTYPE)],
+)
+def test_a_run_from_before_these_settings_goes_on_with_their_defaults_only(config: SearchConfig | TrainConfig) -> None:
+    saved = json.loads(json.dumps(config.to_json()))
+    for name in ("flip", "crop_padding"):
+        del saved[name]
+    assert config.differences(saved) == []
+    assert type(config)(**saved) == config
+    changed = config.model_copy(update={"flip": "none", "crop_padding": 2})
+    assert [text.split()[0] for text in changed.differences(saved)] == ["-flip", "-crop_padding"]

@@ -1,13 +1,20 @@
 """Train a genotype with the original's flags: ``python augment.py -name NAME -dataset cifar10 -genotype ...``."""
 
-import sys
-
 try:
+    import sys
+
+    from dadarts import early
+
+    early.answer_signals("augment.py")
     from dadarts.legacy import augment_main
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 except ModuleNotFoundError as error:
     sys.exit(
         f"augment.py: {error.name} is not installed in {sys.executable}; run `make setup`, then `. .venv/bin/activate`"
     )
 
 if __name__ == "__main__":
-    sys.exit(augment_main())
+    code = augment_main()
+    early.ignore_signals()
+    sys.exit(code)

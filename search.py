@@ -1,13 +1,20 @@
 """Search an architecture with the original's flags: ``python search.py -name NAME -dataset cifar10 ...``."""
 
-import sys
-
 try:
+    import sys
+
+    from dadarts import early
+
+    early.answer_signals("search.py")
     from dadarts.legacy import search_main
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 except ModuleNotFoundError as error:
     sys.exit(
         f"search.py: {error.name} is not installed in {sys.executable}; run `make setup`, then `. .venv/bin/activate`"
     )
 
 if __name__ == "__main__":
-    sys.exit(search_main())
+    code = search_main()
+    early.ignore_signals()
+    sys.exit(code)

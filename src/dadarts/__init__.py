@@ -10,11 +10,12 @@ Names are imported when they are first used, so that ``dadarts --help`` need not
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+# As typing has it; but that takes a while to import, in which a signal could not be answered.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from dadarts import oracle
     from dadarts.alphas import Alphas
     from dadarts.bilevel import Method, Objective
@@ -90,7 +91,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("dadarts")
     if name == "oracle":
         return import_module("dadarts.oracle")

@@ -179,7 +179,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
     except StoppedEarlyError as stop:
         code, line = 128 + stop.number, str(stop)
     except KeyboardInterrupt:
-        code, line = 128 + signal.SIGINT, "stopped before anything was begun"
+        code, line = 128 + signal.SIGINT, "stopped before a run was begun"
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -18,6 +18,7 @@ from dadarts.config import RunConfig, SearchConfig, TrainConfig
 from dadarts.errors import InputError
 from dadarts.flags import Command, Flag, flags_of
 from dadarts.processes import cores
+from dadarts.stopping import stop_signals
 
 _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),
@@ -159,7 +160,8 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
 
     is_done = all(store.is_done(job) for job in jobs)
     if not is_done:
-        _check(jobs, store, place)
+        with stop_signals():
+            _check(jobs, store, place)
     with nullcontext(Local(1)) if is_done else place.opened(store.path) as executor, store.claimed():
         table = JobTable()
         schedule = Schedule(jobs, store, executor, table)

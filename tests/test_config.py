@@ -207,3 +207,35 @@ def test_differences_name_what_decides_numbers_and_nothing_else() -> None:
 def test_a_method_may_be_given_as_its_text(name: str) -> None:
     method = METHODS[name]()
     assert SearchConfig(**NEEDED, method=repr(method)) == SearchConfig(**NEEDED, method=method)
+
+
+@pytest.mark.parametrize(
+    ("given_classes", "classes"),
+    [("b,a", ("b", "a")), ('"a,b", c', ("a,b", "c")), (["x", "y"], ("x", "y")), (("x", "y"), ("x", "y")), (None, None)],
+)
+def test_classes_are_a_list_of_names_in_text_or_in_python(given_classes: Any, classes: tuple[str, ...] | None) -> None:
+    config = SearchConfig(**NEEDED, classes=given_classes)
+    assert config.classes == classes
+    assert SearchConfig(**config.to_json()) == config
+
+
+@pytest.mark.parametrize("given_classes", ["a", "a,a", "a,,b", "", ("a", 3), [["a"], "b"], 5, "caf\udce9,b"])
+def test_classes_that_are_no_names_are_refused(given_classes: Any) -> None:
+    with pytest.raises(InputError, match=r"^-classes ") as refused:
+        SearchConfig(**NEEDED, classes=given_classes)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("setting", ["dataset", "test_path"])
+def test_a_path_that_no_json_can_hold_is_refused(setting: str) -> None:
+    with pytest.raises(InputError, match="bytes that are no UTF-8"):
+        SearchConfig(**NEEDED | {setting: "caf\udce9"})
+
+
+def test_a_run_of_before_there_were_choices_goes_on() -> None:
+    config = SearchConfig(**NEEDED)
+    before = {name: value for name, value in config.to_json().items() if name not in ("classes", "test_path", "broken")}
+    assert config.differences(before) == []
+    assert SearchConfig(**NEEDED, classes="a,b").differences(before) == [
+        "-classes is None in the run and ['a', 'b'] here"
+    ]

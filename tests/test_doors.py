@@ -186,6 +186,9 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-image_size 32", "image_size", 32),
     ("-hessian_eigenvalue", "hessian_eigenvalue", True),
     ("-validation_every 5", "validation_every", 5),
+    ("-classes b,a", "classes", ("b", "a")),
+    ("-test_path t", "test_path", Path("t")),
+    ("-broken refuse", "broken", "refuse"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Literal
 
@@ -26,12 +27,47 @@ class DataSettings(Settings):
     crop_padding: int | None = setting(
         None, "data", "pixels that random crops shift pictures by; 0 is none (default: 1/8 of the side)", ge=0, le=4096
     )
+    classes: tuple[str, ...] | None = setting(
+        None, "data", "a folder's class folders, as a,b,c, where others lie beside them (default: all folders)"
+    )
+    test_path: Path | None = setting(
+        None, "data", "the test part, class folders or an .npz (default: as found, or a fifth of each class)"
+    )
+    broken: Literal["skip", "refuse"] = setting(
+        "skip", "data", "pictures that cannot be read: skip up to 1 % of a part and 5, or refuse the first"
+    )
     cache_dir: Path | None = setting(None, "data", "where decoded pictures are kept (default: the user's cache)")
     workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256)
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _classes_are_names(cls, classes: object) -> object:
+        if isinstance(classes, str):
+            # As in a table: a name with a comma stands in quotes.
+            classes = next(csv.reader([" ".join(classes.splitlines())], skipinitialspace=True), [])
+        if classes is None or not isinstance(classes, list | tuple):
+            return classes
+        names = tuple(name.strip() for name in classes if isinstance(name, str))
+        if len(names) < len(classes) or len(set(names)) < max(2, len(names)) or not all(names):
+            raise InputError("name two or more different classes, as a,b,c")
+        return tuple(map(_as_text, names))
 
     @field_validator("dataset")
     @classmethod
     def _dataset_is_named(cls, dataset: str) -> str:
         if not dataset.strip():
             raise InputError("name a data set, a folder or a .npz file")
-        return dataset
+        return _as_text(dataset)
+
+    @field_validator("test_path")
+    @classmethod
+    def _test_path_is_text(cls, test_path: Path | None) -> Path | None:
+        return test_path if test_path is None else Path(_as_text(str(test_path)))
+
+
+def _as_text(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError("its name has bytes that are no UTF-8; rename it, or link to it by another name") from None
+    return name

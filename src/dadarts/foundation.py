@@ -11,7 +11,7 @@ from dadarts import compute
 from dadarts.cells import Macro, maps_end_in_one_pixel
 from dadarts.compute import Threads
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.data import Augmentation, DataRequest, DataSet, Loader, Pictures, load
+from dadarts.data import Augmentation, Choices, DataRequest, DataSet, Loader, Pictures, load
 from dadarts.errors import InputError
 from dadarts.processes import Processes
 from dadarts.spaces import SearchSpace
@@ -97,7 +97,15 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes) -> Foundation:
             f"equal shares; give a multiple of {processes.count}"
         )
     device = compute.pick_device(config, processes)
-    request = DataRequest(config.dataset, config.data_path, config.image_size, config.cache_dir, config.workers)
+    request = DataRequest(
+        config.dataset,
+        config.data_path,
+        config.image_size,
+        config.cache_dir,
+        config.workers,
+        Choices(config.classes, config.test_path),
+        skip_broken=config.broken == "skip",
+    )
     # In turn: what the first process downloads and decodes, the others find.
     data = processes.in_turn(lambda: load(request))
     _, height, width = data.train.shape

@@ -1,6 +1,7 @@
 """Data sets: found or downloaded, checked, split, augmented, and given out in batches."""
 
 from dadarts.data.augment import Augmentation
+from dadarts.data.class_folders import Choices
 from dadarts.data.loader import Batch, Loader
 from dadarts.data.loading import load
 from dadarts.data.pictures import DataRequest, DataSet, InMemory, Pictures
@@ -11,6 +12,7 @@ __all__ = [
     "KNOWN",
     "Augmentation",
     "Batch",
+    "Choices",
     "DataRequest",
     "DataSet",
     "Facts",

@@ -22,8 +22,10 @@ _KEYS = ("x", "y", "x_test", "y_test", "classes")
 _SMALLEST, _CHUNK = 8, 1024
 
 
-def read(file: Path) -> Parts:
+def read(file: Path, test_file: Path | None = None) -> Parts:
     """The parts in `file`; without `x_test` a fixed 20 % of every class is the test part.
+
+    Where there is a `test_file`, its `x` and `y` are the test part, and `file` is all training.
 
     `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8, or other numbers, whose range the
     training part decides (see `values.decide`). `y` is (N,), whole numbers from 0 or text. With `classes`,
@@ -34,6 +36,8 @@ def read(file: Path) -> Parts:
     for key in ("x", "y"):
         if key not in held:
             raise InputError(f"{file} holds no `{key}`; it needs x and y, and may have x_test, y_test, classes")
+    if test_file is not None:
+        held |= _as_test(test_file, held)
     if ("x_test" in held) != ("y_test" in held):
         raise InputError(f"{file} holds only one of x_test and y_test; give both or neither")
     parts = [("x", "y")] + [("x_test", "y_test")] * ("x_test" in held)
@@ -53,6 +57,17 @@ def read(file: Path) -> Parts:
     _refuse_other_kind(given[0], given[1], file)
     train, test = (InMemory(_pixels(image, chosen), label) for image, label in zip(given, labels, strict=True))
     return Parts(classes, train, test, notes=tuple(described(chosen)), value_range=chosen)
+
+
+def _as_test(file: Path, training: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    if file.suffix.lower() != ".npz" or not file.is_file():
+        raise InputError(f"-test_path {file} is no .npz file; the test part of an .npz file is one too")
+    held = read_arrays(file, _KEYS)
+    if not {"x", "y"} <= set(held):
+        raise InputError(f"{file} holds no x and y, which would be the test part")
+    if "classes" in held and not np.array_equal(held["classes"], training.get("classes", ())):
+        raise InputError(f"{file} has other classes than the training part; give the same in both, or none")
+    return {"x_test": held["x"], "y_test": held["y"]}
 
 
 def _images(given: NDArray[Any], name: str) -> NDArray[Any]:

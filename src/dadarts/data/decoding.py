@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -21,6 +21,7 @@ from torch import Tensor
 from dadarts.data import memory
 from dadarts.data.cache import Cache
 from dadarts.data.pictures import InMemory, Pictures, Shape
+from dadarts.errors import InputError
 
 _CHUNK = 256
 _WINDOW = 8
@@ -47,6 +48,17 @@ class Encoded(Protocol):
     def decode(self, position: int) -> NDArray[np.uint8]:
         """One picture, uint8 (C, H, W); raises InputError, naming it, where it is damaged."""
         ...
+
+
+class UnreadableError(InputError):
+    """Some pictures cannot be decoded.
+
+    `failures` has what is wrong with each by its position, counted over all parts in a row.
+    """
+
+    def __init__(self, failures: Mapping[int, str]) -> None:
+        super().__init__(next(iter(failures.values())))
+        self.failures = dict(sorted(failures.items()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,37 +94,61 @@ class Decoder:
     workers: int = 0
     room: int = field(default_factory=memory.budget)
 
-    def pictures(self, *parts: Encoded) -> list[Pictures]:
-        """The parts as pictures; the first ones, as far as they fit together, are decoded now."""
+    def pictures(self, *parts: Encoded, all_failures: bool = False, check: bool = False) -> list[Pictures]:
+        """The parts as pictures; the first ones, as far as they fit together, are decoded now.
+
+        With `check`, those that are not kept are decoded once all the same. Raises InputError at the first picture
+        that cannot be decoded; with `all_failures`, UnreadableError once all have been tried.
+        """
         made: list[Pictures] = []
-        left = self.room
+        failures: dict[int, str] = {}
+        left, first = self.room, 0
         for encoded in parts:
+            failed: dict[int, str] | None = {} if all_failures else None
             size = len(encoded.labels) * math.prod(encoded.shape)
             if size <= left:
                 left -= size
-                made.append(self._decoded(encoded))
+                made.append(self._decoded(encoded, failed))
             else:
+                if check:
+                    self._decode_all(encoded, None, failed, "checking pictures")
                 made.append(Streamed(encoded, self.workers))
+            failures |= {first + position: why for position, why in (failed or {}).items()}
+            first += len(encoded.labels)
+        if failures:
+            raise UnreadableError(failures)
         return made
 
-    def _decoded(self, encoded: Encoded) -> InMemory:
+    def _decoded(self, encoded: Encoded, failed: dict[int, str] | None) -> InMemory:
         expected = (len(encoded.labels), *encoded.shape)
         images = self.cache.find(encoded.key)
         if images is None or images.shape != expected or images.dtype != np.uint8:
-            images = self.cache.keep(encoded.key, self._decode_all(encoded, expected))
+            images = np.empty(expected, np.uint8)
+            self._decode_all(encoded, images, failed, "decoding pictures")
+            if not failed:
+                images = self.cache.keep(encoded.key, images)
         return InMemory(torch.from_numpy(images), encoded.labels)
 
-    def _decode_all(self, encoded: Encoded, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        images = np.empty(shape, np.uint8)
-        starts = range(0, len(images), _CHUNK)
+    def _decode_all(
+        self, encoded: Encoded, images: NDArray[np.uint8] | None, failed: dict[int, str] | None, what: str
+    ) -> None:
+        count = len(encoded.labels)
+        starts = range(0, count, _CHUNK)
 
         def decode_chunk(start: int) -> None:
-            for position in range(start, min(start + _CHUNK, len(images))):
-                images[position] = encoded.decode(position)
+            for position in range(start, min(start + _CHUNK, count)):
+                try:
+                    pixels = encoded.decode(position)
+                except InputError as error:
+                    if failed is None:
+                        raise
+                    failed[position] = str(error)
+                    continue
+                if images is not None:
+                    images[position] = pixels
 
-        for _ in shown(threaded(decode_chunk, starts, self.workers), len(starts), "decoding pictures"):
+        for _ in shown(threaded(decode_chunk, starts, self.workers), len(starts), what):
             pass
-        return images
 
 
 def threaded(make: Callable[[Given], Made], items: Sequence[Given], workers: int) -> Iterator[Made]:

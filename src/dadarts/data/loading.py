@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -10,8 +11,10 @@ import torch
 
 from dadarts.data import arrays, folder, memory
 from dadarts.data.cache import Cache
+from dadarts.data.class_folders import Choices
 from dadarts.data.decoding import Decoder
 from dadarts.data.pictures import DataRequest, DataSet, Parts, Pictures
+from dadarts.data.plain import plain
 from dadarts.data.registry import KNOWN, Facts
 from dadarts.errors import InputError, unknown
 from dadarts.seeds import generator
@@ -57,6 +60,8 @@ def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, F
 def _read_known(request: DataRequest, decoder: Decoder, facts: Facts) -> Parts:
     if request.image_size is not None:
         raise InputError(f"an image size is for folders of pictures; {request.dataset} has its own")
+    _refuse_choices(request, "-classes is", request.choices.classes)
+    _refuse_choices(request, "-test_path is", request.choices.test_path)
     return facts.read(request.data_path, decoder)
 
 
@@ -68,17 +73,36 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
     except (OSError, RuntimeError):  # A name too long for the file system, or a `~name` without a home.
         is_folder = is_file = False
     if is_folder:
-        return folder.read(path, request.image_size, decoder)
+        return folder.read(
+            path, request.image_size, decoder, _checked(request.choices), skip_broken=request.skip_broken
+        )
     if is_file and path.suffix.lower() == ".npz":
         if request.image_size is not None:
             raise InputError(f"an image size is for folders of pictures; {path} has its own")
-        return arrays.read(path)
+        _refuse_choices(request, "-classes is", request.choices.classes)
+        return arrays.read(path, request.choices.test_path)
     if is_file:
         raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures or an .npz file")
     if "/" in request.dataset or path.suffix.lower() == ".npz":
         shown = request.dataset if len(request.dataset) <= 200 else request.dataset[:197] + "..."
         raise InputError(f"there is no folder or file {shown!r}; give the path of a folder of pictures or an .npz file")
     raise InputError(f"{unknown('data set', request.dataset, known)} Or give the path of a folder or .npz file.")
+
+
+def _refuse_choices(request: DataRequest, what: str, given: object) -> None:
+    if given is not None:
+        raise InputError(f"{what} for folders of pictures; {request.dataset} has its own")
+
+
+def _checked(choices: Choices) -> Choices:
+    """The choices for a folder, with a test path that is one."""
+    if choices.test_path is None:
+        return choices
+    path = choices.test_path.expanduser()
+    if not path.is_dir():
+        what = "a file; the test part of a folder is a folder too" if path.is_file() else "no folder"
+        raise InputError(f"-test_path {plain(path)} is {what}: give one of class folders")
+    return replace(choices, test_path=path)
 
 
 def _check(dataset: str, parts: Parts, every_class: bool) -> None:

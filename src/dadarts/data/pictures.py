@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dadarts.data.class_folders import Choices
+from dadarts.data.plain import plain
 from dadarts.data.values import ValueRange
 
 Shape = tuple[int, int, int]
@@ -77,6 +80,14 @@ class Parts:
     notes: tuple[str, ...] = ()
     value_range: ValueRange | None = None
 
+    def skipping(self, reasons: Collection[str]) -> Parts:
+        """These parts with a word on each picture that was left out because it cannot be read."""
+        if not reasons:
+            return self
+        remark = f"skipped {len(reasons)} that cannot be read"
+        notes = tuple(f"skipped a picture: {plain(why)}" for why in reasons)
+        return replace(self, remarks=(*self.remarks, remark), notes=(*notes, *self.notes))
+
 
 def parts_of(classes: tuple[str, ...], images: Tensor, labels: Tensor, train: Tensor, test: Tensor) -> Parts:
     """Parts chosen by two index tensors from images, uint8 (N, C, H, W), and labels, int64 (N,)."""
@@ -90,7 +101,8 @@ class DataRequest:
     `dataset` is a known name, or the path of an image folder or an `.npz` file. `image_size` is for folders
     only: the side in pixels that pictures are resized and cropped to; None keeps a size that all share, and
     otherwise takes the median short side, at most 224. `cache_dir` None is the user's cache folder.
-    `workers` threads decode; 0 decodes in the calling thread.
+    `workers` threads decode; 0 decodes in the calling thread. `choices` decide what folders leave open, and
+    where `skip_broken`, a few pictures that cannot be read are left out.
     """
 
     dataset: str
@@ -98,6 +110,8 @@ class DataRequest:
     image_size: int | None = None
     cache_dir: Path | None = None
     workers: int = 4
+    choices: Choices = field(default_factory=Choices)
+    skip_broken: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,9 +149,8 @@ class DataSet:
         train, test = (
             torch.bincount(part.labels.cpu(), minlength=len(self.classes)) for part in (self.train, self.test)
         )
-        shown = [
-            f"{name} {own}+{held}" for name, own, held in zip(self.classes, train.tolist(), test.tolist(), strict=True)
-        ]
+        counts = zip(self.classes, train.tolist(), test.tolist(), strict=True)
+        shown = [f"{plain(name)} {own:,}+{held:,}" for name, own, held in counts]
         return ", ".join(shown[:_NAMED]) + ("" if len(shown) <= _NAMED else ", ...")
 
     @cached_property

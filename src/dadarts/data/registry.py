@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dadarts.data import cifar, digits, folder, idx, names
+from dadarts.data.class_folders import Choices
 from dadarts.data.decoding import Decoder
 from dadarts.data.download import Remote
 from dadarts.data.pictures import Parts, Shape
@@ -118,7 +119,7 @@ def _read_imagenet(data_path: Path, decoder: Decoder) -> Parts:
             f"imagenet is not under {data_path} and cannot be downloaded: put its pictures into "
             f"{root / 'train'}/<wnid>/*.JPEG and {root / 'val'}/<wnid>/*.JPEG"
         )
-    return folder.read(root, IMAGENET_SIDE, decoder)
+    return folder.read(root, IMAGENET_SIDE, decoder, Choices(), skip_broken=False)
 
 
 IMAGENET_SIDE = 224

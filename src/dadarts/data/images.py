@@ -7,19 +7,21 @@ colours of 16 bits, greys of 32, floats) become bytes by a value range. An anima
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dadarts.data import deep, formats
+from dadarts.data import declared, deep, formats, memory
 from dadarts.data.pictures import Shape
 from dadarts.data.values import ValueRange, Values
-from dadarts.errors import InputError
+from dadarts.errors import InputError, shortened
 
 _GREY_MODES = frozenset({"1", "L", "LA", "La"}) | deep.GREY_MODES
 _ORIENTATION = 0x0112
@@ -33,6 +35,17 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = frozenset({5, 6, 7, 8})
+_MOST_PIXELS = 160_000_000
+"""More than any camera takes at once. Pillow's own limit is higher, and it warns of fewer than some cameras take."""
+if Image.MAX_IMAGE_PIXELS is not None:
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, _MOST_PIXELS)
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+_SMALL = 1 << 20
+_BYTES, _DEEP_BYTES = 12, 64
+"""What a pixel takes at most while a picture is decoded, made upright, scaled and laid on white."""
+_GATE = memory.Gate()
+_SCAN = b"\xff\xda"
+_USUAL_SCANS, _MOST_SCANNED = 32, 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -65,14 +78,14 @@ def read_values(source: Path | bytes, name: str) -> Values | None:
 
     Raises InputError where it is damaged, or holds NaN.
     """
-    with _opened(source, name) as image:
+    with _opened(source, name) as image, _room(image, name):
         found = deep.read(image, name)
         return None if found is None else found.values
 
 
 def decode(source: Path | bytes, name: str, channels: int) -> NDArray[np.uint8]:
     """The pixels at the picture's own size, uint8 (C, H, W); raises InputError where it is damaged."""
-    with _opened(source, name) as image:
+    with _opened(source, name) as image, _room(image, name):
         return _pixels(_in_channels(_upright(image, name, None), channels))
 
 
@@ -101,7 +114,8 @@ def decode_to(
     with _opened(source, name) as image:
         # Lets JPEG skip detail that resizing would drop; it never goes below twice the wanted size.
         image.draft(None, (2 * max(shape[1:]), 2 * max(shape[1:])))
-        return fitted(image, shape, value_range, name)
+        with _room(image, name):
+            return fitted(image, shape, value_range, name)
 
 
 def fitted(
@@ -117,16 +131,55 @@ def fitted(
 
 @contextmanager
 def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with Image.open(stream, formats=formats.kinds_of(source)) as image:
+        with _stream(source) as stream, Image.open(stream, formats=formats.kinds_of(source)) as image:
+            width, height = image.size
+            if width * height > _MOST_PIXELS:
+                raise Image.DecompressionBombError
+            if image.info.get("progressive"):
+                _refuse_endless(stream, width * height, name)
             yield image
     except UnidentifiedImageError:
         raise InputError(f"{name} is damaged, or no picture: not {formats.SOME}") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{name} declares over {_MOST_PIXELS // 10**6} megapixels; give smaller pictures") from None
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly any type on damaged bytes.
-        raise InputError(f"{name} cannot be read as a picture: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"{name} cannot be read as a picture: {reason or shortened(error)}") from error
+
+
+@contextmanager
+def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+    else:
+        with declared.opened(source) as stream:
+            yield stream
+
+
+def _refuse_endless(stream: BinaryIO, pixels: int, name: str) -> None:
+    """Refuse a progressive JPEG that goes over its pixels again and again, a few bytes each time."""
+    place = stream.tell()
+    stream.seek(0)
+    scans = stream.read().count(_SCAN)
+    stream.seek(place)
+    if scans > _USUAL_SCANS and scans * pixels > _MOST_SCANNED:
+        raise InputError(f"{name} cannot be read as a picture: {scans} scans of {pixels / 1e6:,.1f} megapixels")
+
+
+@contextmanager
+def _room(image: Image.Image, name: str) -> Iterator[None]:
+    """While this lasts, threads that decode large pictures are as many as there is memory for."""
+    pixels = image.width * image.height
+    if pixels <= _SMALL:
+        yield
+        return
+    size = pixels * (_DEEP_BYTES if deep.depth_of(image) else _BYTES)
+    declared.check(size, name)
+    with _GATE.taking(size):
+        yield
 
 
 def _orientation(image: Image.Image) -> int:

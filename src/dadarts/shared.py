@@ -6,14 +6,17 @@ fewer tensors to save; nothing is compiled, and every device can compute it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from torch import Tensor, nn
 
 from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell
 from dadarts.ops import DilConv, SepConv
-from dadarts.supernet import Supernet
+from dadarts.parts import layers_of, pool_of, rectifies
+from dadarts.supernet import MixedNode, Supernet
+
+RECTIFIED = "relu"
 
 
 class SharedSupernet:
@@ -25,12 +28,14 @@ class SharedSupernet:
 
     def __init__(self, supernet: Supernet) -> None:
         self.supernet = supernet
+        nodes = [node for node in supernet.modules() if isinstance(node, MixedNode)]
+        self._begins = {operation: _begin_of(operation) for node in nodes for operation in node.children()}
 
     def __call__(self, x_BCHW: Tensor, mixing: Mixing, noise_key: int = 0, idle: Idle | None = None, /) -> Tensor:
         """Logits (B, classes); see `Supernet.forward`."""
 
         def run(cell: Cell, inputs: Sequence[Tensor]) -> Tensor:
-            shared = _Shared()
+            shared = _Shared(self._begins)
 
             def run_node(number: int, node: nn.Module, states: list[Tensor]) -> Tensor:
                 weights = mixing[cell.site.kind][number]
@@ -44,27 +49,39 @@ class SharedSupernet:
         return self.supernet.logits(x_BCHW, run, noise_key)
 
 
+def _begin_of(operation: nn.Module) -> Hashable:
+    """What of an operation others on its state may share: a pool is its facts, a convolution its ReLU; None: nothing.
+
+    Equal answers are equal functions without parameters, of the operation's whole or of its first layer.
+    """
+    if (pool := pool_of(operation)) is not None:
+        return pool
+    is_convolution = isinstance(operation, SepConv | DilConv) and len(layers_of(operation)) > 1
+    return RECTIFIED if is_convolution and rectifies(layers_of(operation)[0]) else None
+
+
 class _Shared:
     """What the nodes of one cell have computed of its states so far."""
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, str], Tensor] = {}
+    def __init__(self, begins: Mapping[nn.Module, Hashable]) -> None:
+        self._begins = begins
+        self._made: dict[tuple[int, Hashable], Tensor] = {}
 
     def output(self, operation: nn.Module, states: list[Tensor], edge: int) -> Tensor:
         """The operation's output on a state; a pool's is computed once, a convolution shares the rectified state."""
-        if isinstance(operation, SepConv | DilConv):
-            y = self._once(operation[0], "relu", states, edge)
-            for layer in list(operation)[1:]:
-                y = layer(y)
-            return y
-        pool = operation[0] if isinstance(operation, nn.Sequential) and len(operation) == 2 else operation
-        if isinstance(pool, nn.AvgPool2d | nn.MaxPool2d):
-            return self._once(operation, type(pool).__name__, states, edge)
-        out: Tensor = operation(states[edge])
-        return out
+        begin = self._begins.get(operation)
+        if begin is None:
+            out: Tensor = operation(states[edge])
+            return out
+        if begin != RECTIFIED:
+            return self._once(operation, begin, states, edge)
+        first, *rest = layers_of(operation)
+        y = self._once(first, begin, states, edge)
+        for layer in rest:
+            y = layer(y)
+        return y
 
-    def _once(self, operation: nn.Module, name: str, states: list[Tensor], edge: int) -> Tensor:
-        # Operations of one name on one state are alike: a state has one stride, and these have no parameters.
-        if (edge, name) not in self._made:
-            self._made[edge, name] = operation(states[edge])
-        return self._made[edge, name]
+    def _once(self, operation: nn.Module, key: Hashable, states: list[Tensor], edge: int) -> Tensor:
+        if (edge, key) not in self._made:
+            self._made[edge, key] = operation(states[edge])
+        return self._made[edge, key]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from dadarts.native import Window
-from dadarts.norms import BatchNorm
-from dadarts.ops import DilatedDepthwise, DilConv, FactorizedReduce, ReLUConvBN, SepConv
+from dadarts.native import DILATIONS, KERNELS, STRIDES, Window
+from dadarts.ops import FactorizedReduce
+from dadarts.parts import depthwise_of, layers_of, norm_eps, pointwise_of, pool_of, rectifies
 from dadarts.supernet import MixedNode
+
+UNIT, PROJECTION = 4, 3
+"""Layers of a unit and of a projection."""
 
 
 @dataclass(frozen=True)
@@ -89,50 +92,61 @@ def places_of(node: MixedNode) -> tuple[Place, ...]:
 
 
 def term_of(operation: nn.Module) -> Term:
-    """An operation taken apart."""
-    match operation:
-        case SepConv() | DilConv():
-            return Chain(tuple(_units(operation)))
-        case nn.Identity():
-            return Identity()
-        case nn.AvgPool2d() | nn.MaxPool2d():
-            return _pool(operation, None)
-        case nn.Sequential() if isinstance(operation[0], nn.AvgPool2d | nn.MaxPool2d):
-            return _pool(operation[0], _eps(operation[1]))
-        case ReLUConvBN():
-            convolution = operation[1]
-            assert isinstance(convolution, nn.Conv2d)  # noqa: S101
-            if convolution.kernel_size == convolution.stride == (1, 1):
-                return Projection((convolution.weight,), 1, _eps(operation[2]))
-            return Other(nn.Sequential(operation[0], operation[1]), _eps(operation[2]))
-        case FactorizedReduce():
-            return Projection((operation.even.weight, operation.odd.weight), 2, _eps(operation.norm))
-    return Other(operation, None)
+    """An operation taken apart, where the kernels compute exactly what it does; any other is left to torch."""
+    if type(operation) is nn.Identity:
+        return Identity()
+    term = _pool(operation) or _chain(operation) or _projection(operation)
+    return term or _other(operation)
 
 
-def _pool(window: nn.AvgPool2d | nn.MaxPool2d, eps: float | None) -> Pool:
-    stride = window.stride if isinstance(window.stride, int) else window.stride[0]
-    return Pool(isinstance(window, nn.MaxPool2d), Window(3, stride=stride), eps)
+def _pool(operation: nn.Module) -> Pool | None:
+    pool = pool_of(operation)
+    if pool is None or pool.ceil_mode or pool.count_include_pad or pool.divisor is not None:
+        return None
+    kernel, (stride, other), padding, dilation = pool.window
+    if (kernel, padding, dilation) != ((3, 3), (1, 1), (1, 1)) or stride != other or stride not in STRIDES:
+        return None
+    return Pool(pool.maximum, Window(3, stride=stride), pool.eps)
 
 
-def _units(operation: nn.Sequential) -> Sequence[Unit]:
-    layers = list(operation)
-    return [
-        Unit(*_depthwise(depthwise), pointwise.weight, _eps(norm))
-        for _, depthwise, pointwise, norm in zip(*[iter(layers)] * 4, strict=True)
-    ]
+def _chain(operation: nn.Module) -> Chain | None:
+    layers = layers_of(operation)
+    if len(layers) % UNIT:
+        return None
+    units = [_unit(*layers[first : first + UNIT]) for first in range(0, len(layers), UNIT)]
+    return Chain(tuple(unit for unit in units if unit is not None)) if units and None not in units else None
 
 
-# nn.Sequential forgets the types of what it holds.
+def _unit(relu: nn.Module, wide: nn.Module, narrow: nn.Module, norm: nn.Module) -> Unit | None:
+    depthwise, pointwise, eps = depthwise_of(wide), pointwise_of(narrow), norm_eps(norm)
+    if not rectifies(relu) or depthwise is None or pointwise is None or eps is None:
+        return None
+    sliding, kernel = depthwise
+    if sliding.kernel not in KERNELS or sliding.dilation not in DILATIONS or sliding.stride not in STRIDES:
+        return None
+    if sliding.padding != sliding.dilation * (sliding.kernel // 2) or pointwise.out_channels != kernel.out_channels:
+        return None
+    return Unit(Window(sliding.kernel, sliding.dilation, sliding.stride), kernel.weight, pointwise.weight, eps)
 
 
-def _eps(norm: nn.Module) -> float:
-    assert isinstance(norm, BatchNorm)  # noqa: S101
-    return norm.eps
+def _projection(operation: nn.Module) -> Projection | None:
+    if type(operation) is FactorizedReduce:
+        even, odd, eps = pointwise_of(operation.even), pointwise_of(operation.odd), norm_eps(operation.norm)
+        if even is None or odd is None or eps is None or not rectifies(operation.relu):
+            return None
+        # The kernel gives the first half of the channels, rounded down, to even pixels.
+        is_half = even.out_channels == (even.out_channels + odd.out_channels) // 2
+        return Projection((even.weight, odd.weight), 2, eps) if is_half else None
+    layers = layers_of(operation)
+    if len(layers) != PROJECTION:
+        return None
+    convolution, eps = pointwise_of(layers[1]), norm_eps(layers[2])
+    if convolution is None or eps is None or not rectifies(layers[0]):
+        return None
+    return Projection((convolution.weight,), 1, eps)
 
 
-def _depthwise(convolution: nn.Module) -> tuple[Window, Tensor]:
-    if isinstance(convolution, DilatedDepthwise):
-        return Window(convolution.conv.kernel_size[0], 2, convolution.stride), convolution.conv.weight
-    assert isinstance(convolution, nn.Conv2d)  # noqa: S101
-    return Window(convolution.kernel_size[0], 1, convolution.stride[0]), convolution.weight
+def _other(operation: nn.Module) -> Other:
+    *body, last = layers_of(operation) or [operation]
+    eps = norm_eps(last) if body else None
+    return Other(operation, None) if eps is None else Other(nn.Sequential(*body), eps)

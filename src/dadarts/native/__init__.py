@@ -1,6 +1,6 @@
 """Kernels of the supernet in C++, compiled on the machine that runs them."""
 
 from dadarts.native.build import NoCompilerError, library
-from dadarts.native.kernels import Kernels, Window
+from dadarts.native.kernels import DILATIONS, KERNELS, STRIDES, Kernels, Window
 
-__all__ = ["Kernels", "NoCompilerError", "Window", "library"]
+__all__ = ["DILATIONS", "KERNELS", "STRIDES", "Kernels", "NoCompilerError", "Window", "library"]

@@ -33,6 +33,9 @@ _ARGUMENTS = {
 }
 """What every kernel takes: pointers, longs, doubles, bools and ints."""
 
+KERNELS, DILATIONS, STRIDES = (3, 5), (1, 2), (1, 2)
+"""The windows of depthwise convolutions that were compiled; a pool's has 3x3 pixels and no dilation."""
+
 
 class _Window(ctypes.Structure):
     _fields_ = [
@@ -49,13 +52,23 @@ class Window:
     stride: int = 1
 
     def __post_init__(self) -> None:
-        if self.kernel not in (3, 5) or self.dilation not in (1, 2) or self.stride not in (1, 2):
+        if self.kernel not in KERNELS or self.dilation not in DILATIONS or self.stride not in STRIDES:
             raise ValueError(f"{self}: kernels are 3 or 5 wide, dilation and stride 1 or 2")
 
     def over(self, x: Tensor) -> Any:
         """What a kernel must know of the window and the pictures."""
         _check(x)
         return ctypes.byref(_Window(*x.shape, self.kernel, self.dilation, self.stride))
+
+    def pool_over(self, x: Tensor) -> Any:
+        """The same for a pool.
+
+        Raises:
+            ValueError: the window is not one of pools.
+        """
+        if (self.kernel, self.dilation) != (3, 1):
+            raise ValueError(f"{self}: pools are 3 wide, without dilation")
+        return self.over(x)
 
     def output(self, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """An empty tensor of the result's shape."""
@@ -227,14 +240,14 @@ class Kernels:
         y = window.output(x)
         norm = None if eps is None else _norm(y)
         self._function("average_forward", x)(
-            window.over(x), _at(x), eps or 0.0, _at(y), _at(norm), torch.get_num_threads()
+            window.pool_over(x), _at(x), eps or 0.0, _at(y), _at(norm), torch.get_num_threads()
         )
         return y, norm
 
     def average_backward(self, window: Window, gradient: Tensor, x_grad: Tensor) -> None:
         """Write the gradient of the input."""
         self._function("average_backward", gradient)(
-            window.over(x_grad), _at(gradient), _at(x_grad), torch.get_num_threads()
+            window.pool_over(x_grad), _at(gradient), _at(x_grad), torch.get_num_threads()
         )
 
     def maximum_forward(self, window: Window, x: Tensor, eps: float | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -242,7 +255,7 @@ class Kernels:
         y, winners = window.output(x), window.output(x, torch.uint8)
         norm = None if eps is None else _norm(y)
         self._function("maximum_forward", x)(
-            window.over(x), _at(x), eps or 0.0, _at(y), _at(winners), _at(norm),
+            window.pool_over(x), _at(x), eps or 0.0, _at(y), _at(winners), _at(norm),
             torch.get_num_threads(),
         )  # fmt: skip
         return y, winners, norm
@@ -250,7 +263,7 @@ class Kernels:
     def maximum_backward(self, window: Window, gradient: Tensor, winners: Tensor, x_grad: Tensor) -> None:
         """Write the gradient of the input."""
         self._function("maximum_backward", gradient)(
-            window.over(x_grad), _at(gradient), _at(winners), _at(x_grad), torch.get_num_threads()
+            window.pool_over(x_grad), _at(gradient), _at(winners), _at(x_grad), torch.get_num_threads()
         )
 
     def _function(self, name: str, x: Tensor) -> Any:

@@ -95,7 +95,6 @@ def test_flat_lists_of_pairs_and_ranges_are_understood() -> None:
         (text_with("[[('skip_connect', 2), ('skip_connect', 0)]]"), "node 2 reads 2"),
         (text_with("[[('skip_connect', 3), ('skip_connect', 0)]]"), "node 2 reads 3"),
         (text_with("[[('skip_connect', -1), ('skip_connect', 0)]]"), "node 2 reads -1"),
-        (text_with("[[('skip_connect', 0), ('skip_connect', 0)]]"), "twice"),
         (text_with("[[('none', 0), ('skip_connect', 0)]]"), "none"),
         (text_with("[[('skip_conect', 0), ('skip_connect', 0)]]"), "Did you mean 'skip_connect'"),
         (text_with("[[('nor_conv_7x7', 0), ('skip_connect', 0)]]"), "unknown operation 'nor_conv_7x7'"),

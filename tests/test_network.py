@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from dadarts.cells import Cell
 from dadarts.genotype import Genotype, random_genotype
-from dadarts.network import DropPath, FixedNode, Network, count_multiply_adds, count_parameters
+from dadarts.network import DropPath, FixedNode, Network, count_costs, count_multiply_adds, count_parameters
 from dadarts.ops import OPS, FactorizedReduce, Noise
 from dadarts.seeds import generator, seeded
-from dadarts.spaces import SPACES
+from dadarts.spaces import SPACES, space
 from tests.nets import build_batch, macro_of, tiny_space
 
 SMALL = Genotype.parse(
@@ -233,3 +236,119 @@ def test_nodes_without_edges_give_the_same_logits_as_the_network_without_them() 
     plain.load_state_dict(moved)
     x = build_batch(plain.macro).images
     assert torch.equal(gapped(x), plain(x))
+
+
+def test_a_cross_shaped_convolution_is_a_row_and_then_a_column_each_with_its_own_stride() -> None:
+    draw = generator(4)
+    operation = OPS["conv_7x1_1x7"].build(2, 2, False).double()
+    row, column = (weight for weight in operation.parameters())
+    assert (tuple(row.shape), tuple(column.shape)) == ((2, 2, 1, 7), (2, 2, 7, 1))
+    x = torch.randn(1, 2, 9, 6, generator=draw, dtype=torch.float64)
+    padded = torch.zeros(2, 9 + 6, 6 + 6, dtype=torch.float64)
+    padded[:, 3:-3, 3:-3] = x[0].relu()
+    # One 7x7 convolution of rank one in its two axes, asked for on every other row and column.
+    whole = torch.einsum("oay,aix->oiyx", column[..., 0], row[:, :, 0])
+    out = torch.stack(
+        [
+            torch.stack([torch.einsum("oiyx,iyx->o", whole, padded[:, r : r + 7, c : c + 7]) for c in range(0, 6, 2)])
+            for r in range(0, 9, 2)
+        ]
+    )
+    expected = nn.functional.batch_norm(out.permute(2, 0, 1)[None], None, None, training=True)
+    torch.testing.assert_close(operation(x), expected, rtol=0, atol=1e-12)
+
+
+NASNET = Genotype.parse(
+    "Genotype(normal=[('sep_conv_5x5', 1), ('sep_conv_3x3', 0), ('sep_conv_5x5', 0), ('sep_conv_3x3', 0), "
+    "('avg_pool_3x3', 1), ('skip_connect', 0), ('avg_pool_3x3', 0), ('avg_pool_3x3', 0), ('sep_conv_3x3', 1), "
+    "('skip_connect', 1)], normal_concat=[2, 3, 4, 5, 6], reduce=[('sep_conv_5x5', 1), ('sep_conv_7x7', 0), "
+    "('max_pool_3x3', 1), ('sep_conv_7x7', 0), ('avg_pool_3x3', 1), ('sep_conv_5x5', 0), ('skip_connect', 3), "
+    "('avg_pool_3x3', 2), ('sep_conv_3x3', 2), ('max_pool_3x3', 1)], reduce_concat=[4, 5, 6])"
+)
+AMOEBANET = Genotype.parse(
+    "Genotype(normal=[('avg_pool_3x3', 0), ('max_pool_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_5x5', 2), "
+    "('sep_conv_3x3', 0), ('avg_pool_3x3', 3), ('sep_conv_3x3', 1), ('skip_connect', 1), ('skip_connect', 0), "
+    "('avg_pool_3x3', 1)], normal_concat=[4, 5, 6], reduce=[('avg_pool_3x3', 0), ('sep_conv_3x3', 1), "
+    "('max_pool_3x3', 0), ('sep_conv_7x7', 2), ('sep_conv_7x7', 0), ('avg_pool_3x3', 1), ('max_pool_3x3', 0), "
+    "('max_pool_3x3', 1), ('conv_7x1_1x7', 0), ('sep_conv_3x3', 5)], reduce_concat=[3, 4, 6])"
+)
+"""NASNet-A (arXiv 1707.07012) and AmoebaNet-A (arXiv 1802.01548) as quark0/darts writes them."""
+
+
+def parameters_by_hand(genotype: Genotype, c: int, layers: int, classes: int) -> int:
+    """The sum of quark0/darts' layers: convolutions without bias, affine batch norms behind them, none behind pools."""
+
+    def of(name: str, c: int, stride: int) -> int:
+        if "sep_conv" in name:
+            return 2 * (int(name[-1]) ** 2 * c + c * c + 2 * c)
+        return {"conv_7x1_1x7": 14 * c * c + 2 * c, "skip_connect": (stride - 1) * (c * c + 2 * c)}.get(name, 0)
+
+    total, before, last = 27 * 3 * c + 2 * 3 * c, 3 * c, 3 * c
+    for index in range(layers):
+        kind = "reduce" if index in (layers // 3, 2 * layers // 3) else "normal"
+        c *= 2 if kind == "reduce" else 1
+        total += before * c + 2 * c + last * c + 2 * c
+        for node in genotype.cells[kind].nodes:
+            total += sum(of(name, c, 2 if kind == "reduce" and state < 2 else 1) for name, state in node)
+        before, last = last, c * len(genotype.cells[kind].concat)
+    return total + last * classes + classes
+
+
+@pytest.mark.parametrize(("genotype", "published"), [(AMOEBANET, 3.1e6), (NASNET, None)], ids=["AmoebaNet", "NASNet"])
+def test_published_cells_have_the_size_that_their_layers_add_up_to(genotype: Genotype, published: float | None) -> None:
+    found = count_costs(genotype, macro_of(36, 20, (3, 32, 32), classes=10)).parameters
+    # The tests' stems are thinner than those of quark0/darts.
+    stem = 27 * 36 + 2 * 36 + 2 * (36 * 36) + 36 * 36
+    full = 27 * 108 + 2 * 108 + 2 * (108 * 36) + 108 * 36
+    assert found - stem + full == parameters_by_hand(genotype, 36, 20, 10)
+    assert published is None or round(parameters_by_hand(genotype, 36, 20, 10), -5) == published
+
+
+@pytest.mark.parametrize("genotype", [AMOEBANET, NASNET], ids=["AmoebaNet", "NASNet"])
+@pytest.mark.parametrize("size", [(9, 13), (8, 8)])
+def test_published_cells_train_with_a_gradient_for_every_weight(genotype: Genotype, size: tuple[int, int]) -> None:
+    network = Network(genotype, macro_of(2, 3, (3, *size)), auxiliary=True).double().train()
+    batch = build_batch(network.macro, 1)
+    logits, side = network.forward_with_auxiliary(batch.images, DropPath(0.2, generator(1)), 0)
+    assert side is not None
+    nn.functional.cross_entropy(logits + side, batch.labels).backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["sep_conv_3x3", "noise"])
+def test_an_edge_that_is_there_twice_is_two_operations(name: str) -> None:
+    twice = Genotype.parse(
+        str(SMALL).replace("('skip_connect', 0), ('sep_conv_3x3', 1)", f"('{name}', 0), ('{name}', 0)")
+    )
+    network = build(twice, layers=1)
+    node = next(module for module in network.modules() if isinstance(module, FixedNode))
+    first, second = (node.get_submodule(edge) for edge in (f"0-{name}", f"0-{name}-2"))
+    states = [torch.randn(4, 4, 8, 8, dtype=torch.float64)] * 2
+    assert torch.equal(node(states, None), first(states[0]) + second(states[0]))
+    assert not torch.equal(first(states[0]), second(states[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("darts", 16), ("darts", 17), ("nas-bench-201", 15), ("nas-bench-macro", 15)]
+)
+def test_costs_of_a_deep_network_are_those_of_its_layers(
+    name: str, layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dadarts.network.DEEP", 14)
+    genotype = random_genotype(tiny_space(name) if name != "darts" else space(name, 1), 2)
+    macro = macro_of(2, layers, (1, 9, 13))
+    costs = count_costs(genotype, macro)
+    with torch.device("meta"):
+        network = Network(genotype, macro).eval()
+        picture = torch.empty((1, *macro.image_shape))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(picture)
+    assert costs.parameters == count_parameters(network)
+    assert costs.multiply_adds == counter.get_total_flops() // 2
+
+
+def test_costs_of_the_largest_sizes_take_no_time() -> None:
+    began = time.process_time()
+    costs = count_costs(AMOEBANET, macro_of(4096, 4096, (3, 512, 512)))
+    assert costs.parameters > 10**12
+    assert time.process_time() - began < 10

@@ -97,10 +97,14 @@ class Cell(nn.Module):
         )
 
 
-def edge_of(module_name: str) -> tuple[int, int]:
-    """(node, input state) of an operation from its module path ``nodes.<node>.<state>-<operation>``."""
+def edge_of(module_name: str) -> tuple[int, ...]:
+    """(node, input state) of an operation from its module path ``nodes.<node>.<state>-<operation>``.
+
+    The second and third of equal edges end in ``-2`` and ``-3``, and so does what is returned of them.
+    """
     _, node, edge = module_name.split(".")[:3]
-    return int(node), int(edge.split("-")[0])
+    state, _, *times = edge.split("-")
+    return int(node), int(state), *map(int, times)
 
 
 RunCell: TypeAlias = Callable[[Cell, Sequence[Tensor]], Tensor]

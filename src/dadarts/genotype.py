@@ -279,8 +279,6 @@ def _node(kind: str, state: int, value: Any) -> tuple[Edge, ...]:
         if op == NONE:
             raise InputError(f"{kind} node {state}: a darts genotype leaves edges out rather than name 'none'")
         edges.append((_known(op, "darts"), source))
-    if len(set(edges)) != len(edges):
-        raise InputError(f"{kind} node {state} names an edge twice")
     return tuple(edges)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,9 @@ from dadarts.norms import batch_norm
 from dadarts.ops import NONE, InvertedResidual, PointwiseReduce, Zero
 from dadarts.processes import ALONE, Processes
 from dadarts.spaces import SearchSpace, for_syntax
+
+DEEP = 24
+"""Layers up to which a network's costs are counted layer by layer."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +43,25 @@ class DropPath:
 
 
 class FixedNode(nn.Module):
-    """``node = sum over its edges of op(state)``, states counted from the first that the node can read."""
+    """``node = sum over its edges of op(state)``, states counted from the first that the node can read.
+
+    An edge that is there twice is two operations, each with weights of its own.
+    """
 
     def __init__(self, space: SearchSpace, site: Site, number: int, edges: tuple[Edge, ...]) -> None:
         super().__init__()
+        self.inputs = space.inputs
         self.edges: list[tuple[int, str]] = []
         first = space.reads(site.kind, number).start
         for name, global_state in edges:
             state = global_state - first
             if name != NONE:
                 stride = site.input_stride if state < space.inputs else 1
-                self.add_module(f"{state}-{name}", space.ops[name].build(site.channels, stride, True))
-                self.edges.append((state, f"{state}-{name}"))
+                edge = f"{state}-{name}"
+                times = sum(other.startswith(f"{edge}-") or other == edge for _, other in self.edges)
+                edge = f"{edge}-{times + 1}" if times else edge
+                self.add_module(edge, space.ops[name].build(site.channels, stride, True))
+                self.edges.append((state, edge))
         self.zero = Zero(site.input_stride)
 
     def forward(self, states: list[Tensor], drop_path: DropPath | None) -> Tensor:
@@ -154,11 +166,71 @@ def count_parameters(network: nn.Module) -> int:
     )
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What a network has and does: trainable parameters, and multiply-adds of one picture's forward pass.
+
+    Neither counts the auxiliary head; multiply-adds are those of convolutions and the classifier.
+    """
+
+    parameters: int
+    multiply_adds: int
+
+
+def count_costs(genotype: Genotype, macro: Macro) -> Costs:
+    """What a genotype's network costs at a size, however large; nothing is allocated.
+
+    Three layers more are one cell more in every stage, and behind a stage's third cell all cells are alike: above
+    `DEEP` layers the costs of two shallow networks give those of a deep one.
+    """
+    if macro.layers <= DEEP:
+        return _costs(genotype, macro)
+    shallow = 9 + macro.layers % 3
+    one, other = (_costs(genotype, replace(macro, layers=layers)) for layers in (shallow, shallow + 3))
+    steps = (macro.layers - shallow) // 3
+    return Costs(
+        one.parameters + steps * (other.parameters - one.parameters),
+        one.multiply_adds + steps * (other.multiply_adds - one.multiply_adds),
+    )
+
+
 def count_multiply_adds(genotype: Genotype, macro: Macro) -> int:
-    """Multiply-adds of one picture's forward pass (convolutions and classifier), on the meta device."""
+    """Multiply-adds of one picture's forward pass (convolutions and classifier)."""
+    return count_costs(genotype, macro).multiply_adds
+
+
+def _costs(genotype: Genotype, macro: Macro) -> Costs:
     with torch.device("meta"):
         network = Network(genotype, macro).eval()
         picture = torch.empty((1, *macro.image_shape))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(picture)
-    return int(counter.get_total_flops()) // 2
+        known = _Known(counter)
+        features = network.backbone.features(picture, lambda cell, inputs: cell(inputs, partial(known.node, cell.site)))
+        network.backbone.classify(features[-1])
+    return Costs(count_parameters(network), int(counter.get_total_flops() + known.repeated) // 2)
+
+
+class _Known:
+    """Operations that have been computed: of one that is like another the other's output, its cost counted again."""
+
+    def __init__(self, counter: FlopCounterMode) -> None:
+        self.counter = counter
+        self.repeated = 0
+        self.seen: dict[Hashable, tuple[int, Tensor]] = {}
+
+    def node(self, site: Site, number: int, node: nn.Module, states: list[Tensor]) -> Tensor:
+        """A tensor of the node's shape."""
+        assert isinstance(node, FixedNode)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
+        out = node.zero(states[0])
+        for state, edge in node.edges:
+            x = states[state]
+            key = (edge.split("-")[1], site.channels, site.input_stride if state < node.inputs else 1, x.shape)
+            if key in self.seen:
+                self.repeated += self.seen[key][0]
+            else:
+                before = self.counter.get_total_flops()
+                y = node.get_submodule(edge)(x)
+                self.seen[key] = self.counter.get_total_flops() - before, y
+            out = self.seen[key][1]
+        whole: Tensor = out
+        return whole

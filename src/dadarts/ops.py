@@ -36,6 +36,19 @@ class ReLUConvBN(nn.Sequential):
         )
 
 
+class CrossConv(nn.Sequential):
+    """ReLU, a 1 x k and a k x 1 convolution between all channels, batch norm; each strides along its own axis."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        pad = kernel // 2
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, (1, kernel), (1, stride), (0, pad), bias=False),
+            nn.Conv2d(channels, channels, (kernel, 1), (stride, 1), (pad, 0), bias=False),
+            batch_norm(channels, affine),
+        )
+
+
 class DilatedDepthwise(nn.Module):
     """A depthwise convolution of dilation 2, computed as one of dilation 1 on every second pixel.
 
@@ -235,17 +248,22 @@ def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
 OPS: Mapping[str, Operation] = {
     "sep_conv_3x3": Operation(lambda c, s, affine: SepConv(c, 3, s, affine), False, "sep 3x3", normed=True),
     "sep_conv_5x5": Operation(lambda c, s, affine: SepConv(c, 5, s, affine), False, "sep 5x5", normed=True),
+    "sep_conv_7x7": Operation(lambda c, s, affine: SepConv(c, 7, s, affine), False, "sep 7x7", normed=True),
     "dil_conv_3x3": Operation(lambda c, s, affine: DilConv(c, 3, s, affine), False, "dil 3x3", normed=True),
     "dil_conv_5x5": Operation(lambda c, s, affine: DilConv(c, 5, s, affine), False, "dil 5x5", normed=True),
     "nor_conv_1x1": Operation(lambda c, s, affine: ReLUConvBN(c, c, 1, s, affine), False, "conv 1x1", normed=True),
     "nor_conv_3x3": Operation(lambda c, s, affine: ReLUConvBN(c, c, 3, s, affine), False, "conv 3x3", normed=True),
+    "conv_7x1_1x7": Operation(lambda c, s, affine: CrossConv(c, 7, s, affine), False, "1x7 7x1", normed=True),
     "avg_pool_3x3": Operation(_pool(nn.AvgPool2d, norm=True), True, "avg 3x3", normed=True),
     "max_pool_3x3": Operation(_pool(nn.MaxPool2d, norm=True), True, "max 3x3", normed=True),
     "skip_connect": Operation(_skip, True, "skip"),
     "noise": Operation(lambda c, s, affine: Noise(s), True, "noise"),
     NONE: Operation(lambda c, s, affine: Zero(s), True, "none"),
 }
-"""The operations of the DARTS family; a space names its candidates among them."""
+"""The operations of the DARTS family; a space names its candidates among them, a network may hold any of them.
+
+`sep_conv_7x7` and `conv_7x1_1x7` stand in the NASNet-A and AmoebaNet-A cells that quark0/darts trains.
+"""
 
 NAS_BENCH_201_OPS: Mapping[str, Operation] = {
     **{name: OPS[name] for name in ("nor_conv_1x1", "nor_conv_3x3")},

@@ -12,7 +12,7 @@ from dadarts.cells import Macro
 from dadarts.data import KNOWN
 from dadarts.errors import InputError, unknown
 from dadarts.genotype import Genotype
-from dadarts.network import Network, count_multiply_adds, count_parameters
+from dadarts.network import count_costs
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,13 @@ def show(
     Raises:
         InputError: the space does not contain the genotype, or the data set is not a known one.
     """
-    import torch
-
     home = _first_home(genotype) if space is None else _containing(genotype, spaces.space(space))
     if dataset not in KNOWN:
         raise unknown("data set", dataset, KNOWN)
     facts = KNOWN[dataset]
     size = home.train_size
     macro = Macro(init_channels or size.channels, layers or size.layers, facts.shape, facts.n_classes)
-    with torch.device("meta"):
-        parameters = count_parameters(Network(genotype, macro))
+    costs = count_costs(genotype, macro)
     folder = pictures / blake2b(str(genotype).encode(), digest_size=4).hexdigest()
     drawn = []
     for kind in genotype.cells:
@@ -70,8 +67,9 @@ def show(
             raise InputError(f"pictures cannot go to {path.parent}: {error.strerror}; give another -runs_dir") from None
         report.draw_cell(genotype, kind, path, f"{kind} cell")
         drawn.append(str(path))
-    cost = count_multiply_adds(genotype, macro)
-    return Shown(str(genotype), home.name, dataset, macro.channels, macro.layers, parameters, cost, drawn)
+    return Shown(
+        str(genotype), home.name, dataset, macro.channels, macro.layers, costs.parameters, costs.multiply_adds, drawn
+    )
 
 
 def _first_home(genotype: Genotype) -> spaces.SearchSpace:

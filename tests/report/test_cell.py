@@ -28,13 +28,19 @@ PARALLEL = Genotype.parse(
     " [('noise', 1), ('avg_pool_3x3', 4)]], normal_concat=[4, 6],"
     " reduce=[[('skip_connect', 0)], [], [], [], []], reduce_concat=[2])"
 )
+TWICE = Genotype.parse(
+    "Genotype(normal=[[('avg_pool_3x3', 0), ('avg_pool_3x3', 0)], [('sep_conv_7x7', 1), ('sep_conv_7x7', 1), "
+    "('sep_conv_7x7', 1)], [('conv_7x1_1x7', 0), ('skip_connect', 0)]], normal_concat=[2, 3, 4], "
+    "reduce=[[('skip_connect', 0), ('skip_connect', 0)], [], []], reduce_concat=[2])"
+)
+"""Nodes that read a state two or three times, by one operation or by several."""
 BENCH = Genotype.parse("|avg_pool_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|skip_connect~1|nor_conv_3x3~2|")
 
 
 def genotypes() -> list[Genotype]:
     drawn = [random_genotype(space(name), seed) for name in SPACES for seed in range(1)]
     more = [random_genotype(space("darts"), seed) for seed in range(1, 5)]
-    return [*drawn, *more, random_genotype(space("darts", 7), 0), PARALLEL, BENCH]
+    return [*drawn, *more, random_genotype(space("darts", 7), 0), PARALLEL, TWICE, BENCH]
 
 
 def svg_of(genotype: Genotype, kind: str, folder: Path, title: str = "") -> ET.Element:
@@ -56,6 +62,13 @@ def test_svg_names_every_operation_and_draws_every_edge(name: str, tmp_path: Pat
     assert sorted(t for t in texts if t in {op.label for op in ALL_OPS.values()}) == sorted(labels)
     assert len(ids(root, f"{kind}-edge-")) == len(labels)
     assert len(ids(root, f"{kind}-output-")) == len(cell.concat)
+
+
+def test_equal_edges_are_drawn_and_named_each(tmp_path: Path) -> None:
+    root = svg_of(TWICE, "normal", tmp_path)
+    texts = ["".join(e.itertext()).strip() for e in root.iter(f"{SVG}text")]
+    assert [texts.count(label) for label in ("avg 3x3", "sep 7x7", "1x7 7x1", "skip")] == [2, 3, 1, 1]
+    assert describe(TWICE, "reduce") == "The reduce cell. c_{k-2} to 2 by skip; c_{k-2} to 2 by skip. c_{k} from 2."
 
 
 def test_states_outside_the_concat_have_no_arrow_to_the_output(tmp_path: Path) -> None:

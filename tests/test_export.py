@@ -70,7 +70,9 @@ def untrained() -> export.TrainedNetwork:
 )
 def test_pictures_of_another_scale_are_refused(change: Callable[[torch.Tensor], Any], said: str) -> None:
     pictures = torch.linspace(0, 255, 128).round().byte().view(2, 1, 8, 8)
-    with pytest.raises(ValueError, match=f"^expected uint8 pictures, 0 to 255, or float ones from 0 to 1, {said}$"):
+    with pytest.raises(
+        ValueError, match=f"^expected uint8 pictures, 0 to 255, or float ones from 0 to 1, {said}; predict_files"
+    ):
         untrained().predict(change(pictures))
 
 

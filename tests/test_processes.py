@@ -20,7 +20,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts import compute, diagnostics, foundation
+from dadarts import compute, diagnostics, foundation, threads
 from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
 from dadarts.engines import pick_engine
@@ -323,7 +323,7 @@ def test_engines_threads_and_devices_of_several_processes(monkeypatch: pytest.Mo
     with pytest.raises(InputError, match="-engine torch"):
         pick_engine("native", supernet, cpu, processes=two)
     config = SearchConfig(name="it", dataset="digits", device="auto", gpus="2,5")
-    monkeypatch.setattr(compute, "cores", lambda: 8)
+    monkeypatch.setattr(threads, "cores", lambda: 8)
     assert compute.pick_threads(config, 1024, 16, 64).count == 8
     assert compute.pick_threads(config, 1024, 16, 64, two).count == 4
     assert compute.pick_threads(config, 1024, 16, 16, two).count == 1

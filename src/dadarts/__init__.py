@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dadarts.genotype import Genotype
     from dadarts.methods import METHODS
     from dadarts.network import Network
+    from dadarts.prediction import Prediction
     from dadarts.relax import Hard, Soft, TopK
     from dadarts.schedules import Constant, Linear, Progress
     from dadarts.search_loop import search
@@ -46,6 +47,7 @@ _HOMES = {
     "genotype": ("Genotype",),
     "methods": ("METHODS",),
     "network": ("Network",),
+    "prediction": ("Prediction",),
     "relax": ("Hard", "Soft", "TopK"),
     "schedules": ("Constant", "Linear", "Progress"),
     "search_loop": ("search",),
@@ -70,6 +72,7 @@ __all__ = [
     "Method",
     "Network",
     "Objective",
+    "Prediction",
     "Progress",
     "Rule",
     "RunError",

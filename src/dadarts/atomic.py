@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from dadarts.errors import RunError
 
@@ -41,3 +42,26 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write` for text."""
     write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A text file to write in the course of a block, which appears whole where the block ends, and else not at all.
+
+    Bytes of a file's name that are no UTF-8 are written as they are.
+
+    Raises:
+        RunError: the disk is full or the folder cannot be written; `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}; what was there before is kept") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The modern door: ``dadarts search | train | compare | show | oracle | runs | demo``."""
+"""The modern door: ``dadarts search | train | predict | compare | show | oracle | runs | demo``."""
 
 from __future__ import annotations
 
@@ -153,6 +153,13 @@ def _show(words: list[str]) -> int:
     return 0
 
 
+def _predict(words: list[str]) -> int:
+    """say what a trained network takes pictures for"""
+    from dadarts.predict_command import predict
+
+    return predict(words)
+
+
 def _oracle(words: list[str]) -> int:
     """look a network up in a published benchmark"""
     values = _ORACLE.parse(words)
@@ -244,6 +251,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "search": _search,
     "train": _train,
     "compare": _compare,
+    "predict": _predict,
     "show": _show,
     "oracle": _oracle,
     "runs": _runs,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -11,9 +10,8 @@ from torch import nn
 
 from dadarts.config import RunConfig
 from dadarts.errors import InputError
-from dadarts.processes import ALONE, LAUNCHER, Processes, cores
-
-_ELEMENTS_FOR_MANY_THREADS = 2**18
+from dadarts.processes import ALONE, LAUNCHER, Processes
+from dadarts.threads import Threads, by_size
 
 
 def pick_device(config: RunConfig, processes: Processes = ALONE) -> torch.device:
@@ -56,36 +54,15 @@ def _cuda(indices: list[str], given: str | None, processes: Processes) -> torch.
     return torch.device("cuda", int(indices[processes.rank]))
 
 
-@dataclass(frozen=True)
-class Threads:
-    """How many CPU threads a process uses, and why."""
-
-    count: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.count} thread{'s' if self.count > 1 else ''} ({self.why})"
-
-
 def _are(count: int) -> str:
     return "is 1 process" if count == 1 else f"are {count} processes"
 
 
 def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int, processes: Processes = ALONE) -> Threads:
-    """How many CPU threads a process uses: `-threads`, or a rule.
-
-    The rule looks at sizes only and never at a clock, because sums depend on the number of threads and a seed must
-    give the same genotype twice: one thread where a state of the network has fewer than 2^18 numbers (small
-    operations run slower on two threads than on one), else an equal part of the cores.
-    """
+    """How many CPU threads a process uses: `-threads`, or the rule of sizes."""
     if config.threads is not None:
         return Threads(config.threads, "as asked for")
-    numbers = pixels * channels * batch // processes.count
-    if numbers < _ELEMENTS_FOR_MANY_THREADS:
-        return Threads(1, f"a state of {numbers:,} numbers is too small for more")
-    return Threads(
-        max(1, cores() // processes.count), "an equal part of the cores" if processes.several else "one a core"
-    )
+    return by_size(pixels * channels * batch // processes.count, processes.count)
 
 
 def prepare(device: torch.device, threads: int, precision: str) -> None:

@@ -7,6 +7,7 @@ Torch is imported only when a configuration is made, so that ``--help`` answers 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -14,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, m
 
 from dadarts.data_settings import DataSettings
 from dadarts.errors import InputError
+from dadarts.lookup import genotype_text
 from dadarts.replaced import replaces
 from dadarts.settings import Settings, setting
 
@@ -41,12 +43,12 @@ def _as_method(value: Any) -> Any:
     return parse_method(value if isinstance(value, str) else repr(value))
 
 
-def _as_genotype(value: Any) -> Any:
+def _as_genotype(value: Any, runs_dir: Path = Path("runs")) -> Any:
     from dadarts.genotype import Genotype
 
-    if not isinstance(value, str | Genotype):
-        raise InputError("-genotype must be a Genotype or its text")
-    return Genotype.parse(value) if isinstance(value, str) else value
+    if not isinstance(value, str | os.PathLike | Genotype):
+        raise InputError("-genotype must be a Genotype, its text, or where it is: a file, a run's folder or @NAME")
+    return value if isinstance(value, Genotype) else Genotype.parse(genotype_text(os.fspath(value), runs_dir))
 
 
 def _default_method() -> Any:
@@ -288,7 +290,7 @@ class TrainConfig(RunConfig):
         given = {key: value for key, value in values.items() if value is not None}
         if "genotype" not in given:
             return given
-        given["genotype"] = _as_genotype(given["genotype"])
+        given["genotype"] = _as_genotype(given["genotype"], Path(given.get("runs_dir", "runs")))
         size = spaces.for_syntax(given["genotype"].syntax).train_size
         return {"init_channels": size.channels, "layers": size.layers} | given
 

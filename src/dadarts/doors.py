@@ -22,7 +22,6 @@ from dadarts.errors import DadartsError, InputError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
 from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of, without_booleans
-from dadarts.lookup import genotype_text
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder, refuse_both
@@ -116,8 +115,6 @@ def train_config(values: dict[str, str]) -> TrainConfig:
         InputError: a value cannot be used.
     """
     given: dict[str, Any] = dict(values)
-    if "genotype" in given:
-        given["genotype"] = genotype_text(given["genotype"], Path(given.get("runs_dir", "runs")))
     return TrainConfig(**given)
 
 

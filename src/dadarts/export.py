@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +16,50 @@ from torch import Tensor, nn
 
 from dadarts import atomic
 from dadarts.cells import Macro
+from dadarts.data import Preparation, ValueRange
 from dadarts.errors import InputError
 from dadarts.genotype import Genotype
+from dadarts.lookup import NETWORK, network_file
 from dadarts.network import Network
+from dadarts.prediction import Prediction, Unreadable, predictions
+from dadarts.threads import by_size, computing_with
 
-FILE = "model.safetensors"
+FILE = NETWORK
 KEY = "dadarts"
 """Where the file's metadata has all facts, as one JSON document."""
 _OVERSHOOT = 0.25
 """How far a resized picture may go beyond black and white, in parts of the way from one to the other."""
+_BATCH = 256
+_WORKERS = 4
+_PREPARED = "predict_files(paths) prepares files as the training's pictures were, and .preparation others"
 
 
 class TrainedNetwork(nn.Module):
-    """A trained network with its class names and normalisation.
+    """A trained network with its class names and all that pictures need to be prepared for it.
 
     Args:
         network: the discrete network, in evaluation mode, without auxiliary head.
         classes: name of every class.
         mean, std: per channel, of pixels in [0, 1].
+        value_range: the values that are black and white in pictures deeper than 8 bits; None is their type's range.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: Network, classes: Sequence[str], mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        classes: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+        value_range: ValueRange | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.classes = tuple(classes)
+        self.preparation = Preparation(network.macro.image_shape, value_range)
+        """How files, pictures of Pillow and arrays become what the network takes, as its training's pictures did."""
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(list(std)).view(1, -1, 1, 1), persistent=False)
 
@@ -61,27 +79,71 @@ class TrainedNetwork(nn.Module):
         Raises:
             ValueError: the pictures have other channels or another size than those of the training.
         """
-        channels, height, width = shape = self.image_shape
-        if images.ndim != 4 or tuple(images.shape[1:]) != shape:
-            raise ValueError(
-                f"expected pictures of shape (B, {channels}, {height}, {width}), got {tuple(images.shape)}; the "
-                f"training's were resized to cover {width}x{height} and cropped at the centre, as PIL.ImageOps.fit does"
-            )
+        self._refuse_other_shape(images)
         scaled = images.float() / 255 if images.dtype == torch.uint8 else images.to(self.mean.dtype)
         logits: Tensor = self.network((scaled - self.mean) / self.std)
         return logits
 
-    @torch.no_grad()
     def predict(self, images: Tensor | NDArray[Any]) -> list[str]:
         """The class names of uint8 pictures (B, C, H, W), or of float ones in [0, 1].
+
+        What has other values or another size goes through `preparation` first, and files through `predict_files`.
 
         Raises:
             ValueError: the pictures have other channels or another size than those of the training, or are not uint8
                 and go beyond [0, 1] by more than resizing does.
         """
+        return [self.classes[index] for index in self.predict_proba(images).argmax(dim=1).tolist()]
+
+    @torch.no_grad()
+    def predict_proba(self, images: Tensor | NDArray[Any]) -> Tensor:
+        """The probabilities, float64 (B, classes) on the CPU, of pictures as `predict` takes them.
+
+        Computed in batches, with as many threads as pay for their size.
+
+        Raises:
+            ValueError: as `predict`.
+        """
         pictures = torch.as_tensor(images)
+        self._refuse_other_shape(pictures)
         _refuse_other_scale(pictures)
-        return [self.classes[index] for index in self(pictures).argmax(dim=1).tolist()]
+        return torch.cat([self._probabilities(batch) for batch in torch.split(pictures, _BATCH)])
+
+    def predict_files(self, paths: Iterable[str | Path]) -> list[Prediction]:
+        """What the network says of picture files, each prepared as the pictures of its training were.
+
+        Raises:
+            InputError: a file is missing, damaged or no picture.
+        """
+        found = []
+        for each in self.predictions(paths):
+            if isinstance(each, Unreadable):
+                raise each.error
+            found.append(each)
+        return found
+
+    def predictions(
+        self, paths: Iterable[str | Path], *, batch_size: int = _BATCH, workers: int = _WORKERS
+    ) -> Iterator[Prediction | Unreadable]:
+        """`predict_files` as an iterator that holds a batch in memory, and says which files cannot be read."""
+        return predictions(
+            paths, self.preparation, self.classes, self.predict_proba, batch_size=batch_size, workers=workers
+        )
+
+    def _probabilities(self, pictures: Tensor) -> Tensor:
+        _, height, width = self.image_shape
+        threads = by_size(height * width * self.network.macro.channels * len(pictures))
+        with computing_with(threads.count):
+            logits: Tensor = self(pictures.to(self.mean.device))
+        # In float64 no two logits give one probability, so the surest class is that of the largest logit.
+        return logits.cpu().double().softmax(dim=1)
+
+    def _refuse_other_shape(self, images: Tensor) -> None:
+        channels, height, width = shape = self.image_shape
+        if images.ndim != 4 or tuple(images.shape[1:]) != shape:
+            raise ValueError(
+                f"expected pictures of shape (B, {channels}, {height}, {width}), got {tuple(images.shape)}; {_PREPARED}"
+            )
 
 
 def _refuse_other_scale(pictures: Tensor) -> None:
@@ -91,11 +153,19 @@ def _refuse_other_scale(pictures: Tensor) -> None:
     if not -_OVERSHOOT <= least <= most <= 1 + _OVERSHOOT:
         kind = str(pictures.dtype).removeprefix("torch.")
         raise ValueError(
-            f"expected uint8 pictures, 0 to 255, or float ones from 0 to 1, got {kind} from {least:g} to {most:g}"
+            f"expected uint8 pictures, 0 to 255, or float ones from 0 to 1, got {kind} from {least:g} to {most:g}; "
+            f"{_PREPARED}"
         )
 
 
-def save(path: Path, network: Network, classes: Sequence[str], mean: Sequence[float], std: Sequence[float]) -> None:
+def save(
+    path: Path,
+    network: Network,
+    classes: Sequence[str],
+    mean: Sequence[float],
+    std: Sequence[float],
+    value_range: ValueRange | None = None,
+) -> None:
     """Write weights and metadata to one safetensors file, without the auxiliary head.
 
     Raises:
@@ -115,6 +185,7 @@ def save(path: Path, network: Network, classes: Sequence[str], mean: Sequence[fl
         "classes": list(classes),
         "mean": list(mean),
         "std": list(std),
+        **({} if value_range is None else {"value_range": list(value_range)}),
     }
     tensors = {
         name: tensor.detach().cpu().contiguous()
@@ -125,16 +196,16 @@ def save(path: Path, network: Network, classes: Sequence[str], mean: Sequence[fl
     atomic.write(path, lambda temporary: save_file(tensors, temporary, {KEY: json.dumps(facts)}))
 
 
-def load(path: str | Path) -> TrainedNetwork:
-    """The trained network of a run (``runs/augment/NAME``) or of a ``model.safetensors``, ready to predict.
+def load(run: str | Path, *, runs_dir: str | Path = "runs") -> TrainedNetwork:
+    """The trained network of a training, by its name (``NAME`` or ``@NAME``), its folder or its file, ready to predict.
+
+    Args:
+        runs_dir: where a training of that name is looked for.
 
     Raises:
         InputError: there is none, or the file is damaged or not ours.
     """
-    place = Path(path)
-    file = place / FILE if place.is_dir() else place
-    if not file.is_file():
-        raise InputError(f"there is no trained network at {file}; train one with augment.py or `dadarts train`")
+    file = network_file(run, Path(runs_dir))
     try:
         with safe_open(file, framework="pt") as opened:
             facts: dict[str, Any] = json.loads((opened.metadata() or {})[KEY])
@@ -159,4 +230,13 @@ def _built(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedNetwork:
     )
     network = Network(Genotype.parse(facts["genotype"]), macro)
     network.load_state_dict(tensors)
-    return TrainedNetwork(network, facts["classes"], facts["mean"], facts["std"]).eval()
+    limits = facts.get("value_range")
+    value_range = None if limits is None else _value_range(*limits)
+    return TrainedNetwork(network, facts["classes"], facts["mean"], facts["std"], value_range).eval()
+
+
+def _value_range(low: Any, high: Any) -> ValueRange:
+    value_range = ValueRange(float(low), float(high))
+    if not -math.inf < value_range.low < value_range.high < math.inf:
+        raise ValueError(value_range)
+    return value_range

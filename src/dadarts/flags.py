@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, get_args
 
@@ -60,6 +60,8 @@ class Command:
         about: one sentence for ``--help``.
         flags: all flags.
         positionals: (name, help) of arguments without a dash.
+        many: (name, help) of the arguments that follow them, one or more; a lone dash may be one, and after two dashes
+            all words are.
         unsupported: flags of the original that are refused as such, not as unknown.
         notes: what ``--help`` says last.
     """
@@ -68,6 +70,7 @@ class Command:
     about: str
     flags: tuple[Flag, ...]
     positionals: tuple[tuple[str, str], ...] = ()
+    many: tuple[str, str] | None = None
     unsupported: frozenset[str] = frozenset()
     notes: str = "A default stands in [brackets]. One dash before a flag does as well."
 
@@ -77,8 +80,13 @@ class Command:
         Raises:
             InputError: an unknown, unsupported or repeated flag, or one without its value.
         """
+        return self.parse_many(argv)[0]
+
+    def parse_many(self, argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        """What `parse` gives, and the arguments of `many`; raises what `parse` does."""
         parsed = vars(self._parser().parse_args(list(self._rewritten(argv))))
-        return {name: value for name, value in parsed.items() if value is not None}
+        many: list[str] = parsed.pop(self.many[0]) if self.many else []
+        return {name: value for name, value in parsed.items() if value is not None}, many
 
     def _parser(self) -> argparse.ArgumentParser:
         parser = _Parser(
@@ -91,6 +99,8 @@ class Command:
         )
         for name, text in self.positionals:
             parser.add_argument(name, help=text)
+        if self.many:
+            parser.add_argument(self.many[0], help=self.many[1], nargs="+")
         groups: dict[str, argparse._ArgumentGroup] = {}
         for flag in self.flags:
             group = groups.setdefault(
@@ -106,23 +116,30 @@ class Command:
 
     def _needed(self) -> Iterator[str]:
         yield from (name.upper() for name, _ in self.positionals)
+        yield from (f"{name.upper()} ..." for name, _ in ([self.many] if self.many else []))
         yield from (f"--{flag.names[0]} X" for flag in self.flags if flag.needed)
 
-    def _rewritten(self, argv: Sequence[str]) -> Iterable[str]:
-        """Every flag as ``--name=value``, which argparse cannot take for anything else."""
+    def _rewritten(self, argv: Sequence[str]) -> list[str]:
+        """Every flag as ``--name=value``, which argparse cannot take for anything else, and then the other words."""
         by_name = {name: flag for flag in self.flags for name in flag.names}
         seen: set[str] = set()
+        flags: list[str] = []
+        others: list[str] = []
         words = iter(range(len(argv)))
         for position in words:
+            if self.many and argv[position] == "--":
+                others += argv[position + 1 :]
+                break
             match = re.fullmatch(r"--?([A-Za-z][\w-]*)(?:=(.*))?", argv[position], re.DOTALL)
             if match is None:
-                if argv[position].startswith("-") or not self.positionals:
+                is_dash = argv[position] == "-" and self.many
+                if (argv[position].startswith("-") and not is_dash) or not (self.positionals or self.many):
                     raise InputError(f"unexpected {_short(argv[position])!r}; a flag is -name value or --name=value")
-                yield argv[position]
+                others.append(argv[position])
                 continue
             name, value = match[1].replace("-", "_"), match[2]
             if name in ("help", "h"):
-                yield "--help"
+                flags.append("--help")
                 continue
             flag = self._known(name, by_name)
             if flag.names[0] in seen:
@@ -136,7 +153,8 @@ class Command:
                 if following is None or _is_flag(following, by_name):
                     raise InputError(f"-{name} needs a value")
                 value = argv[next(words)]
-            yield f"--{name}={value}"
+            flags.append(f"--{name}={value}")
+        return [*flags, "--", *others] if others else flags
 
     def _known(self, name: str, by_name: Mapping[str, Flag]) -> Flag:
         if name in by_name:

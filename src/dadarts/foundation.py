@@ -9,12 +9,12 @@ from torch import Tensor
 
 from dadarts import compute
 from dadarts.cells import Macro, maps_end_in_one_pixel
-from dadarts.compute import Threads
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Augmentation, Choices, DataRequest, DataSet, Loader, Pictures, load
 from dadarts.errors import InputError
 from dadarts.processes import Processes
 from dadarts.spaces import SearchSpace
+from dadarts.threads import Threads
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,17 @@
-"""Which genotype a word stands for."""
+"""Which genotype, and which trained network, a word stands for."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from dadarts import files
-from dadarts.errors import InputError
-from dadarts.runfolder import RunFolder
+from dadarts.errors import InputError, shortened
+from dadarts.saved import SavedRun
+
+NETWORK = "model.safetensors"
+"""The file of a training's network."""
 
 
 def genotype_text(word: str, runs_dir: Path) -> str:
@@ -44,7 +48,7 @@ def sizes_of(word: str, runs_dir: Path) -> dict[str, Any]:
 
     Empty where the word names no run. A search's own size is that of its supernet, not of a network to train.
     """
-    run = RunFolder(_folder_of(word, runs_dir))
+    run = SavedRun(_folder_of(word, runs_dir))
     if not _is_there(run.path) or not run.exists:
         return {}
     settings = run.saved_config()["settings"]
@@ -53,7 +57,7 @@ def sizes_of(word: str, runs_dir: Path) -> dict[str, Any]:
 
 
 def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
-    run = RunFolder(folder)
+    run = SavedRun(folder)
     path = next((path for path in (folder / "genotype.txt", folder / "genotype.json") if _is_there(path)), None)
     # A training has its genotype from the beginning, a search when it has ended.
     if run.exists and run.result() is None and "genotype" not in run.saved_config()["settings"]:
@@ -67,6 +71,41 @@ def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
             f"{_where_else(word, folder, runs_dir)}"
         )
     return _read(path)
+
+
+def network_file(run: str | Path, runs_dir: Path) -> Path:
+    """The file of a training's network: ``@NAME`` is a training's name, other text first of all a path, else a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    word = str(run)
+    named = runs_dir / "augment" / word.removeprefix("@")
+    is_name = isinstance(run, str) and "/" not in word and word.strip("@. ") != ""
+    found = [] if word.startswith("@") and is_name else [Path(word)]
+    found += [named] if is_name else []
+    for place in found:
+        file = place / NETWORK if _is_there(place) and place.is_dir() else place
+        if _is_there(file) and file.is_file():
+            return file
+    place = next((place for place in found if _is_there(place)), found[0])
+    raise InputError(f"there is no trained network at {shortened(place)}; {_why_none(place, word, runs_dir)}")
+
+
+def _why_none(place: Path, word: str, runs_dir: Path) -> str:
+    """What a person should do where there is no network."""
+    name = word.removeprefix("@")
+    run = SavedRun(place)
+    if _is_there(run.config):
+        if "genotype" in run.saved_config()["settings"]:
+            return "its training has not ended: go on with it, with -resume"
+        return f"it is a search: train what it found, with `dadarts train --genotype {shortened(place)}`"
+    if "/" not in word and _is_there(runs_dir / "search" / name):
+        return f"{name} is a search: train what it found, with `dadarts train --genotype @{name}`"
+    trainings = sorted(path.parent.name for path in runs_dir.glob(f"augment/*/{NETWORK}"))
+    near = get_close_matches(name, trainings, n=1)
+    hint = f"did you mean {near[0]}? Or " if near else ""
+    return f"{hint}train one with augment.py or `dadarts train`"
 
 
 def _where_else(word: str, folder: Path, runs_dir: Path) -> str:

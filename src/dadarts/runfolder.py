@@ -21,12 +21,13 @@ from dadarts.errors import InputError, RunError
 from dadarts.events import Row
 from dadarts.lock import is_held, locked
 from dadarts.processes import LAUNCHER, Processes
+from dadarts.saved import SavedRun
 
 AnyRun = TypeVar("AnyRun", bound=RunConfig)
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunFolder(SavedRun):
     """``runs/<kind>/<name>`` and the names of the files in it.
 
     Args:
@@ -34,12 +35,7 @@ class RunFolder:
         writable: whether this process writes there; where it does not, everything that writes does nothing.
     """
 
-    path: Path
     writable: bool = True
-
-    @property
-    def config(self) -> Path:
-        return self.path / "config.json"
 
     @property
     def checkpoint(self) -> Path:
@@ -48,11 +44,6 @@ class RunFolder:
     @property
     def history(self) -> Path:
         return self.path / "history.csv"
-
-    @property
-    def exists(self) -> bool:
-        """Whether a run of that name has begun (its configuration is the last thing a new folder gets)."""
-        return self.config.is_file()
 
     @property
     def is_held(self) -> bool:
@@ -200,18 +191,6 @@ class RunFolder:
         text = json.dumps({"settings": settings, "versions": versions}, indent=1)
         self.write_text(self.config.name, text + "\n")
 
-    def saved_config(self) -> dict[str, Any]:
-        """What `write_config` wrote.
-
-        Raises:
-            InputError: the file is damaged.
-        """
-        try:
-            saved: dict[str, Any] = json.loads(files.read_text(self.config))
-            return {"settings": dict(saved["settings"]), "versions": dict(saved["versions"])}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(f"{self.config} is damaged; replace the run with -overwrite") from None
-
     def refuse_other_settings(self, config: RunConfig) -> None:
         """Refuse to resume with settings that decide numbers and are not the run's.
 
@@ -283,16 +262,6 @@ class RunFolder:
         """Raise an InputError that lists what differs, where anything does."""
         if differences:
             raise InputError(f"{self.path} cannot go on with other settings: {'; '.join(differences)}")
-
-    def result(self) -> str | None:
-        """What a finished run ended with; None while it has not ended."""
-        path = self.path / "result.txt"
-        try:
-            return files.read_text(path).strip()
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
-            raise InputError(f"{path} is damaged; replace the run with -overwrite") from None
 
     def write_result(self, text: str) -> None:
         """Mark the run as finished."""

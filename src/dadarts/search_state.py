@@ -13,7 +13,6 @@ from dadarts import compute, diagnostics, foundation, memory
 from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
-from dadarts.compute import Threads
 from dadarts.config import Computed, SearchConfig
 from dadarts.data import Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
@@ -28,6 +27,7 @@ from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
 from dadarts.spaces import SearchSpace
 from dadarts.supernet import Supernet
+from dadarts.threads import Threads
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class _Training:
             metrics = yield from self._tested()
         data = state.foundation.data
         if self.run.folder.writable:
-            export.save(self.folder / export.FILE, state.network, data.classes, data.mean, data.std)
+            file = self.folder / export.FILE
+            export.save(file, state.network, data.classes, data.mean, data.std, data.value_range)
         pictures = self.run.draw(config.genotype, state.history, report.draw_training)
         self.run.folder.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
         yield from self.run.ended(json.dumps(metrics))

@@ -5,8 +5,10 @@ from dadarts.data.class_folders import Choices
 from dadarts.data.loader import Batch, Loader
 from dadarts.data.loading import load
 from dadarts.data.pictures import DataRequest, DataSet, InMemory, Pictures
+from dadarts.data.preparation import Preparation
 from dadarts.data.registry import KNOWN, Facts
 from dadarts.data.split import hold_out, stratified_halves, stratified_part
+from dadarts.data.values import ValueRange
 
 __all__ = [
     "KNOWN",
@@ -19,6 +21,8 @@ __all__ = [
     "InMemory",
     "Loader",
     "Pictures",
+    "Preparation",
+    "ValueRange",
     "hold_out",
     "load",
     "stratified_halves",

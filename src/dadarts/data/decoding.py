@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -151,7 +151,7 @@ class Decoder:
             pass
 
 
-def threaded(make: Callable[[Given], Made], items: Sequence[Given], workers: int) -> Iterator[Made]:
+def threaded(make: Callable[[Given], Made], items: Iterable[Given], workers: int) -> Iterator[Made]:
     """`map` in order, by `workers` threads; after an error the items not yet begun are dropped."""
     if workers == 0:
         yield from map(make, items)

@@ -145,6 +145,10 @@ def _opened(source: Path | bytes, name: str) -> Iterator[Image.Image]:
         raise InputError(f"{name} declares over {_MOST_PIXELS // 10**6} megapixels; give smaller pictures") from None
     except InputError:
         raise
+    except FileNotFoundError:
+        raise InputError(f"there is no file {name}") from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from None
     except Exception as error:  # Pillow's decoders raise nearly any type on damaged bytes.
         reason = error.strerror if isinstance(error, OSError) else None
         raise InputError(f"{name} cannot be read as a picture: {reason or shortened(error)}") from error

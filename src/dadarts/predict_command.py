@@ -1,0 +1,214 @@
+"""``dadarts predict``: what a trained network says of picture files, as CSV or JSON, one batch in memory at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from dadarts import atomic, doors
+from dadarts.errors import InputError, shortened
+from dadarts.flags import Command, Flag
+from dadarts.stopping import StoppedEarlyError, stop_signals
+
+if TYPE_CHECKING:
+    from dadarts.export import TrainedNetwork
+    from dadarts.prediction import Prediction
+
+COMMAND = Command(
+    "dadarts predict",
+    "Say what a trained network takes pictures for: CSV with a line a file, its class and every class's probability.",
+    (
+        Flag(("output",), "output", "a file to write in place of stdout; it appears when all is done"),
+        Flag(("json",), "output", "print a list of JSON objects", boolean=True),
+        Flag(("runs_dir",), "run", "where a training is looked up by its name", default="runs"),
+        Flag(("batch_size",), "run", "pictures that are computed at once", default="64"),
+    ),
+    positionals=(("run", "a training by its name or @NAME, its folder, or a model.safetensors"),),
+    many=("path", "a picture, a folder (all pictures below it, sorted), or - for a list on stdin, one path a line"),
+    notes="A file that cannot be read is named on stderr and left out; the exit code is then 1. A class whose name is "
+    f"file, prediction or probability has the column p:NAME. {Command.notes}",
+)
+_COLUMNS = ("file", "prediction", "probability")
+_LARGEST_BATCH = 10_000
+_DIGITS = ".9g"
+"""What float32 needs to be read back as it was."""
+
+
+def predict(words: Sequence[str]) -> int:
+    """Predict as the words say. Returns the exit code: 1 where a file could not be read."""
+    values, paths = COMMAND.parse_many(words)
+    batch_size, as_json = _batch_size(values.get("batch_size", "64")), doors.truth("json", values)
+    output = _output(values["output"]) if "output" in values else None
+    complaints = _Complaints()
+    written = 0
+    try:
+        with stop_signals():
+            from dadarts.export import load
+
+            network = load(values["run"], runs_dir=values.get("runs_dir", "runs"))
+            with _stdout() if output is None else atomic.writing(output) as stream:
+                for row in _rows(network, _files(paths, complaints), batch_size, complaints):
+                    if not written:
+                        table: _Table = _Json(stream) if as_json else _Csv(stream, network.classes)
+                        complaints.say()
+                    table.add(row)
+                    written += 1
+                if not written:
+                    raise complaints.of_nothing()
+                table.end()
+    except StoppedEarlyError as stop:
+        kept = f"; {output} was not written" if output else ""
+        print(f"dadarts predict: stopped after {written:,} pictures{kept}", file=sys.stderr)
+        return 128 + stop.number
+    return 1 if complaints.count else 0
+
+
+def _rows(
+    network: TrainedNetwork, files: Iterator[str], batch_size: int, complaints: _Complaints
+) -> Iterator[Prediction]:
+    from dadarts.prediction import Prediction
+
+    for each in network.predictions(files, batch_size=batch_size):
+        if isinstance(each, Prediction):
+            yield each
+        else:
+            complaints.add(str(each.error))
+
+
+class _Complaints:
+    """What cannot be predicted, said on stderr as it is met; the first waits, since it may be all that there is."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: str | None = None
+
+    def add(self, text: str) -> None:
+        line = shortened(text, 600)
+        if self.count:
+            self.say()
+            print(f"dadarts predict: {line}; left out", file=sys.stderr)
+        else:
+            self._first = line
+        self.count += 1
+
+    def say(self) -> None:
+        """Say the first one, where it still waits."""
+        if self._first is not None:
+            print(f"dadarts predict: {self._first}; left out", file=sys.stderr)
+            self._first = None
+
+    def of_nothing(self) -> InputError:
+        """The error where no picture was predicted."""
+        if self._first is not None:
+            return InputError(self._first)
+        return InputError(f"none of {self.count} paths is a picture" if self.count else "stdin lists no path")
+
+
+def _files(paths: Sequence[str], complaints: _Complaints) -> Iterator[str]:
+    """All files that the paths name, in their order."""
+    for path in paths:
+        for each in _listed() if path == "-" else [path]:
+            yield from _below(each, complaints)
+
+
+def _listed() -> Iterator[str]:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
+    for line in sys.stdin or ():
+        if path := line.rstrip("\n"):
+            yield path
+
+
+def _below(path: str, complaints: _Complaints) -> Iterator[str]:
+    """A file itself, and of a folder all pictures."""
+    from dadarts.data.walk import Tally, pictures_below
+
+    try:
+        if Path(path).is_dir():
+            found = pictures_below(Path(path), Tally())
+            if not found:
+                complaints.add(f"{path} holds no pictures")
+            yield from map(str, found)
+        elif Path(path).exists() and not Path(path).is_file():
+            # A pipe would hang, a device may never end.
+            complaints.add(f"{path} is no file")
+        else:
+            yield path
+    except (OSError, ValueError) as error:
+        complaints.add(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
+
+
+class _Table(Protocol):
+    """Where predictions are written to."""
+
+    def add(self, row: Prediction) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class _Csv:
+    def __init__(self, stream: TextIO, classes: Sequence[str]) -> None:
+        self._stream = stream
+        self._writer = csv.writer(stream, lineterminator="\n")
+        columns = list(_COLUMNS)
+        for name in classes:
+            columns.append(f"p:{name}" if name in columns else name)
+        self._writer.writerow(columns)
+
+    def add(self, row: Prediction) -> None:
+        numbers = [row.probability, *row.probabilities.values()]
+        self._writer.writerow([row.file, row.label, *(format(number, _DIGITS) for number in numbers)])
+
+    def end(self) -> None:
+        self._stream.flush()
+
+
+class _Json:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._before = "[\n"
+
+    def add(self, row: Prediction) -> None:
+        shown = {
+            "file": row.file,
+            "prediction": row.label,
+            "probability": _rounded(row.probability),
+            "probabilities": {name: _rounded(number) for name, number in row.probabilities.items()},
+        }
+        self._stream.write(f"{self._before} {json.dumps(shown)}")
+        self._before = ",\n"
+
+    def end(self) -> None:
+        self._stream.write("\n]\n")
+        self._stream.flush()
+
+
+def _rounded(number: float) -> float:
+    return float(format(number, _DIGITS))
+
+
+@contextmanager
+def _stdout() -> Iterator[TextIO]:
+    """Stdout, which names files byte for byte."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
+    yield sys.stdout
+
+
+def _output(word: str) -> Path:
+    path = Path(word)
+    if not word or path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"-output {shortened(word)}: give a file in a folder that there is")
+    return path
+
+
+def _batch_size(word: str) -> int:
+    if not word.isdecimal() or len(word) > 9 or not 0 < int(word) <= _LARGEST_BATCH:
+        raise InputError(f"-batch_size {shortened(word, 40)}: give a whole number from 1 to {_LARGEST_BATCH}")
+    return int(word)

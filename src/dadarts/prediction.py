@@ -1,0 +1,80 @@
+"""What a network says of picture files, one batch of them in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dadarts.data import Preparation
+from dadarts.data.decoding import threaded
+from dadarts.errors import InputError
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of a picture.
+
+    Args:
+        file: the picture's path, as it was given.
+        label: the most probable class.
+        probability: that class's.
+        probabilities: every class's, by name, in the order of the network's classes.
+    """
+
+    file: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that is no picture, is damaged or is missing, and the error that says so."""
+
+    file: str
+    error: InputError
+
+
+def predictions(
+    paths: Iterable[str | Path],
+    preparation: Preparation,
+    classes: Sequence[str],
+    probabilities_of: Callable[[Tensor], Tensor],
+    *,
+    batch_size: int,
+    workers: int,
+) -> Iterator[Prediction | Unreadable]:
+    """A prediction for every path, in their order; `workers` threads decode.
+
+    Args:
+        probabilities_of: what uint8 pictures (B, C, H, W) most probably are, (B, classes).
+    """
+
+    def prepared(path: str | Path) -> tuple[str, NDArray[np.uint8] | InputError]:
+        try:
+            return str(path), preparation.from_file(path)
+        except InputError as error:
+            return str(path), error
+
+    files = threaded(prepared, paths, workers)
+    while batch := list(islice(files, batch_size)):
+        pictures = [pixels for _, pixels in batch if not isinstance(pixels, InputError)]
+        rows = iter(probabilities_of(torch.from_numpy(np.stack(pictures))) if pictures else ())
+        for file, pixels in batch:
+            if isinstance(pixels, InputError):
+                yield Unreadable(file, pixels)
+            else:
+                yield _prediction(file, classes, next(rows))
+
+
+def _prediction(file: str, classes: Sequence[str], probabilities: Tensor) -> Prediction:
+    surest = int(probabilities.argmax())
+    every = probabilities.tolist()
+    return Prediction(file, classes[surest], every[surest], dict(zip(classes, every, strict=True)))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dadarts import atomic, files
-from dadarts.errors import CheckpointError, RunError
+from dadarts.errors import CheckpointError, RunError, shortened
 
 State: TypeAlias = dict[str, Any]
 """Tensors, numbers, strings, lists and dicts of them"""
@@ -46,6 +46,13 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(item)
 
 
+def _is_setting(item: tuple[Any, Any]) -> bool:
+    """Whether a name and a value are as JSON has them."""
+    name, value = item
+    values = value if isinstance(value, list) else [value]
+    return isinstance(name, str) and all(value is None or isinstance(value, str | int | float) for value in values)
+
+
 def load(path: Path, kind: str) -> tuple[dict[str, Any], State]:
     """The settings and the state of a checkpoint; nothing in the file is run.
 
@@ -57,11 +64,14 @@ def load(path: Path, kind: str) -> tuple[dict[str, Any], State]:
     try:
         with files.open_bytes(path) as file:
             payload = torch.load(file, map_location="cpu", weights_only=True)
-        if not isinstance(payload, dict):
-            raise TypeError("not a dict")
-        if payload["version"] != VERSION or payload["kind"] != kind:
-            raise CheckpointError(f"{path} is a {payload['kind']} checkpoint of version {payload['version']}")
-        return payload["settings"], payload["state"]
+        version, there, settings, state = (payload[name] for name in ("version", "kind", "settings", "state"))
+        if type(version) is not int or not isinstance(there, str):
+            raise TypeError("neither a version nor a kind")
+        if version != VERSION or there != kind:
+            raise CheckpointError(f"{path} is a {shortened(there, 40)} checkpoint of version {shortened(version, 40)}")
+        if not isinstance(state, dict) or not isinstance(settings, dict) or not all(map(_is_setting, settings.items())):
+            raise TypeError("neither settings nor a state")
+        return settings, state
     except CheckpointError:
         raise
     except Exception as error:

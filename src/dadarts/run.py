@@ -17,6 +17,7 @@ from dadarts import checkpoint, compute, report
 from dadarts.config import Computed, SearchConfig, TrainConfig
 from dadarts.errors import CheckpointError, RunError
 from dadarts.events import EpochDone, Event, Note, Row, StepDone
+from dadarts.fitting import MisfitError
 from dadarts.genotype import Genotype
 from dadarts.journal import Journal
 from dadarts.position import Position
@@ -222,6 +223,8 @@ class Run(Generic[AnyConfig]):
         self.folder.refuse_other_data(state.data)
         try:
             state.restore(saved)
+        except MisfitError as error:
+            raise CheckpointError(f"{path} does not fit this {self.kind.noun}: {error}") from None
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path} does not fit this {self.kind.noun} ({type(error).__name__})") from None
         self.saved_at = time.monotonic()

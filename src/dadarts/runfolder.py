@@ -181,7 +181,9 @@ class RunFolder(SavedRun):
         """Write history.csv anew from all rows so far; an empty cell is a value that there is none of."""
         text = io.StringIO()
         if rows:
-            writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+            # A run that began before there was a column has rows without it.
+            columns = dict.fromkeys(name for row in rows for name in row)
+            writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
         self.write_text(self.history.name, text.getvalue())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dadarts import compute, diagnostics, foundation, memory
+from dadarts import compute, diagnostics, fitting, foundation, memory
 from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
@@ -25,6 +26,7 @@ from dadarts.processes import ALONE, Processes
 from dadarts.rates import Rates, rates
 from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
+from dadarts.selection import Perturbation, UniformDraw
 from dadarts.spaces import SearchSpace
 from dadarts.supernet import Supernet
 from dadarts.threads import Threads
@@ -173,19 +175,54 @@ class SearchState:
         }
 
     def restore(self, saved: State) -> None:
-        """Take the state of a checkpoint of the same configuration."""
-        self.bilevel.supernet.load_state_dict(saved["weights"])
-        self.bilevel.alphas.load_state_dict(saved["alphas"])
-        self.optimizers.sgd.load_state_dict(saved["sgd"])
-        self.optimizers.adam.load_state_dict(saved["adam"])
-        self.initial = saved["initial"]
-        self.snapshots = saved["snapshots"]
-        self.history = saved["history"]
-        self.mixing = saved["mixing"]
-        self.decided = saved["decided"]
-        self.measured = saved["measured"]
-        self.selecting = saved["selecting"]
-        self.position = Position(**saved["position"])
+        """Take the state of a checkpoint of the same configuration.
+
+        Raises:
+            MisfitError: a part is not of this search; nothing has been taken.
+        """
+        supernet, alphas, now = self.bilevel.supernet, self.bilevel.alphas, self.alphas_now()
+        weights = fitting.tensors_like("weights", saved["weights"], supernet.state_dict())
+        own = fitting.tensors_like("alphas", saved["alphas"], alphas.state_dict())
+        sgd = fitting.optimizer_like("sgd", saved["sgd"], self.optimizers.sgd, ["momentum_buffer"])
+        adam = fitting.optimizer_like("adam", saved["adam"], self.optimizers.adam, ["exp_avg", "exp_avg_sq"])
+        initial = fitting.list_like("initial", saved["initial"], now)
+        snapshots = [
+            fitting.list_like(f"snapshots[{epoch}]", one, now)
+            for epoch, one in enumerate(fitting.part("snapshots", saved["snapshots"], list))
+        ]
+        decided = fitting.number("decided", saved["decided"], most=self._most_decisions, whole=True)
+        mixing = saved["mixing"]
+        if mixing is not None:
+            mixing = fitting.tensor_like("mixing", mixing, alphas.stacked())
+        measured = fitting.scores("measured", saved["measured"])
+        selecting = fitting.number("selecting", saved["selecting"])
+        history = fitting.rows("history", saved["history"])
+        position = self._position(saved["position"], history)
+        if len(history) != len(snapshots) and self.bilevel.method.selection != UniformDraw():
+            raise fitting.MisfitError(f"history has {len(history)} rows, and there are {len(snapshots)} snapshots")
+        supernet.load_state_dict(weights)
+        alphas.load_state_dict(own)
+        self.optimizers.sgd.load_state_dict(sgd)
+        self.optimizers.adam.load_state_dict(adam)
+        self.initial, self.snapshots, self.history, self.position = initial, snapshots, history, position
+        self.mixing, self.decided, self.measured, self.selecting = mixing, decided, measured, selecting
+
+    @property
+    def _most_decisions(self) -> int:
+        """At most so many decisions a selection takes: an edge or the edges of a node each."""
+        nodes, edges, _ = self.bilevel.alphas.stacked().shape
+        return nodes * (edges + 1)
+
+    def _position(self, saved: Any, history: list[Row]) -> Position:
+        selection = self.bilevel.method.selection
+        searched = self.restart_epochs * self.bilevel.method.restarts
+        tuned = selection.epochs * self._most_decisions if isinstance(selection, Perturbation) else 0
+        found = fitting.position(saved, epochs=searched + tuned, steps=self.steps)
+        # What stops early or tunes a selection has epochs without a row, and what trains nothing a row without epochs.
+        is_plain = not tuned and selection != UniformDraw()
+        if len(history) > searched or (is_plain and len(history) != found.epoch):
+            raise fitting.MisfitError(f"history has {len(history)} rows after {found.epoch} epochs")
+        return found
 
 
 def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dadarts import compute, foundation, memory, spaces
+from dadarts import compute, fitting, foundation, memory, spaces
 from dadarts.checkpoint import State
 from dadarts.config import Computed, TrainConfig
 from dadarts.data import Loader, hold_out, stratified_part
@@ -27,6 +27,7 @@ class TrainState:
     """A training between two steps.
 
     Args:
+        epochs: how many it has in all.
         selection: batches of the held-out part that chooses the epoch that is kept, where there is one.
         history: one row an epoch.
         best: accuracy on the held-out part and the network's tensors, of the best epoch so far.
@@ -37,6 +38,7 @@ class TrainState:
     train: Loader
     selection: Loader | None
     foundation: Foundation
+    epochs: int
     position: Position = field(default_factory=Position)
     history: list[Row] = field(default_factory=list)
     best: tuple[float, dict[str, Tensor]] | None = None
@@ -90,12 +92,26 @@ class TrainState:
         }
 
     def restore(self, saved: State) -> None:
-        """Take the state of a checkpoint of the same configuration."""
-        self.network.load_state_dict(saved["network"])
-        self.sgd.load_state_dict(saved["sgd"])
-        self.position = Position(**saved["position"])
-        self.history = saved["history"]
-        self.best = saved["best"]
+        """Take the state of a checkpoint of the same configuration.
+
+        Raises:
+            MisfitError: a part is not of this training; nothing has been taken.
+        """
+        own = self.network.state_dict()
+        network = fitting.tensors_like("network", saved["network"], own)
+        sgd = fitting.optimizer_like("sgd", saved["sgd"], self.sgd, ["momentum_buffer"])
+        history = fitting.rows("history", saved["history"])
+        found = fitting.position(saved["position"], epochs=self.epochs, steps=self.steps)
+        if len(history) != found.epoch:
+            raise fitting.MisfitError(f"history has {len(history)} rows after {found.epoch} epochs")
+        best = saved["best"]
+        if best is not None:
+            if type(best) is not tuple or len(best) != 2:
+                raise fitting.MisfitError("best is not an accuracy and tensors")
+            best = fitting.number("best[0]", best[0], most=1), fitting.tensors_like("best[1]", best[1], own)
+        self.network.load_state_dict(network)
+        self.sgd.load_state_dict(sgd)
+        self.position, self.history, self.best = found, history, best
 
 
 def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
@@ -118,7 +134,7 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     sgd = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
     )
-    return TrainState(network, sgd, train, selection, base)
+    return TrainState(network, sgd, train, selection, base, config.epochs)
 
 
 def _loaders(config: TrainConfig, base: Foundation) -> tuple[Loader, Loader | None]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dadarts.data import broken, depth, layout, measuring
+from dadarts.data import broken, depth, finding, measuring, table
 from dadarts.data.cache import digest
 from dadarts.data.class_folders import Choices
 from dadarts.data.decoding import Decoder, Streamed, UnreadableError
@@ -37,7 +37,7 @@ class _Files:
 
 
 def read(root: Path, image_size: int | None, decoder: Decoder, choices: Choices, *, skip_broken: bool) -> Parts:
-    """The parts below `root` (see `layout.find`); classes are its folders, sorted by name.
+    """The parts below `root` (see `finding.find`), which may also be a table of labels.
 
     Pictures are grey only if all are. `image_size` None keeps a size that all share, if its short side is at most
     224, and else takes the median short side, at most 224. Where `skip_broken`, a few files that cannot be read are
@@ -46,7 +46,8 @@ def read(root: Path, image_size: int | None, decoder: Decoder, choices: Choices,
     Raises InputError where folders are ambiguous, a class or a part is empty, or pictures are damaged.
     """
     measuring.check_size(image_size)
-    return assembled(layout.find(root, choices), image_size, decoder, skip_broken=skip_broken)
+    found = table.find([table.read_table(root)], choices) if root.is_file() else finding.find(root, choices)
+    return assembled(found, image_size, decoder, skip_broken=skip_broken)
 
 
 def assembled(found: Listing, image_size: int | None, decoder: Decoder, *, skip_broken: bool) -> Parts:

@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 import torch
 
-from dadarts.data import arrays, folder, memory
+from dadarts.data import arrays, folder, memory, table
 from dadarts.data.cache import Cache
 from dadarts.data.class_folders import Choices
 from dadarts.data.decoding import Decoder
@@ -72,7 +72,7 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         is_folder, is_file = bool(request.dataset) and path.is_dir(), path.is_file()
     except (OSError, RuntimeError):  # A name too long for the file system, or a `~name` without a home.
         is_folder = is_file = False
-    if is_folder:
+    if is_folder or (is_file and path.suffix.lower() in table.SUFFIXES):
         return folder.read(
             path, request.image_size, decoder, _checked(request.choices), skip_broken=request.skip_broken
         )
@@ -82,7 +82,7 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         _refuse_choices(request, "-classes is", request.choices.classes)
         return arrays.read(path, request.choices.test_path)
     if is_file:
-        raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures or an .npz file")
+        raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures, an .npz file or a .csv")
     if "/" in request.dataset or path.suffix.lower() == ".npz":
         shown = request.dataset if len(request.dataset) <= 200 else request.dataset[:197] + "..."
         raise InputError(f"there is no folder or file {shown!r}; give the path of a folder of pictures or an .npz file")

@@ -1,0 +1,247 @@
+"""Tables of labels: a `.csv` or `.tsv` file whose rows name a picture and its class, beside the pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dadarts.data import declared, formats, listing
+from dadarts.data.class_folders import Choices
+from dadarts.data.columns import Columns, columns_of, names_files, names_labels
+from dadarts.data.listing import HELD_OUT, Listing, Part
+from dadarts.data.part_names import PartKind, part_of
+from dadarts.data.plain import listed, plain
+from dadarts.data.walk import Tally, pictures_below
+from dadarts.errors import InputError, shortened
+
+SUFFIXES = (".csv", ".tsv")
+_USUAL = re.compile("labels?|metadata|annotations?|targets?|classes")
+_NAMED = 4
+_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's file, the names in its first line, and its other rows with their numbers."""
+
+    file: Path
+    header: tuple[str, ...]
+    rows: tuple[tuple[int, list[str]], ...] = field(repr=False)
+
+    @property
+    def part(self) -> PartKind | None:
+        """The part that the table's own name says."""
+        return part_of(self.file.stem)
+
+
+def beside(root: Path) -> list[Table]:
+    """The tables of usual names in a folder whose first line names files, as `labels.csv` and `train.csv`.
+
+    Raises:
+        InputError: one of them cannot be read as a table.
+    """
+    names = [path.name for path in sorted(root.iterdir()) if formats.suffix(path.name) in SUFFIXES and path.is_file()]
+    usual = [name for name in names if _USUAL.fullmatch(_letters(name)) or part_of(Path(name).stem)]
+    tables = [table for name in usual if names_files((table := read_table(root / name)).header)]
+    # A table of other facts, such as boxes, is none of labels; but one of a test part is missing its labels.
+    return tables if any(names_labels(table.header) for table in tables) else []
+
+
+def read_table(file: Path) -> Table:
+    """The rows of a table, as text.
+
+    Raises:
+        InputError: it is no UTF-8 text, or damaged, or larger than the memory.
+        OSError: it cannot be read.
+    """
+    try:
+        text = declared.read_all(file).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{plain(file)} is no UTF-8 text; save it as UTF-8") from None
+    first = text.partition("\n")[0]
+    delimiter = "\t" if formats.suffix(file.name) == ".tsv" else max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise InputError(f"{plain(file)} is no table: {error} near line {reader.line_num}") from None
+    header = tuple(name.strip() for name in rows[0][1]) if rows else ()
+    return Table(file, header, tuple(rows[1:]))
+
+
+@dataclass(frozen=True)
+class _Row:
+    file: Path
+    label: str
+    part: PartKind
+
+
+def find(tables: Sequence[Table], choices: Choices) -> Listing:
+    """The pictures that tables name, one for all parts or one for each.
+
+    Files are named from the table's folder, or from a folder below, with or without their ending, as long as one
+    picture alone is meant. A class folder's worth of rows is sorted by file, whatever the order of the rows.
+
+    Raises:
+        InputError: columns or tables are ambiguous, or rows are wrong, of which it names the first.
+    """
+    if choices.test_path is not None:
+        raise InputError("-test_path is for folders; a table of labels says the part in a column split")
+    _refuse_several(tables)
+    folder = tables[0].file.parent
+    tally, below = Tally(), Tally()
+    pictures = _Pictures(folder, pictures_below(folder, below))
+    tally.add_all(below)
+    rows = [row for table in tables for row in _rows_of(table, pictures, choices, tally)]
+    _refuse_missing(rows, tables, choices)
+    used = {row.file for row in rows}
+    tally.add("in no row", len(pictures.files) - len(used))
+    tally.counts[formats.suffix(tables[0].file.name)] -= len(tables)
+    return _listing(rows, tables, Tally(+tally.counts))
+
+
+def _refuse_several(tables: Sequence[Table]) -> None:
+    parts = [table.part for table in tables]
+    if len(tables) > 1 and (None in parts or len(set(parts)) < len(parts)):
+        raise InputError(
+            f"{plain(tables[0].file.parent)} holds {listed([table.file.name for table in tables])}, each of which can "
+            f"be the table of labels; give one, as -dataset {plain(tables[0].file)}"
+        )
+    if len(tables) > 1 and "train" not in parts:
+        raise InputError(f"{plain(tables[0].file)} is no training part, and no table beside it is; call one train.csv")
+
+
+def _refuse_missing(rows: Sequence[_Row], tables: Sequence[Table], choices: Choices) -> None:
+    among = choices.among(sorted({row.label for row in rows}))
+    missing = [wanted for wanted in choices.classes or () if wanted not in among]
+    if missing:
+        place = columns_of(tables[0].header, tables[0].file).label
+        there = sorted({cells[place].strip() for _, cells in tables[0].rows if len(cells) > place})
+        raise InputError(
+            f"-classes: no row of {plain(tables[0].file)} has the class {listed(missing)}; there are {listed(there)}"
+        )
+
+
+class _Pictures:
+    """The pictures below a folder, to be found by what a table calls them."""
+
+    def __init__(self, folder: Path, files: Sequence[Path]) -> None:
+        self.folder = folder
+        self.files = files
+        self._by_name: dict[str, list[Path]] = {}
+        for file in files:
+            self._by_name.setdefault(file.name, []).append(file)
+            self._by_name.setdefault(file.stem, []).append(file)
+
+    def find(self, name: str, part: PartKind) -> Path:
+        """The picture of a name; raises LookupError with what is wrong with it."""
+        steps = [step for step in name.replace("\\", "/").split("/") if step not in ("", ".")]
+        if name.startswith(("/", "\\", "~")) or ".." in steps or re.match(r"[A-Za-z]:", name):
+            raise LookupError("leads out of the folder")
+        exact = self.folder.joinpath(*steps)
+        alike = [file for file in self._by_name.get(steps[-1], ()) if self._ends_with(file, steps)] if steps else []
+        found = [file for file in alike if file == exact] or [file for file in alike if file.name == steps[-1]] or alike
+        if len(found) > 1:
+            of_part = [file for file in found if part in map(part_of, self._folders(file))]
+            found = of_part if len(of_part) == 1 else found
+        if not found:
+            raise LookupError("is not there, or no picture")
+        if len(found) > 1:
+            raise LookupError(f"can be {listed([str(file.relative_to(self.folder)) for file in found], most=2)}")
+        return found[0]
+
+    def _folders(self, file: Path) -> tuple[str, ...]:
+        return file.relative_to(self.folder).parts[:-1]
+
+    def _ends_with(self, file: Path, steps: list[str]) -> bool:
+        return [*self._folders(file), steps[-1]][-len(steps) :] == steps
+
+
+def _rows_of(table: Table, pictures: _Pictures, choices: Choices, tally: Tally) -> list[_Row]:
+    """The rows of a table; raises InputError where any is wrong."""
+    columns = columns_of(table.header, table.file)
+    good: dict[Path, tuple[int, _Row]] = {}
+    wrong: list[str] = []
+    for number, cells in table.rows:
+        try:
+            row = _row(cells, columns, table.part, pictures)
+            if choices.classes is not None and not choices.among([row.label]):
+                tally.add("of other classes")
+                continue
+            first, earlier = good.setdefault(row.file, (number, row))
+            if earlier != row:
+                raise LookupError(f"{_short(row.file.name)} is said to be something else in line {first}")
+        except LookupError as error:
+            wrong.append(f"line {number}: {error.args[0]}")
+    if wrong:
+        more = f"; and {len(wrong) - _NAMED:,} more" if len(wrong) > _NAMED else ""
+        raise InputError(
+            f"{plain(table.file)}: {len(wrong):,} of {len(table.rows):,} rows are wrong: {'; '.join(wrong[:_NAMED])}"
+            f"{more}"
+        )
+    return [row for _, row in good.values()]
+
+
+def _row(cells: list[str], columns: Columns, own: PartKind | None, pictures: _Pictures) -> _Row:
+    if len(cells) < columns.needed:
+        raise LookupError(f"{len(cells)} of the {columns.needed} cells that are needed")
+    name, label = cells[columns.file].strip(), cells[columns.label].strip()
+    if not name:
+        raise LookupError("no file")
+    if not label:
+        raise LookupError(f"{_short(name)} has no label")
+    part = own if columns.part is None and own else columns.part_in(cells)
+    if part is None:
+        said = cells[columns.part or 0].strip()
+        raise LookupError(f"{_short(name)} is of part {_short(said) or 'none'}, which is neither train, val nor test")
+    try:
+        return _Row(pictures.find(name, part), plain(label), part)
+    except LookupError as error:
+        raise LookupError(f"{_short(name)} {error.args[0]}") from None
+
+
+def _listing(rows: Sequence[_Row], tables: Sequence[Table], tally: Tally) -> Listing:
+    given = {row.part for row in rows}
+    testing: PartKind | None = next((part for part in ("test", "validation") if part in given), None)
+    training = [row for row in rows if row.part != testing]
+    classes = _classes(row.label for row in training)
+    if len(classes) < 2:
+        raise InputError(f"{plain(tables[0].file)} names {len(classes)} classes of training pictures; give two or more")
+    names = listed([table.file.name for table in tables])
+    remark = HELD_OUT
+    if testing is not None:
+        strange = next((row for row in rows if row.label not in classes), None)
+        if strange is not None:
+            raise InputError(
+                f"{names}: class {_short(strange.label)} of the {testing} part is none of the training part"
+            )
+        joins = ", validation joins the training part" if testing == "test" and "validation" in given else ""
+        remark = f"test part: {testing}{joins}"
+    test = _part([row for row in rows if row.part == testing], classes) if testing else None
+    return Listing(classes, _part(training, classes), test, (f"labels from {names}", remark), tally)
+
+
+def _part(rows: Sequence[_Row], classes: Sequence[str]) -> Part:
+    places = {name: place for place, name in enumerate(classes)}
+    ordered = sorted((places[row.label], row.file) for row in rows)
+    return listing.part([file for _, file in ordered], [label for label, _ in ordered])
+
+
+def _classes(labels: Iterator[str]) -> tuple[str, ...]:
+    """Whole numbers by size, other names by letters."""
+    distinct = set(labels)
+    if all(re.fullmatch(r"\d{1,18}", label) for label in distinct):
+        return tuple(sorted(distinct, key=lambda label: (int(label), label)))
+    return tuple(sorted(distinct))
+
+
+def _short(text: str) -> str:
+    return shortened(plain(text), _SHOWN)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W\d_]+", "", Path(name).stem.lower())

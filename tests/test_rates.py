@@ -65,6 +65,11 @@ def test_rates_stay_between_the_originals_and_their_bounds(epochs: int, steps: i
     assert (longer.weights, longer.alphas) <= (found.weights, found.alphas)
 
 
+@pytest.mark.parametrize(("batch", "weights"), [(16, 0.05), (32, 0.1 / sqrt(2)), (64, 0.1), (256, 0.1), (2, 0.025)])
+def test_small_batches_bound_the_rate_of_weights(batch: int, weights: float) -> None:
+    assert isclose(rates(SearchConfig(**BY_RULE, epochs=8, batch_size=batch), 11).weights, weights)
+
+
 def test_steps_that_train_no_alphas_do_not_count() -> None:
     def of(method: Method) -> float:
         return rates(SearchConfig(**BY_RULE, epochs=12, method=method), 100).alphas
@@ -96,10 +101,10 @@ def settings_of(name: str) -> dict[str, Any]:
 def test_a_search_says_and_saves_the_rates_of_its_steps() -> None:
     # 71 pictures of each half in batches of 16: 4 steps in each of 2 epochs.
     err = succeed(modern, "search", "--name", "it", *TINIEST).err
-    assert "note: w_lr 0.1 for 8 steps, alpha_lr 0.02 for 8 steps that train alphas (a full search has " in err
-    assert (settings_of("it")["w_lr"], settings_of("it")["alpha_lr"]) == (0.1, 0.02)
-    assert column(Path("runs/search/it"), "weight_lr")[0] == 0.1
-    given_rates = ["--w_lr", "0.1", "--alpha_lr", "0.02"]
+    assert "note: w_lr 0.05 for 8 steps, alpha_lr 0.02 for 8 steps that train alphas (a full search has " in err
+    assert (settings_of("it")["w_lr"], settings_of("it")["alpha_lr"]) == (0.05, 0.02)
+    assert column(Path("runs/search/it"), "weight_lr")[0] == 0.05
+    given_rates = ["--w_lr", "0.05", "--alpha_lr", "0.02"]
     succeed(modern, "search", "--name", "same", *TINIEST, *given_rates)
     assert result_of_search(Path("runs/search/same")) == result_of_search(Path("runs/search/it"))
     succeed(search, "-name", "old", *TINIEST)

@@ -12,12 +12,13 @@ from dadarts.alphas import Alphas
 from dadarts.bilevel import Method, Objective
 from dadarts.config import SearchConfig
 from dadarts.gibbs import Gibbs
+from dadarts.judging import decided_early
 from dadarts.methods import METHODS
 from dadarts.penalties import DiscretizationLoss
 from dadarts.relax import AnyRelaxation, Hard, TopK, is_discrete
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
 from dadarts.schedules import Constant, Progress
-from dadarts.search_notes import decided_early, notes
+from dadarts.search_notes import notes
 from dadarts.seeds import generator
 from tests.commands import DARTS_GENOTYPE, TINIEST, augment, modern, search, succeed, without_pictures
 from tests.nets import tiny_space
@@ -108,9 +109,9 @@ def test_a_search_whose_last_change_lies_in_its_first_tenth_was_decided_early() 
 
 
 def test_it_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["-name", "it", *TINIEST, "-first_order", "-alpha_lr", "0.05"]
+    words = ["-name", "it", *TINIEST, "-first_order", "-alpha_lr", "0.5"]
     words[words.index("-epochs") + 1] = "5"
-    monkeypatch.setattr("dadarts.search_notes.decided_early", lambda history: 1 if len(history) == 5 else None)
+    monkeypatch.setattr("dadarts.judging.decided_early", lambda history: 1 if len(history) == 5 else None)
     assert "no choice has changed since epoch 1 of 5: the search was decided" in succeed(search, *words).err
 
 

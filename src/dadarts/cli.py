@@ -149,7 +149,7 @@ def _show(words: list[str]) -> int:
     if doors.truth("json", values):
         print(json.dumps(asdict(shown), indent=1))
     else:
-        print("\n".join(f"{name:14} {_cell(value)}" for name, value in asdict(shown).items()))
+        print("\n".join(f"{name:14} {_cell(value)}" for name, value in asdict(shown).items() if value != []))
     return 0
 
 

@@ -172,7 +172,8 @@ class SearchConfig(RunConfig):
     w_lr: Rate = setting(
         0.025,
         "weights w",
-        "learning rate at the start (xi); auto: 0.025 x sqrt(19,500 / steps of the search), from 0.025 to 0.1",
+        "learning rate at the start (xi); auto: 0.025 x sqrt(19,500 / steps of the search), from 0.025 to 0.1 "
+        "(less where a batch has under 64)",
     )
     w_lr_min: float = setting(0.001, "weights w", "learning rate that the cosine ends at", ge=0, le=1e3)
     w_momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
 from dadarts import doors
 from dadarts.config import AUTO, SearchConfig, TrainConfig
+from dadarts.data import DataRequest, load
 from dadarts.events import Event
 from dadarts.genotype import Genotype, random_genotype
 from dadarts.methods import METHODS
 from dadarts.runfolder import RunFolder
-from dadarts.search_loop import search
+from dadarts.search_loop import ended, search
 from dadarts.train_loop import train
 
 _DIGITS: dict[str, Any] = {"dataset": "digits", "batch_size": 64, "layers": 3, "workers": 0}
@@ -74,7 +76,8 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
     if code or found is None:
         return code
     rivals = {"found": Genotype.parse(found), "random": random_genotype(config.space, config.seed)}
-    lines = []
+    lines = [f"search: {line}" for line in _said(folder, rivals["found"])]
+    accuracies = []
     for label, genotype in rivals.items():
         print(f"\ntraining the {label} genotype from scratch\n  {genotype}", flush=True)
         settings = train_settings(f"demo-{seed}-{label}", genotype, seed, runs_dir)
@@ -84,10 +87,33 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
             return code
         metrics = json.loads(result)
         accuracy, parameters = metrics["test_top1"], metrics["parameters"]
+        accuracies.append(accuracy)
         lines.append(f"test accuracy of the {label} genotype: {accuracy:.2%}  ({parameters:,} parameters)")
+    lines.append(against_chance(*accuracies, tested=len(load(DataRequest(config.dataset, workers=0)).test)))
     pictures = [*sorted((folder.path / "cells").glob("*.svg")), folder.path / "curves.svg"]
     print("", *lines, "pictures:", *(f"  {picture}" for picture in pictures), sep="\n")
     return 0
+
+
+def _said(folder: RunFolder, found: Genotype) -> tuple[str, ...]:
+    """What the search has said of what it found; nothing where it ended before searches did."""
+    verdict = ended(folder, found).verdict
+    return verdict.lines if verdict else ()
+
+
+def against_chance(found: float, random: float, *, tested: int) -> str:
+    """What two accuracies in [0, 1] on the same so many test pictures say, in a line.
+
+    The 95 % interval of their difference takes them for independent, which is wider than that of pairs.
+    """
+    points = 100 * (found - random)
+    variance = sum(accuracy * (1 - accuracy) for accuracy in (found, random)) / tested
+    half = 100 * 1.96 * sqrt(variance)
+    if abs(points) <= half:
+        judged = f"no more than chance: {tested} test pictures cannot tell apart less than {half:.2f} points here"
+    else:
+        judged = f"more than chance ({half:.2f} points on {tested} test pictures) explains"
+    return f"the found genotype is {abs(points):.2f} points {'worse' if points < 0 else 'better'}: {judged}"
 
 
 def _run(

@@ -17,6 +17,7 @@ from dadarts.bilevel import Batch, Bilevel
 from dadarts.data import Loader
 from dadarts.discretization import discretize
 from dadarts.gibbs import Gibbs
+from dadarts.judging import entropies
 from dadarts.relax import AnyRelaxation, Hard, Soft
 from dadarts.relax_sampled import Dirichlet, Perturbed, SampledTopK, UniformPath
 from dadarts.schedules import Progress
@@ -121,14 +122,7 @@ def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
 
 def entropy(alphas: Alphas) -> float:
     """Mean over edges of the entropy of W, in nats: 0 is certain, log O (of sigmoids O log 2) is undecided."""
-    W = alphas.weights().detach()
-    if alphas.candidates.activation == "edges":
-        # What an edge has of its node is no choice among its operations.
-        W = W / W.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(W.dtype).tiny)
-    per_edge = torch.special.entr(W).sum(dim=-1)
-    if alphas.candidates.activation == "sigmoid":
-        # Every operation is a choice of its own, between it and nothing.
-        per_edge += torch.special.entr(1 - W).sum(dim=-1)
+    per_edge = entropies(alphas.weights().detach(), alphas.candidates)
     return float(per_edge[alphas.candidates.present.any(dim=-1)].mean())
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from dadarts.genotype import Genotype
+    from dadarts.verdict import Verdict
 
 Row: TypeAlias = Mapping[str, float | int | None]
 """One line of history.csv; None is an empty cell."""
@@ -82,6 +83,11 @@ class SearchDone:
     folder: Path
     genotype: Genotype
     pictures: tuple[Path, ...]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the search has decided anything, and what to mistrust; None of a run of before verdicts."""
+        return self.genotype.verdict
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from torch import Generator, Tensor
 
-from dadarts import literal
+from dadarts import literal, verdict
 from dadarts.discretization import Rule, discretize, draw_uniform
 from dadarts.errors import InputError, unknown
 from dadarts.ops import ALL_OPS, NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS
 from dadarts.seeds import generator
 from dadarts.spaces import SearchSpace, Syntax
+from dadarts.verdict import Verdict
 
 Edge: TypeAlias = tuple[str, int]
 """(operation, state that it reads)"""
@@ -23,6 +24,7 @@ Edge: TypeAlias = tuple[str, int]
 RETAIN = ("top2", "top2_with_none", "best", "all")
 FORMAT = "dadarts-genotype/1"
 _CHOICES = tuple(NAS_BENCH_MACRO_OPS)
+_PARAMETER_FREE = tuple(name for name, op in ALL_OPS.items() if op.parameter_free)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class CellGenotype:
 
 @dataclass(frozen=True)
 class Genotype:
-    """A discrete architecture: kind -> cell, in one of three syntaxes.
+    """A discrete architecture: kind -> cell, in one of three syntaxes, and perhaps what its search said of it.
 
     >>> print(Genotype.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|"))
     |nor_conv_3x3~0|+|none~0|skip_connect~1|
@@ -43,6 +45,7 @@ class Genotype:
 
     cells: Mapping[str, CellGenotype]
     syntax: Syntax
+    verdict: Verdict | None = field(default=None, compare=False)
 
     @staticmethod
     def parse(text: str) -> Genotype:
@@ -94,6 +97,7 @@ class Genotype:
             "syntax": self.syntax,
             "cells": cells,
             "text": str(self),
+            **({} if self.verdict is None else {"verdict": self.verdict.to_json()}),
         }
         return json.dumps(fields, indent=1) + "\n"
 
@@ -108,7 +112,11 @@ class Genotype:
 
     def parameter_free_share(self) -> float:
         """Which part of the edges has no weights: the collapse signal of arXiv 1909.09656."""
-        return self.share(*(name for name, op in ALL_OPS.items() if op.parameter_free))
+        return self.share(*_PARAMETER_FREE)
+
+    def parameter_free(self) -> list[str]:
+        """The names on those edges."""
+        return [op for op in self.operations() if op in _PARAMETER_FREE]
 
 
 def read_off(space: SearchSpace, chosen: Mapping[str, tuple[Tensor, ...]]) -> Genotype:
@@ -220,19 +228,23 @@ def _from_call(text: str) -> Genotype:
 def _from_json(text: str) -> Genotype:
     try:
         fields = json.loads(text)
-        if fields["syntax"] == "nas-bench-201":
-            return _from_bench_string(fields["text"])
-        if fields["syntax"] == "nas-bench-macro":
-            return _from_code(fields["text"])
-        return _checked(
-            {kind: (fields["cells"][kind]["nodes"], fields["cells"][kind]["concat"]) for kind in ("normal", "reduce")}
-        )
+        return replace(_from_fields(fields), verdict=verdict.read(fields.get("verdict")))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"not a genotype: a JSON genotype has syntax, cells and text ({type(error).__name__})"
         ) from None
+
+
+def _from_fields(fields: Any) -> Genotype:
+    if fields["syntax"] == "nas-bench-201":
+        return _from_bench_string(fields["text"])
+    if fields["syntax"] == "nas-bench-macro":
+        return _from_code(fields["text"])
+    return _checked(
+        {kind: (fields["cells"][kind]["nodes"], fields["cells"][kind]["concat"]) for kind in ("normal", "reduce")}
+    )
 
 
 def _checked(fields: dict[str, tuple[Any, Any]]) -> Genotype:

@@ -58,7 +58,7 @@ def sizes_of(word: str, runs_dir: Path) -> dict[str, Any]:
 
 def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
     run = SavedRun(folder)
-    path = next((path for path in (folder / "genotype.txt", folder / "genotype.json") if _is_there(path)), None)
+    path = next((path for path in (folder / "genotype.json", folder / "genotype.txt") if _is_there(path)), None)
     # A training has its genotype from the beginning, a search when it has ended.
     if run.exists and run.result() is None and "genotype" not in run.saved_config()["settings"]:
         raise InputError(

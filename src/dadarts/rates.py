@@ -8,7 +8,7 @@ from math import sqrt
 from dadarts.config import AUTO, SearchConfig
 from dadarts.schedules import Progress
 
-FULL_STEPS = 19_500
+FULL_STEPS, FULL_BATCH = 19_500, 64
 """Of the search that the original's rates were found for: 50 epochs of 390 batches of 64 from half of CIFAR-10."""
 WEIGHTS, MOST_OF_WEIGHTS = 0.025, 0.1
 ALPHAS, MOST_OF_ALPHAS = 3e-4, 0.02
@@ -34,11 +34,13 @@ def rates(config: SearchConfig, steps: int) -> Rates:
     Adam moves an alpha by at most about its rate in a step, so a short search at the original's rate ends where it was
     drawn. `auto` keeps the way that alphas can go, rate times steps, at that of a full search:
     ``3e-4 max(1, 19500 / steps)``, where steps are those of a restart in which alphas are trained, and at most 0.02,
-    where a few batches would decide. Of weights it is ``0.025 max(1, sqrt(19500 / steps))``, at most 0.1: the noise of
-    SGD grows with its rate. A search as long as the full one has the original's rates.
+    where a few batches would decide. Of weights it is ``0.025 max(1, sqrt(19500 / steps))``, at most 0.1 and at most
+    ``0.1 sqrt(batch_size / 64)``: the noise of SGD grows with its rate and as batches get smaller. A search as long as
+    the full one has the original's rates.
     """
     weight_steps, alpha_steps = weight_epochs(config) * steps, alpha_epochs(config) * steps
-    weights = min(MOST_OF_WEIGHTS, WEIGHTS * sqrt(shortness(weight_steps)))
+    most = max(WEIGHTS, MOST_OF_WEIGHTS * min(1.0, sqrt(config.batch_size / FULL_BATCH)))
+    weights = min(most, WEIGHTS * sqrt(shortness(weight_steps)))
     alphas = min(MOST_OF_ALPHAS, ALPHAS * shortness(alpha_steps))
     why = []
     if config.w_lr == AUTO:

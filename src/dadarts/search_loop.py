@@ -18,16 +18,19 @@ from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.genotype import Genotype, derive
 from dadarts.gibbs import Gibbs
+from dadarts.judging import judged
 from dadarts.penalties import default_target, discretization_distance
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
 from dadarts.relax import Hard, Soft
 from dadarts.run import SEARCH, Run, Taken
+from dadarts.runfolder import RunFolder
 from dadarts.schedules import Progress, cosine
-from dadarts.search_notes import lock_in, notes
+from dadarts.search_notes import notes
 from dadarts.search_state import SearchState
 from dadarts.selecting import select
-from dadarts.selection import Argmax, UniformDraw
+from dadarts.selection import Argmax, UniformDraw, name_of
+from dadarts.verdict import Verdict
 
 COLUMNS = (
     *("epoch", "weight_lr", "temperature", "dal_factor", "train_loss", "train_top1", "valid_loss", "valid_top1"),
@@ -60,7 +63,7 @@ def search(
     run = Run(SEARCH, config, resume, overwrite, processes)
     result = run.result()
     if result is not None:
-        genotype = Genotype.parse(result)
+        genotype = ended(run.folder, Genotype.parse(result))
         yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
         return
     with run.begun(search_state.build, files={}) as state:
@@ -100,9 +103,8 @@ class _Search:
                 yield from self._rewound()
                 scores = yield from select(self.run, state)
                 self._write_selection_seconds()
-        if config.method.selection == Argmax():
-            yield from lock_in(state)
         genotype = self._retained(scores)
+        yield from (Note(line) for line in (genotype.verdict.lines if genotype.verdict else ()))
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         yield from self.run.ended(str(genotype))
         yield SearchDone(self.folder, genotype, pictures)
@@ -243,8 +245,13 @@ class _Search:
             genotype = derive(self.config.space, scores, self.config.method.retain)
         except InputError as error:
             raise RunError(f"{error}; {self.folder / 'genotype.txt'} holds the top2 genotype") from None
+        genotype = judged(genotype, self._verdict())
         self._write_genotype(genotype)
         return genotype
+
+    def _verdict(self) -> Verdict:
+        selection = self.config.method.selection
+        return self.state.verdict() if selection == Argmax() else Verdict(None, by=name_of(selection))
 
     def _write_genotype(self, genotype: Genotype) -> None:
         self.run.folder.write_text("genotype.json", genotype.to_json(space=self.config.search_space))
@@ -258,6 +265,15 @@ class _Search:
             for number, name in enumerate(names)
         } | {f"initial_{name}": state.initial[number].numpy() for number, name in enumerate(names)}
         self.run.folder.write("alphas.npz", lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
+
+
+def ended(folder: RunFolder, genotype: Genotype) -> Genotype:
+    """The genotype of a search that has ended, with the verdict on it where it has one."""
+    try:
+        saved = Genotype.parse((folder.path / "genotype.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, InputError):
+        return genotype
+    return saved if saved == genotype else genotype
 
 
 def _shares(genotype: Genotype) -> Row:

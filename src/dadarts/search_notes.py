@@ -1,4 +1,4 @@
-"""What a search says of itself: settings that were seen to fail, and choices that were made too early."""
+"""What a search says of itself before it begins: settings that do nothing, or were seen to fail."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from collections.abc import Iterator
 
 from dadarts.bilevel import Method
 from dadarts.config import SearchConfig
-from dadarts.events import Note, Row
 from dadarts.penalties import DiscretizationLoss, Penalty
 from dadarts.relax import Soft, TopK, is_discrete
 from dadarts.schedules import Progress
-from dadarts.search_state import SearchState
 from dadarts.selection import Argmax, UniformDraw
 
 LARGE_DAL_FACTOR = 10.0
-_FEWEST_EPOCHS = 5
-"""A search of fewer epochs has no first ones to speak of."""
 
 
 def notes(config: SearchConfig) -> Iterator[str]:
@@ -82,33 +78,3 @@ def _largest_dal_factor(method: Method) -> float:
     """Lambda of the discretization loss at either end of the search; 0 where none acts on alphas."""
     losses = [penalty for penalty in _penalties_of_alphas(method) if isinstance(penalty, DiscretizationLoss)]
     return max((loss.factor(end) for loss in losses for end in (Progress(0, 1), Progress(1, 1))), default=0.0)
-
-
-def lock_in(state: SearchState) -> Iterator[Note]:
-    """What is to be said of choices that were made before the weights could tell operations apart.
-
-    Of a search with restarts it is said of the last of them.
-    """
-    if state.bilevel.method.order == "none":
-        return
-    history = state.history[-state.restart_epochs :]
-    which = "the last restart's" if state.bilevel.method.restarts > 1 else "the first"
-    if not state.has_chosen:
-        yield Note(
-            f"every choice is still that of {which} random draw: train longer, or raise -alpha_lr, "
-            "before taking this genotype for a finding"
-        )
-    elif (decided := decided_early(history)) is not None:
-        yield Note(
-            f"no choice has changed since epoch {decided} of {len(history)}: the search was decided before "
-            "its weights could tell operations apart; see whether other seeds agree"
-        )
-
-
-def decided_early(history: list[Row]) -> int | None:
-    """The epoch of the last changed choice, counted from 1, where that lies in the first tenth; else None."""
-    changed = [number for number, row in enumerate(history, 1) if row.get("changed_choices")]
-    early = max(1, len(history) // 10)
-    if len(history) < _FEWEST_EPOCHS or not changed or changed[-1] > early:
-        return None
-    return changed[-1]

@@ -19,6 +19,7 @@ from dadarts.data import Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
 from dadarts.events import Row
 from dadarts.foundation import Foundation
+from dadarts.judging import of_alphas
 from dadarts.norms import synchronise
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position
@@ -30,6 +31,7 @@ from dadarts.selection import Perturbation, UniformDraw
 from dadarts.spaces import SearchSpace
 from dadarts.supernet import Supernet
 from dadarts.threads import Threads
+from dadarts.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -134,20 +136,29 @@ class SearchState:
         self.initial = self.alphas_now()
 
     def scores(self) -> Mixing:
-        """What the genotype is read off: the mean of W over all restarts, of the last as it stands now."""
+        """What the genotype is read off."""
+        return self.bilevel.alphas.split(self.mean_weights())
+
+    def mean_weights(self) -> Tensor:
+        """The mean of W over all restarts, of the last as it stands now: (N, E, O)."""
         ended = self.snapshots[self.restart_epochs - 1 :: self.restart_epochs][: self.bilevel.method.restarts - 1]
         ends = [self._alphas_of(values).weights() for values in ended]
         last = self.bilevel.alphas.weights().detach()
-        return self.bilevel.alphas.split(torch.stack([*(W.to(last) for W in ends), last]).mean(dim=0))
+        return torch.stack([*(W.to(last) for W in ends), last]).mean(dim=0)
+
+    def verdict(self) -> Verdict:
+        """What is to be said of choices that are read off alphas."""
+        return of_alphas(
+            self.mean_weights().cpu(),
+            self._alphas_of(self.initial).weights(),
+            self._alphas_of(self.alphas_now()).candidates,
+            self.history[-self.restart_epochs :],
+            trained=self.bilevel.method.order != "none",
+        )
 
     def choices_at_last_epoch(self, progress: Progress) -> Tensor:
         """D(W) as the epoch before this one left it, or the draw that the search began with; bool (N, E, O)."""
         return self._choices_of(self.snapshots[-1] if progress.epoch else self.initial)
-
-    @property
-    def has_chosen(self) -> bool:
-        """Whether any choice is another than that of the first draw."""
-        return not torch.equal(diagnostics.choices(self.bilevel.alphas).cpu(), self._choices_of(self.initial))
 
     def _choices_of(self, values: list[Tensor]) -> Tensor:
         return diagnostics.choices(self._alphas_of(values))

@@ -50,6 +50,11 @@ SELECTIONS: dict[str, type[Selection]] = {
 """Every selection that `--selection` names."""
 
 
+def name_of(selection: Selection) -> str:
+    """How `--selection` calls it."""
+    return next(name for name, kind in SELECTIONS.items() if kind is type(selection))
+
+
 @dataclass(frozen=True)
 class EigenvalueRise:
     """Stop where the validation loss gets sharp in alpha, and go back (arXiv 1909.09656, section 4.3).

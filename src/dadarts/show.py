@@ -17,7 +17,12 @@ from dadarts.network import count_costs
 
 @dataclass(frozen=True)
 class Shown:
-    """What ``dadarts show`` prints; `multiply_adds` are of one picture's forward pass."""
+    """What ``dadarts show`` prints.
+
+    Args:
+        multiply_adds: of one picture's forward pass.
+        search: what the search that found the genotype said of it; empty where that is not known.
+    """
 
     genotype: str
     space: str
@@ -27,6 +32,7 @@ class Shown:
     parameters: int
     multiply_adds: int
     pictures: list[str]
+    search: list[str]
 
 
 def show(
@@ -67,9 +73,9 @@ def show(
             raise InputError(f"pictures cannot go to {path.parent}: {error.strerror}; give another -runs_dir") from None
         report.draw_cell(genotype, kind, path, f"{kind} cell")
         drawn.append(str(path))
-    return Shown(
-        str(genotype), home.name, dataset, macro.channels, macro.layers, costs.parameters, costs.multiply_adds, drawn
-    )
+    said = list(genotype.verdict.lines) if genotype.verdict else []
+    costing = (macro.channels, macro.layers, costs.parameters, costs.multiply_adds)
+    return Shown(str(genotype), home.name, dataset, *costing, drawn, said)
 
 
 def _first_home(genotype: Genotype) -> spaces.SearchSpace:

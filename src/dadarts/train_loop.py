@@ -81,6 +81,8 @@ class _Training:
                 f"-cutout_length {config.cutout_length} blanks up to the whole of a picture of {side} pixels: nothing "
                 f"may be learnt; give {side // 2} or less"
             )
+        if config.genotype.verdict:
+            yield from (Note(f"its search said: {warning}") for warning in config.genotype.verdict.warnings)
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
             if state.best is not None:

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from dadarts.compare.results import Result, Row, truth_of
+from dadarts.judging import COLLAPSED
 from dadarts.oracle import Table
 from dadarts.statistics import Interval, Pair, Summary, compare_pairs, mean_course, summarise
 
-COLLAPSED_SHARE, COLLAPSED_ACCURACY = 0.5, 60.0
+COLLAPSED_SHARE, COLLAPSED_ACCURACY = COLLAPSED, 60.0
 """Over half of the edges without parameters (arXiv 1909.09656), or on NAS-Bench-201 below 60 % accuracy."""
 
 

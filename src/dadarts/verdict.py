@@ -1,0 +1,76 @@
+"""What the end of a search says of the genotype: whether anything was decided, and what to mistrust."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+_LONGEST = 400
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one search.
+
+    Args:
+        decided: whether the mixing weights tell operations apart; None where the genotype is not read off them.
+        by: what has chosen the genotype: alphas, or another selection by its name.
+        entropy: mean over edges with a choice of the entropy of W, in nats; None where alphas are not read.
+        undecided: the same of W that tells nothing apart.
+        changed: how many of the choices are others than those of the first random draw.
+        choices: how many choices there are.
+        warnings: what to mistrust, each in a line with its cure.
+    """
+
+    decided: bool | None
+    by: str = "alphas"
+    entropy: float | None = None
+    undecided: float | None = None
+    changed: int | None = None
+    choices: int | None = None
+    warnings: Sequence[str] = ()
+
+    @property
+    def summary(self) -> str:
+        """Whether the search has decided anything, in a line."""
+        if self.decided is None:
+            return f"the genotype is chosen by {self.by}, not read off alphas"
+        numbers = []
+        if self.entropy is not None and self.undecided is not None:
+            numbers.append(f"entropy {self.entropy:.2f} of {self.undecided:.2f}")
+        if self.changed is not None:
+            numbers.append(f"{self.changed} of {self.choices} choices changed since the first draw")
+        return f"{'decided' if self.decided else 'undecided'}: {', '.join(numbers)}"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All that is to be said: the summary, where no warning says it, and the warnings."""
+        return (*(() if self.decided is False else (self.summary,)), *self.warnings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, as JSON values."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+
+def read(value: object) -> Verdict | None:
+    """A verdict from its JSON value; None where it is none, since it is no part of the architecture."""
+    try:
+        verdict = _adapter().validate_json(json.dumps(value), strict=True)
+    except ValidationError:
+        return None
+    return Verdict(**(asdict(verdict) | {"by": _line(verdict.by), "warnings": tuple(map(_line, verdict.warnings))}))
+
+
+@cache
+def _adapter() -> TypeAdapter[Verdict]:
+    return TypeAdapter(Verdict)
+
+
+def _line(text: str) -> str:
+    # A file from elsewhere must not steer the terminal that it is shown on.
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST])

@@ -9,13 +9,13 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from dadarts import checkpoint
+from dadarts import checkpoint, files
 from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.flags import flags_of
@@ -381,14 +381,14 @@ def test_a_disk_that_fills_up_for_real_ends_the_run_and_keeps_the_last_checkpoin
 
 
 def test_a_disk_that_fills_up_while_logging_ends_the_run_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = Path.open
+    opened = files.open_to_append
 
-    def refuse_log(self: Path, *arguments: Any, **named: Any) -> Any:
-        if self.name == "log.txt":
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
-        return opened(self, *arguments, **named)
+    def refuse_log(path: Path) -> IO[bytes]:
+        if path.name == "log.txt":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return opened(path)
 
-    monkeypatch.setattr(Path, "open", refuse_log)
+    monkeypatch.setattr(files, "open_to_append", refuse_log)
     outcome = call(search, *SEARCH)
     assert (outcome.code, outcome.out) == (1, "")
     assert "log.txt: No space left on device" in outcome.err.splitlines()[-1]
@@ -409,7 +409,7 @@ def test_a_loss_that_is_not_finite_ends_a_search_and_keeps_the_last_good_checkpo
     with monkeypatch.context() as patch:
         patch.setattr(Bilevel, "weight_gradient", broken)
         said = check_failure(call(search, *SEARCH, "-first_order"))
-    assert "the loss is nan in epoch 1, batch 1" in said
+    assert "the loss is nan in epoch 2, step 2" in said
     assert "runs/search/it/checkpoints/last.pt" in said
     assert checkpoint.load(Path("runs/search/it/checkpoints/last.pt"), "search")[1]["position"]["epoch"] == 1
     succeed(search, *SEARCH, "-first_order", "-resume")
@@ -431,7 +431,7 @@ def test_a_loss_that_is_not_finite_ends_a_training_and_keeps_the_last_good_check
     with monkeypatch.context() as patch:
         patch.setattr(Network, "forward_with_auxiliary", broken)
         said = check_failure(call(augment, *TRAINING))
-    assert "the loss is nan in epoch 1, batch 1" in said
+    assert "the loss is nan in epoch 2, step 2" in said
     state = checkpoint.load(Path("runs/augment/it/checkpoints/last.pt"), "augment")[1]
     assert state["position"]["epoch"] == 1
     assert all(bool(tensor.isfinite().all()) for tensor in state["network"].values())
@@ -442,7 +442,7 @@ def test_weights_that_overflow_never_reach_a_checkpoint() -> None:
     settings = ["-w_grad_clip", "0", "-w_lr", "1000", "-checkpoint_minutes", "0", "-w_weight_decay", "1000"]
     said = check_failure(call(search, *changed(SEARCH, "-epochs", "60"), *settings))
     assert "epoch" in said
-    assert "batch" in said
+    assert "step" in said
     state = checkpoint.load(Path("runs/search/it/checkpoints/last.pt"), "search")[1]
     assert state["position"] != {}
     assert all(bool(tensor.isfinite().all()) for tensor in (*state["weights"].values(), *state["alphas"].values()))

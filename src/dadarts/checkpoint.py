@@ -28,8 +28,8 @@ def save(path: Path, kind: str, settings: dict[str, Any], state: State) -> None:
         # A run that went on from such a checkpoint could only fail again.
         position = state["position"]
         raise RunError(
-            f"weights or alphas are not finite before epoch {position['epoch']}, batch {position['step']}; lower the "
-            f"learning rate. The last good checkpoint is {path}"
+            f"weights or alphas are not finite before epoch {position['epoch'] + 1}, step {position['step'] + 1}; "
+            f"lower the learning rate. The last good checkpoint is {path}"
         )
     payload = {"version": VERSION, "kind": kind, "settings": settings, "state": state}
     atomic.write(path, lambda temporary: torch.save(payload, temporary))

@@ -214,9 +214,14 @@ def run(
         resumes: whether the run goes on from a checkpoint.
         go_on: the words that the command needs besides to go on with the run.
     """
-    with _narrated(), stop_signals(resumes) as signals, joined(from_environment()) as processes, explained():
-        # Torch takes seconds to import: from here on a signal is answered with a line.
-        progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not processes.is_first)
+    progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not _is_first())
+    with (
+        progress.ticking(),
+        _narrated(progress),
+        stop_signals(resumes) as signals,
+        joined(from_environment()) as processes,
+        explained(),
+    ):
         events = events_of(processes=processes)
         for event in events:
             progress(event)
@@ -236,10 +241,19 @@ def run(
     return 0
 
 
+class _Narrator(logging.Handler):
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.progress.hear(self.format(record))
+
+
 @contextmanager
-def _narrated() -> Iterator[None]:
+def _narrated(progress: Progress) -> Iterator[None]:
     """Say what the package logs, such as that it is compiling, in the first process."""
-    package, handler = logging.getLogger("dadarts"), logging.StreamHandler()
+    package, handler = logging.getLogger("dadarts"), _Narrator(progress)
     package.setLevel(logging.INFO if _is_first() else logging.WARNING)
     package.addHandler(handler)
     try:

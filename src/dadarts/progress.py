@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from dadarts.eta import Forecast
 from dadarts.events import EpochDone, Event, Note, Row, RunStarted, SelectionStep, StepDone, ValidationStep
+from dadarts.pacing import SILENCE, duration
+
+_GLANCE = 1.0
 
 
 class Progress:
     """A sink that shows events on `stream` and logs what should last to log.txt.
 
     Args:
-        print_freq: steps between two plain lines.
+        print_freq: steps between two plain lines; after ten seconds without one a line is due whatever it is.
         log: writes a line to the run's log.txt; called only after `RunStarted`.
         stream: where to show progress; None is stderr.
         silent: show and log nothing, as all but the first of several processes do.
+        clock: seconds that only grow.
     """
 
     def __init__(
@@ -28,6 +35,7 @@ class Progress:
         stream: TextIO | None = None,
         *,
         silent: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.print_freq = print_freq
         self.stream = sys.stderr if stream is None else stream
@@ -35,30 +43,38 @@ class Progress:
         self.silent = silent
         self._log = log
         self._folder: Path | None = None
-        self._began = time.monotonic()
-        self._steps_here = 0
+        self._clock = clock
+        self._forecast = Forecast(clock)
+        self._doing, self._began, self._said = "getting ready", clock(), clock()
+        # Whoever waits for a long step is another thread.
+        self._writing = threading.RLock()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if self.silent:
             return
+        with self._writing:
+            self._forecast(event)
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         match event:
             case RunStarted():
                 self._folder = event.folder
                 self.say(event.data)
                 self.say(event.summary)
+                self._do("the first step is under way")
             case Note():
                 self.say(f"note: {event.text}")
             case StepDone():
-                self._steps_here += 1
-                if self.live or event.step % self.print_freq == 0 or event.step == event.steps:
-                    self._transient(self._step_line(event))
-            case ValidationStep() if self.live:
-                self._transient(f"epoch {event.epoch + 1}/{event.epochs}  validating {event.step}/{event.steps}")
-            case SelectionStep() if self.live:
-                self._transient(f"selecting {event.step}/{event.steps}")
+                self._do(_step_line(event), event.step % self.print_freq == 0 or event.step == event.steps)
+            case ValidationStep():
+                self._do(f"epoch {event.epoch + 1}/{event.epochs}  validating {event.step}/{event.steps}")
+            case SelectionStep():
+                self._do(f"selecting {event.step}/{event.steps}")
             case EpochDone():
                 self.say(_epoch_line(event))
+                self._doing, self._began = f"after epoch {event.epoch + 1}/{event.epochs}", self._clock()
             case _:
                 pass
 
@@ -66,24 +82,63 @@ class Progress:
         """A line that stays, on the stream and in the log."""
         if self.silent:
             return
-        print(f"\r\x1b[K{line}" if self.live else line, file=self.stream, flush=True)
-        if self._folder is not None:
-            self._log(self._folder, line)
+        with self._writing:
+            self.hear(line)
+            if self._folder is not None:
+                self._log(self._folder, line)
 
-    def _transient(self, line: str) -> None:
+    def hear(self, line: str) -> None:
+        """A line that stays on the stream alone."""
+        with self._writing:
+            print(f"\r\x1b[K{line}" if self.live else line, file=self.stream, flush=True)
+            self._said = self._clock()
+
+    def tick(self) -> None:
+        """Say what is going on where nothing has been said for too long."""
+        with self._writing:
+            if not (self.silent or self.live) and self._is_due:
+                waited = self._clock() - self._began
+                self._write(f"{self._doing}{self._forecast}  (for {duration(waited)})")
+
+    @contextmanager
+    def ticking(self, glance: float = _GLANCE) -> Iterator[None]:
+        """Call `tick` every now and then meanwhile: a first step, which compiles, may take minutes."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(glance):
+                self.tick()
+
+        watching = threading.Thread(target=watch, name="progress", daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watching.join()
+
+    @property
+    def _is_due(self) -> bool:
+        return self._clock() - self._said >= SILENCE
+
+    def _do(self, doing: str, is_asked_for: bool = False) -> None:
+        self._doing, self._began = doing, self._clock()
+        if self.live or is_asked_for or self._is_due:
+            self._write(f"{doing}{self._forecast}")
+
+    def _write(self, line: str) -> None:
         if self.live:
             self.stream.write(f"\r\x1b[K{line}")
             self.stream.flush()
         else:
-            print(line, file=self.stream, flush=True)
+            self.hear(line)
 
-    def _step_line(self, event: StepDone) -> str:
-        left = (event.epochs - event.epoch) * event.steps - event.step
-        seconds = (time.monotonic() - self._began) / self._steps_here * left
-        return (
-            f"epoch {event.epoch + 1}/{event.epochs}  step {event.step}/{event.steps}  loss {event.loss:.4f}  "
-            f"accuracy {event.accuracy:.1%}  {event.images_per_second:,.0f} images/s  ETA {_duration(seconds)}"
-        )
+
+def _step_line(event: StepDone) -> str:
+    return (
+        f"epoch {event.epoch + 1}/{event.epochs}  step {event.step}/{event.steps}  loss {event.loss:.4f}  "
+        f"accuracy {event.accuracy:.1%}  {event.images_per_second:,.0f} images/s"
+    )
 
 
 def _epoch_line(event: EpochDone) -> str:
@@ -105,9 +160,3 @@ def _epoch_line(event: EpochDone) -> str:
 
 def _number(row: Row, name: str) -> float:
     return float(row[name] or 0)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -301,7 +301,7 @@ class Run(Generic[AnyConfig]):
             taken = next(steps)
             if not math.isfinite(taken.loss):
                 raise RunError(
-                    f"the loss is {taken.loss} in epoch {progress.epoch}, batch {position.step}; "
+                    f"the loss is {taken.loss} in epoch {progress.epoch + 1}, step {position.step + 1}; "
                     f"lower {self.kind.rates}. The last good checkpoint is {self.folder.checkpoint}"
                 )
             position.add(taken.loss, taken.correct, taken.pictures)

@@ -19,6 +19,7 @@ from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationS
 from dadarts.genotype import Genotype, derive
 from dadarts.gibbs import Gibbs
 from dadarts.judging import judged
+from dadarts.pacing import counted
 from dadarts.penalties import default_target, discretization_distance
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
@@ -86,10 +87,10 @@ class _Search:
             self.folder,
             state.foundation.read(state.loaders.train),
             f"{config.search_space} search on {config.dataset} "
-            f"({'x'.join(map(str, state.bilevel.supernet.macro.image_shape))}): supernet of {config.layers} layers, "
-            f"{config.init_channels} channels, {parameters:,} weights; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {threads}, {state.engine.name} engine "
-            f"({self.run.why(state.engine.why)}){self.run.in_each}",
+            f"({'x'.join(map(str, state.bilevel.supernet.macro.image_shape))}): supernet of "
+            f"{counted(config.layers, 'layer')}, {counted(config.init_channels, 'channel')}, {parameters:,} weights; "
+            f"{counted(state.steps, 'step')} an epoch, {counted(config.epochs, 'epoch')} on {state.device} "
+            f"with {threads}, {state.engine.name} engine ({self.run.why(state.engine.why)}){self.run.in_each}",
         )
         said = (*state.foundation.data.notes, *notes(config), state.engine.note, state.rates.note)
         yield from (Note(text) for text in said if text)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dadarts.bilevel import Method
 from dadarts.config import SearchConfig
+from dadarts.pacing import counted
 from dadarts.penalties import DiscretizationLoss, Penalty
 from dadarts.relax import Soft, TopK, is_discrete
 from dadarts.schedules import Progress
@@ -33,8 +34,8 @@ def notes(config: SearchConfig) -> Iterator[str]:
     length = config.epochs // method.restarts
     if method.order != "none" and Progress(length - 1, length).fraction < method.warm_up:
         yield (
-            f"a warm-up of {method.warm_up:.0%} leaves none of {length} epochs to alphas: the genotype will be that of "
-            "the random draw; give more -epochs"
+            f"a warm-up of {method.warm_up:.0%} leaves none of {counted(length, 'epoch')} to alphas: the genotype will "
+            "be that of the random draw; give more -epochs"
         )
     yield from _seen_to_fail(config)
 

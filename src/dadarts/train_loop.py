@@ -22,6 +22,7 @@ from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.lowered import autocast
 from dadarts.network import DropPath, count_multiply_adds, count_parameters
+from dadarts.pacing import counted
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
 from dadarts.run import TRAINING, Run, Taken
@@ -67,9 +68,9 @@ class _Training:
             self.folder,
             state.foundation.read(state.train),
             f"training on {config.dataset} ({'x'.join(map(str, state.foundation.data.train.shape))}): "
-            f"{config.layers} layers, {config.init_channels} channels, "
-            f"{count_parameters(state.network):,} parameters; {state.steps} steps an epoch, "
-            f"{config.epochs} epochs on {state.device} with {threads}{self.run.in_each}",
+            f"{counted(config.layers, 'layer')}, {counted(config.init_channels, 'channel')}, "
+            f"{count_parameters(state.network):,} parameters; {counted(state.steps, 'step')} an epoch, "
+            f"{counted(config.epochs, 'epoch')} on {state.device} with {threads}{self.run.in_each}",
         )
         yield from (Note(text) for text in state.foundation.data.notes)
         yield from self.run.notes()

@@ -23,7 +23,7 @@ from dadarts.spaces import space
 SVG = "{http://www.w3.org/2000/svg}"
 SEARCH: list[dict[str, float | int | None]] = [
     {
-        "epoch": epoch,
+        "epoch": epoch - 1,
         "train_top1": 0.9 - 0.6 / epoch,
         "valid_top1": 0.85 - 0.6 / epoch,
         "relaxed_top1": 0.84 - 0.5 / epoch if epoch % 3 == 0 else None,
@@ -37,7 +37,7 @@ SEARCH: list[dict[str, float | int | None]] = [
     for epoch in range(1, 11)
 ]
 TRAINING: list[dict[str, float | int | None]] = [
-    {"epoch": epoch, "train_loss": 2 / epoch, "train_top1": 0.9 - 0.6 / epoch, "weight_lr": 0.025 / epoch}
+    {"epoch": epoch - 1, "train_loss": 2 / epoch, "train_top1": 0.9 - 0.6 / epoch, "weight_lr": 0.025 / epoch}
     for epoch in range(1, 31)
 ]
 Draw = Callable[[History, Path], None]
@@ -73,8 +73,30 @@ def test_training_draws_validation_only_where_it_was_measured(tmp_path: Path) ->
     assert "valid" in read(tmp_path / "a.svg")[1]
 
 
+def test_epochs_count_from_one_in_a_picture_of_a_history_that_counts_from_nought(tmp_path: Path) -> None:
+    history: History = [{"epoch": epoch, "train_top1": 0.5, "train_loss": 1.0, "weight_lr": 0.1} for epoch in range(3)]
+    with style():
+        figure = curves_figure(history, (ACCURACY, GAP, ALPHAS, CHOICES), 2, "")
+    assert [np.asarray(line.get_xdata()).tolist() for line in figure.axes[0].get_lines()] == [[1, 2, 3]]
+    assert figure.axes[-1].get_xlim() == (0.5, 3.5)
+    for draw in (draw_curves, draw_training):
+        draw(history, tmp_path / "a.svg")
+        assert "0.5 at epoch 3" in (read(tmp_path / "a.svg")[0].findtext(f"{SVG}desc") or "")
+
+
+def test_where_there_are_two_axes_each_has_the_colour_of_its_curves() -> None:
+    with style():
+        figure = curves_figure(SEARCH, (ALPHAS, CHOICES), 1, "")
+    twins = [axes for axes in figure.axes if axes.get_ylabel() in ("temperature", "share of edges")]
+    assert len(twins) == 2
+    for axes in figure.axes:
+        (colour,) = {line.get_color() for line in axes.get_lines()}
+        assert axes.yaxis.label.get_color() == colour
+        assert {label.get_color() for label in axes.get_yticklabels()} == {colour}
+
+
 def test_points_leave_out_what_was_not_measured() -> None:
-    rows: History = [{"x": 1.0}, {"x": None}, {}, {"x": math.nan}, {"x": math.inf}, {"x": 6, "epoch": 10}]
+    rows: History = [{"x": 1.0}, {"x": None}, {}, {"x": math.nan}, {"x": math.inf}, {"x": 6, "epoch": 9}]
     assert points(rows, ["x"]) == ([1.0, 10.0], [1.0, 6.0])
     assert points(rows, ["y", "x"]) == points(rows, ["x"])
     assert points(rows, ["y"]) == ([], [])

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dadarts.compare.schedule import TRIES, Status
+from dadarts.pacing import counted
 
 _MARKS = {"waiting": ("·", "dim"), "running": ("▶", "cyan"), "done": ("■", "green"), "failed": ("✗", "bold red")}
 _REFRESH = 0.5
@@ -75,7 +76,7 @@ class JobTable:
             return f"{what}: begun, try {status.tries} of {TRIES}"
         if status.state == "waiting":
             again = f"try {status.tries} of {TRIES} failed ({status.why}), to be run again"
-            stopped = f"stopped after {status.done} of {status.total} epochs" if status.total else "stopped"
+            stopped = f"stopped after {status.done} of {counted(status.total, 'epoch')}" if status.total else "stopped"
             return f"{what}: {again if status.why else stopped}"
         if status.state == "failed":
             return f"{what}: failed {status.tries} times ({status.why})"

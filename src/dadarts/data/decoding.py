@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
@@ -22,6 +23,9 @@ from dadarts.data import memory
 from dadarts.data.cache import Cache
 from dadarts.data.pictures import InMemory, Pictures, Shape
 from dadarts.errors import InputError
+from dadarts.pacing import SILENCE, duration
+
+_log = logging.getLogger(__name__)
 
 _CHUNK = 256
 _WINDOW = 8
@@ -147,7 +151,7 @@ class Decoder:
                 if images is not None:
                     images[position] = pixels
 
-        for _ in shown(threaded(decode_chunk, starts, self.workers), len(starts), what):
+        for _ in shown(threaded(decode_chunk, starts, self.workers), count, what, _CHUNK):
             pass
 
 
@@ -170,16 +174,30 @@ def threaded(make: Callable[[Given], Made], items: Iterable[Given], workers: int
         pool.shutdown(cancel_futures=True)
 
 
-def shown(items: Iterable[Made], total: int, what: str) -> Iterator[Made]:
-    """`items`, with a progress bar on a terminal once they take long."""
+def shown(
+    items: Iterable[Made], total: int, what: str, each: int = 1, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Made]:
+    """`items`, once they take long with a progress bar on a terminal, elsewhere with a line now and then.
+
+    Args:
+        total: how many things they hold together.
+        what: what is done with those.
+        each: how many things an item holds; the last one may hold fewer.
+        clock: seconds that only grow.
+    """
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     task = bar.add_task(what, total=total)
-    began = time.monotonic()
+    began = said = clock()
     try:
-        for item in items:
+        for number, item in enumerate(items, start=1):
             yield item
-            bar.advance(task)
-            if not bar.live.is_started and time.monotonic() - began > _QUIET_SECONDS:
+            bar.advance(task, each)
+            now, done = clock(), min(number * each, total)
+            if not bar.live.is_started and now - began > _QUIET_SECONDS:
                 bar.start()
+            if bar.disable and now - said >= SILENCE:
+                left = duration((now - began) / done * (total - done))
+                _log.info("%s %s/%s  ETA %s", what, f"{done:,}", f"{total:,}", left)
+                said = now
     finally:
         bar.stop()

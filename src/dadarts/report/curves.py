@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from dadarts.errors import InputError
+from dadarts.pacing import counted
 from dadarts.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, checked, save, style, wrapped
 
 History: TypeAlias = Sequence[Mapping[str, float | int | None]]
@@ -69,7 +70,7 @@ CHOICES = Panel(
     (
         Series(("changed_choices",), "changed choices", INK),
         Series(("skip_share",), "skip", GREEN, "--", right=True),
-        Series(("parameter_free_share",), "parameter-free", ORANGE, ":", right=True),
+        Series(("parameter_free_share",), "parameter-free", GREEN, ":", right=True),
     ),
     right="share of edges",
     percent="right",
@@ -84,7 +85,8 @@ def draw_curves(history: History, path: Path, title: str = "") -> None:
 
     Columns: ``train_top1``, ``valid_top1``, ``relaxed_top1``, ``discrete_top1``, ``discretization_gap`` (else
     relaxed less discrete), ``alpha_entropy``, ``temperature``, ``changed_choices``, ``skip_share``,
-    ``parameter_free_share``; ``epoch``, else rows count from 1. Accuracies and shares are fractions in [0, 1].
+    ``parameter_free_share``; ``epoch``, which counts from 0 (the picture counts from 1). Accuracies and
+    shares are fractions in [0, 1].
     Values that are None or not finite are left out.
 
     Raises:
@@ -98,7 +100,8 @@ def draw_training(history: History, path: Path, title: str = "") -> None:
     """Draw the training of a discrete network: loss, accuracy, learning rate.
 
     Columns: ``train_loss``, ``valid_loss``, ``train_top1``, ``valid_top1`` (fractions), ``weight_lr`` (or
-    ``learning_rate``); ``epoch``, else rows count from 1. Values that are None or not finite are left out.
+    ``learning_rate``); ``epoch``, which counts from 0 (the picture counts from 1). Values that are
+    None or not finite are left out.
 
     Raises:
         InputError: the history has no rows, or the suffix is neither .svg nor .png.
@@ -129,8 +132,9 @@ def points(history: History, columns: Sequence[str]) -> tuple[list[float], list[
 
 
 def _epoch(row: Mapping[str, float | int | None], number: int) -> float:
+    # A history counts from 0, as programs do; whoever looks at a picture counts from 1, as progress lines do.
     epoch = row.get("epoch")
-    return float(number if epoch is None else epoch)
+    return float(number if epoch is None else epoch + 1)
 
 
 def _draw(history: History, panels: Sequence[Panel], across: int, path: Path, title: str) -> None:
@@ -178,6 +182,7 @@ def _draw_panel(axes: Axes, panel: Panel, history: History) -> None:
     if any(series.right for series, _, _ in measured):
         right = axes.twinx()
         right.set_ylabel(panel.right)
+        _colour_as_their_curves(axes, right, [series for series, _, _ in measured])
         if panel.percent == "right":
             right.yaxis.set_major_formatter(PercentFormatter(1.0))
     handles: list[Line2D] = []
@@ -193,6 +198,15 @@ def _draw_panel(axes: Axes, panel: Panel, history: History) -> None:
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, **small)
 
 
+def _colour_as_their_curves(left: Axes, right: Axes, drawn: Sequence[Series]) -> None:
+    """Where there are two axes, say by their colours which curve belongs to which."""
+    for axes, is_right in ((left, False), (right, True)):
+        colours = {series.colour for series in drawn if series.right == is_right}
+        if len(colours) == 1:
+            axes.yaxis.label.set_color(*colours)
+            axes.tick_params(axis="y", colors=min(colours))
+
+
 def _describe(history: History, panels: Sequence[Panel]) -> str:
     """The last value of every line in words."""
     ends = []
@@ -201,4 +215,4 @@ def _describe(history: History, panels: Sequence[Panel]) -> str:
             xs, ys = points(history, series.columns)
             if ys:
                 ends.append(f"{panel.left}, {series.label}: {ys[-1]:.4g} at epoch {xs[-1]:.4g}")
-    return f"Curves over {len(history)} epochs. {'; '.join(ends) or 'Nothing was recorded'}."
+    return f"Curves over {counted(len(history), 'epoch')}. {'; '.join(ends) or 'Nothing was recorded'}."

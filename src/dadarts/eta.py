@@ -1,0 +1,87 @@
+"""How long a run will take yet, told by its last steps and by what its epochs have taken besides."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from statistics import fmean
+
+from dadarts.events import EpochDone, Event, RunStarted, SelectionStep, StepDone, ValidationStep
+from dadarts.pacing import duration
+
+_WINDOW = 50
+"""Steps that speak for those to come."""
+_FIRST = 2
+"""Steps of a process that do not, where there are others: they compile, and find caches cold."""
+
+
+class Forecast:
+    """The seconds that a run has left, from the times at which its events come.
+
+    They are those of the steps left, at the mean of the last 50; of the phase after the steps of each epoch left, at
+    the mean of those so far; and of the phase at hand.
+
+    Args:
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._first: deque[float] = deque(maxlen=_FIRST)
+        self._steps: deque[float] = deque(maxlen=_WINDOW)
+        self._rests: list[float] = []
+        self._steps_left: int | None = None
+        self._rests_left = 0
+        self._phase: ValidationStep | SelectionStep | None = None
+        self._selecting_since: tuple[float, int] | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Take notice of an event that has just come."""
+        now = self._clock()
+        match event:
+            case RunStarted():
+                self._last = now
+            case StepDone():
+                (self._first if len(self._first) < _FIRST else self._steps).append(now - self._last)
+                self._last, self._phase = now, None
+                self._steps_left = (event.epochs - event.epoch) * event.steps - event.step
+                self._rests_left = event.epochs - event.epoch
+            case ValidationStep():
+                self._phase, self._rests_left = event, event.epochs - event.epoch - 1
+            case EpochDone():
+                self._rests.append(now - self._last)
+                self._last, self._phase, self._rests_left = now, None, event.epochs - event.epoch - 1
+            case SelectionStep():
+                self._phase = event
+                self._selecting_since = self._selecting_since or (now, event.step)
+            case _:
+                pass
+
+    @property
+    def left(self) -> float | None:
+        """Seconds; None where nothing is known yet."""
+        match self._phase:
+            case SelectionStep() as at:
+                return self._of_selection(at)
+            case ValidationStep() as at:
+                passed = self._clock() - self._last
+                rest = fmean(self._rests) if self._rests else passed * at.steps / at.step
+                at_hand = max(rest - passed, 0.0)
+            case _:
+                rest, at_hand = fmean(self._rests) if self._rests else 0.0, 0.0
+        steps = self._steps or self._first
+        if self._steps_left is None or not steps:
+            return None
+        return self._steps_left * fmean(steps) + self._rests_left * rest + at_hand
+
+    def _of_selection(self, at: SelectionStep) -> float | None:
+        if self._selecting_since is None or at.step == self._selecting_since[1]:
+            return None
+        began, before = self._selecting_since
+        return (self._clock() - began) / (at.step - before) * (at.steps - at.step)
+
+    def __str__(self) -> str:
+        """``  ETA 1:23``; empty where nothing is known yet."""
+        left = self.left
+        return "" if left is None else f"  ETA {duration(left)}"

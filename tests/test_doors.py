@@ -294,7 +294,7 @@ def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file
     folder.mkdir(parents=True)
     (folder / "config.json").write_text('{"settings": {"method": ""}, "versions": {}}')
     training = ["-name", "a", "-dataset", "digits", "-genotype"]
-    with pytest.raises(InputError, match=f"^{word} has not ended; end it with -resume$"):
+    with pytest.raises(InputError, match=f"^{word} has not ended; end it with resume=True$"):
         legacy.augment_config([*training, word])
     (folder / "genotype.txt").write_text(DARTS_GENOTYPE)
     with pytest.raises(InputError, match=f"^{word} has not ended; .* give runs/search/it/genotype.txt to train"):

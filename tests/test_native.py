@@ -223,7 +223,7 @@ def test_without_a_compiler_torch_computes_and_says_so(no_library_yet: pytest.Mo
     assert engine.name == "torch"
     assert engine.note is not None
     assert "no C++ compiler" in engine.note
-    with pytest.raises(InputError, match="-engine native: no C"):
+    with pytest.raises(InputError, match=r"^engine native: no C"):
         pick_engine("native", supernet, torch.device("cpu"))
 
 

@@ -158,6 +158,6 @@ def test_partial_channels_are_computed_by_the_torch_engine_or_refused() -> None:
 
 
 def test_a_number_of_channels_that_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(InputError, match="-init_channels 6: 1/4 of the channels"):
+    with pytest.raises(InputError, match=r"^init_channels 6: 1/4 of the channels"):
         SearchConfig(name="a", dataset="digits", init_channels=6, method=pc_darts())
     assert SearchConfig(name="a", dataset="digits", init_channels=8, method=pc_darts()).init_channels == 8

@@ -41,7 +41,7 @@ def _cuda(indices: list[str], given: str | None, processes: Processes) -> torch.
     if len(set(indices)) != processes.count:
         raise InputError(
             f"-gpus {given}: a process computes on one device, and there {_are(processes.count)}; "
-            f"to search on {len(indices)} devices run {' '.join(LAUNCHER)} {len(indices)} search.py ... -gpus {given}"
+            f"to search on {len(indices)} devices run `{' '.join(LAUNCHER)} {len(indices)} search.py ... -gpus {given}`"
         )
     count = torch.cuda.device_count()
     for index in indices:

@@ -169,7 +169,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
     try:
         return main()
     except DadartsError as error:
-        code, line = error.exit_code, as_typed(" ".join(str(error).split()), argv)
+        code, line = error.exit_code, as_typed(" ".join(error.marked.split()), argv)
         if not is_first:
             # Their launcher ends all processes with the first that fails, and only the first one has a voice.
             time.sleep(_HEAD_START)

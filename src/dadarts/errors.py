@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+# A compiler's and a launcher's own flags have a capital or single letter, an equals sign, two dashes, or are of those
+# that build.py gives; a path goes on with a slash or a dot.
+MARK = re.compile(r"(?<![^\s'\"`(])(--?)(?!fopenmp\b|fPIC\b|shared\b)([a-z]\w+)(?![\w=/-]|\.\w)")
+"""A setting in a message: its name with one dash or two before it."""
+_STEERING = frozenset({"resume", "overwrite"})
+
+
+def in_python(marked: str) -> str:
+    """A message with its settings named as they are in Python; what stands in backticks is a command, and stays.
+
+    >>> in_python("-w_lr fast: give a number; go on with -resume, or see `dadarts runs --json`")
+    'w_lr fast: give a number; go on with resume=True, or see `dadarts runs --json`'
+    """
+
+    def named(match: re.Match[str]) -> str:
+        return f"{match[2]}=True" if match[2] in _STEERING else match[2]
+
+    parts = re.split(r"(`[^`]*`)", marked)
+    return "".join(part if part.startswith("`") else MARK.sub(named, part) for part in parts)
+
 
 class DadartsError(Exception):
-    """Base of every error that dadarts raises on purpose; its text is one line for a person."""
+    """Base of every error that dadarts raises on purpose; its text is one line for a person.
+
+    It is made of a marked message, ``-w_lr fast: give a number``, whose settings have a dash before their names. A
+    command says them as its flags (`flags.as_typed`), and the text of the error, for who calls from Python, without.
+    """
 
     exit_code = 1
+
+    @property
+    def marked(self) -> str:
+        """The message as it was given: what a command shows, and what a message about it quotes."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return in_python(self.marked)
 
 
 class InputError(DadartsError, ValueError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from dadarts.errors import in_python
 
 if TYPE_CHECKING:
     from dadarts.genotype import Genotype
@@ -31,9 +33,18 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that a reader of the log should know, said once."""
+    """Something that a reader of the log should know, said once.
 
-    text: str
+    Args:
+        marked: what it says, with a dash before the names of settings, for a command line.
+        text: the same, for who iterates in Python.
+    """
+
+    marked: str = field(repr=False)
+    text: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", in_python(self.marked))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dadarts.errors import InputError, unknown
+from dadarts.errors import MARK, InputError, unknown
 
 TRUTH = {"true", "false", "yes", "no", "1", "0"}
 
@@ -162,7 +162,7 @@ class Command:
         if name in self.unsupported or name.startswith("dropout_on_"):
             raise InputError(f"-{name} of the original is not supported here; leave it out")
         error = unknown("flag", f"-{name}", [f"-{known}" for known in by_name])
-        hint = re.search(r"Did you mean .*", str(error))
+        hint = re.search(r"Did you mean .*", error.marked)
         raise InputError(f"unknown flag -{_short(name)}; {hint[0] if hint else f'see {self.prog} --help'}")
 
 
@@ -184,9 +184,7 @@ def as_typed(message: str, argv: Sequence[str]) -> str:
         dashes, name = match.groups()
         return by_name.get(name) or ("-" if dashes == "-" and one_dash else "--") + name
 
-    # A compiler's and a launcher's own flags have a capital or single letter, an equals sign, two dashes, or are -f...
-    # and -shared; a path goes on with a slash or a dot.
-    return re.sub(r"(?<![^\s'\"`(])(--?)(?!f[a-z]+\b|shared\b)([a-z]\w+)(?![\w=/-]|\.\w)", written, message)
+    return MARK.sub(written, message)
 
 
 def without_booleans(argv: Sequence[str], *names: str) -> Iterator[str]:

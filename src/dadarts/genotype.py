@@ -213,7 +213,7 @@ def _from_call(text: str) -> Genotype:
     try:
         value = literal.parse(text)
     except InputError as error:
-        raise InputError(f"not a genotype: {error}") from None
+        raise InputError(f"not a genotype: {error.marked}") from None
     if not isinstance(value, literal.Call) or value.name != "Genotype" or value.args:
         raise InputError(f"not a genotype: {text[:40]!r}; expected Genotype(normal=..., ...), |op~0|+|...| or 8 digits")
     fields = dict(value.keywords)

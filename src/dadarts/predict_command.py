@@ -78,7 +78,7 @@ def _rows(
         if isinstance(each, Prediction):
             yield each
         else:
-            complaints.add(str(each.error))
+            complaints.add(each.error.marked)
 
 
 class _Complaints:

@@ -146,7 +146,7 @@ class Processes:
     def tell(self, error: DadartsError) -> None:
         """Say to the other processes why this one ends; who tells first is heard."""
         with suppress(RuntimeError):
-            self.store.compare_set(_ERROR, "", f"{error.exit_code} {error}")
+            self.store.compare_set(_ERROR, "", f"{error.exit_code} {error.marked}")
 
 
 ALONE = Processes()
@@ -168,7 +168,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Processes:
     if count == 1:
         return ALONE
     if environment.get("LOCAL_WORLD_SIZE", str(count)) != str(count):
-        raise InputError("processes on several machines are not supported; leave out --nnodes, or give --nnodes 1")
+        raise InputError("processes on several machines are not supported; leave out `--nnodes`, or give `--nnodes 1`")
     return Processes(int(environment["RANK"]), count)
 
 

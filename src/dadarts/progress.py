@@ -65,7 +65,7 @@ class Progress:
                 self.say(event.summary)
                 self._do("the first step is under way")
             case Note():
-                self.say(f"note: {event.text}")
+                self.say(f"note: {event.marked}")
             case StepDone():
                 self._do(_step_line(event), event.step % self.print_freq == 0 or event.step == event.steps)
             case ValidationStep():

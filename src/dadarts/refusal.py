@@ -22,7 +22,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
     if first["type"] == "extra_forbidden":
         return unknown("setting", field, model.model_fields)
     given = " ".join(str(first.get("input")).split()) or "''"
-    said = str(cause) if isinstance(cause, InputError) else accepted(model.model_fields[field])
+    said = cause.marked if isinstance(cause, InputError) else accepted(model.model_fields[field])
     said = said or first["msg"][0].lower() + first["msg"][1:]
     return InputError(f"-{field} {given[:60] + '...' if len(given) > 60 else given}: {said}")
 

@@ -193,7 +193,7 @@ class Run(Generic[AnyConfig]):
             yield
         except RunError as error:
             if self.folder.replaced:
-                raise RunError(f"{error}; {self.folder.what_is_kept}") from error
+                raise RunError(f"{error.marked}; {self.folder.what_is_kept}") from error
             raise
 
     def notes(self) -> Iterator[Note]:

@@ -237,7 +237,7 @@ class RunFolder(SavedRun):
         """
         there = self.saved_config()["versions"].get("processes", 1)
         if there != processes.count:
-            command = f"start it with {' '.join(LAUNCHER)} {there}" if there != 1 else "start it as one process"
+            command = f"start it with `{' '.join(LAUNCHER)} {there}`" if there != 1 else "start it as one process"
             raise InputError(
                 f"{self.path} cannot go on in another number of processes: {there} in the run and {processes.count} "
                 f"here; {command}"

@@ -245,7 +245,7 @@ class _Search:
         try:
             genotype = derive(self.config.space, scores, self.config.method.retain)
         except InputError as error:
-            raise RunError(f"{error}; {self.folder / 'genotype.txt'} holds the top2 genotype") from None
+            raise RunError(f"{error.marked}; {self.folder / 'genotype.txt'} holds the top2 genotype") from None
         genotype = judged(genotype, self._verdict())
         self._write_genotype(genotype)
         return genotype

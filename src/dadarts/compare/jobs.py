@@ -119,7 +119,7 @@ def _job(protocol: Protocol, method: str, seed: int, space: str, dataset: str) -
         checked = TrainConfig(**settings, genotype=str(random_genotype(config.space, 0)))
     except InputError as error:
         # The training's flags have a prefix here.
-        raise InputError(re.sub(r"^-(?!train_)", "-train_", str(error))) from None
+        raise InputError(re.sub(r"^-(?!train_)", "-train_", error.marked)) from None
     training = {key: value for key, value in checked.to_json().items() if key not in ("genotype", "name")}
     return Job(method, config, {**training, "runs_dir": str(protocol.runs_dir)})
 

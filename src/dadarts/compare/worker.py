@@ -87,7 +87,7 @@ def _run(loop: Any, config: RunConfig, kind: str) -> int:
     try:
         return _carried_out(loop, config.model_copy(update=kept), resume=True)
     except CheckpointError as error:
-        print(f"{error}: it begins anew", file=sys.stderr)
+        print(f"{error.marked}: it begins anew", file=sys.stderr)
         return _carried_out(loop, config, overwrite=True)
 
 

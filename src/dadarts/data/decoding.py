@@ -146,7 +146,7 @@ class Decoder:
                 except InputError as error:
                     if failed is None:
                         raise
-                    failed[position] = str(error)
+                    failed[position] = error.marked
                     continue
                 if images is not None:
                     images[position] = pixels

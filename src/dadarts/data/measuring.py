@@ -66,7 +66,7 @@ def measure(files: Sequence[Path], image_size: int | None, decoder: Decoder, key
         except InputError as error:
             if not all_failures:
                 raise
-            failures[place] = str(error)
+            failures[place] = error.marked
             return None
 
     read = threaded(header, range(len(files)), decoder.workers)

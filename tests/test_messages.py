@@ -1,0 +1,98 @@
+"""Who calls from Python reads of settings, who types a command reads of flags: one message, said in two ways."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dadarts
+from dadarts.config import SearchConfig, TrainConfig
+from dadarts.errors import InputError, RunError, in_python
+from dadarts.events import Note
+from dadarts.flags import as_typed
+from dadarts.techniques import Techniques
+from tests.commands import COMMON, DARTS_GENOTYPE, augment, call, search, without_pictures
+
+FLAG = re.compile(r"(^|[\s(\"'])--?[a-z]\w+")
+SETTINGS = sorted({*SearchConfig.model_fields, *TrainConfig.model_fields, *Techniques.model_fields})
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("marked", "said"),
+    [
+        ("-batch_size 1: give 2, or -aux_weight 0", "batch_size 1: give 2, or aux_weight 0"),
+        ("runs/a exists; -resume or give another -name", "runs/a exists; resume=True or give another name"),
+        ("(see --method / -first_order)", "(see method / first_order)"),
+        ("train it: `dadarts train --genotype @a -resume`", "train it: `dadarts train --genotype @a -resume`"),
+        ("start it with `python -m torch --nproc_per_node 2`", "start it with `python -m torch --nproc_per_node 2`"),
+        ("values from -3 to -1", "values from -3 to -1"),
+        ("cat-dog/-left/x.png is damaged", "cat-dog/-left/x.png is damaged"),
+        ("c++ -O3 -shared -fopenmp -fPIC -std=c++17 fails", "c++ -O3 -shared -fopenmp -fPIC -std=c++17 fails"),
+    ],
+)
+def test_a_setting_loses_its_dash_and_nothing_else_does(marked: str, said: str) -> None:
+    assert in_python(marked) == said
+    assert str(InputError(marked)) == str(RunError(marked)) == Note(marked).text == said
+    assert InputError(marked).marked == Note(marked).marked == marked
+
+
+@given(st.sampled_from(SETTINGS), st.sampled_from(SETTINGS))
+def test_every_setting_has_both_forms(first: str, second: str) -> None:
+    error = InputError(f"-{first} 3: give 4, or -{second} below 2")
+    assert str(error) == f"{first} 3: give 4, or {second} below 2"
+    typed = as_typed(error.marked, [f"-{first}", "3"])
+    assert typed == f"-{first} 3: give 4, or -{second} below 2"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SearchConfig(name="it"),
+        lambda: SearchConfig(name="it", dataset="digits", w_lr=-1),
+        lambda: SearchConfig(name="it", dataset="digits", nesterov=True, w_momentum=0),
+        lambda: SearchConfig(name="it", dataset="digits", method=dadarts.METHODS["pc-darts"](), init_channels=6),
+        lambda: TrainConfig(name="it", dataset="digits", genotype="@none"),
+        lambda: TrainConfig(name="it", dataset="digits", genotype=DARTS_GENOTYPE, batch_size=1),
+        lambda: dadarts.load("nothing"),
+        lambda: next(iter(dadarts.search(SearchConfig(name="it", dataset="digits"), resume=True))),
+        lambda: next(iter(dadarts.search(SearchConfig(name="it", dataset="digits"), resume=True, overwrite=True))),
+        lambda: next(iter(dadarts.search(SearchConfig(name="it", dataset="digits", batch_size=5000)))),
+        lambda: next(iter(dadarts.search(SearchConfig(name="it", dataset="digits", gpus="0,1", device="cuda")))),
+        lambda: next(iter(dadarts.search(SearchConfig(name="it", dataset="nowhere/at all")))),
+    ],
+)
+def test_python_is_never_told_of_flags(make: Any) -> None:
+    with pytest.raises(dadarts.InputError) as caught:
+        make()
+    text = re.sub(r"`[^`]*`", "", str(caught.value))
+    assert not FLAG.search(text), text
+
+
+def test_the_notes_of_a_run_name_settings_in_python_and_flags_on_a_command_line() -> None:
+    values: dict[str, Any] = {name.lstrip("-"): value for name, value in zip(COMMON[::2], COMMON[1::2], strict=True)}
+    config = TrainConfig(name="here", genotype=DARTS_GENOTYPE, cutout_length=16, **{**values, "epochs": 1})
+    notes = [event for event in dadarts.train(config) if isinstance(event, Note)]
+    (note,) = [note for note in notes if "cutout_length" in note.text]
+    assert note.text.startswith("cutout_length 16 blanks")
+    assert "-cutout_length" not in repr(note)
+    words = ["-name", "there", "-genotype", DARTS_GENOTYPE, "-cutout_length", "16", *COMMON]
+    assert "note: -cutout_length 16 blanks" in call(augment, *words).err
+
+
+def test_a_command_that_quotes_an_error_still_says_flags() -> None:
+    assert "give a number from 0" in (err := call(search, "-name", "a", "-dataset", "digits", "-w_lr", "x").err)
+    assert "-w_lr x" in err
+    Path("runs/search/half").mkdir(parents=True)
+    Path("runs/search/half/config.json").write_text('{"settings": {}, "versions": {}}')
+    assert "end it with -resume" in call(augment, "-name", "a", "-dataset", "digits", "-genotype", "@half").err

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import field_validator
+from pydantic import PrivateAttr, field_validator
 
 from dadarts.errors import InputError
 from dadarts.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from dadarts.data.given import Given
 
 
 class DataSettings(Settings):
@@ -38,6 +42,29 @@ class DataSettings(Settings):
     )
     cache_dir: Path | None = setting(None, "data", "where decoded pictures are kept (default: the user's cache)")
     workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256)
+    _given: Given | None = PrivateAttr(None)
+
+    def __init__(self, **values: Any) -> None:
+        """Take settings, and as `dataset` also a path, a `torch.utils.data.Dataset`, or a pair of them.
+
+        Of an object the settings hold a name alone: a run that goes on must be given it again.
+        """
+        dataset, given = values.get("dataset", ""), None
+        if isinstance(dataset, os.PathLike):
+            values["dataset"] = os.fsdecode(dataset)
+        elif not isinstance(dataset, str):
+            # Imports torch, which a command line can wait for.
+            from dadarts.data.given import as_given
+
+            given = as_given(dataset)
+            values["dataset"] = given.name
+        super().__init__(**values)
+        self._given = given
+
+    @property
+    def given(self) -> Given | None:
+        """The data set, where it was given as an object."""
+        return self._given
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -105,6 +105,7 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes) -> Foundation:
         config.workers,
         Choices(config.classes, config.test_path),
         skip_broken=config.broken == "skip",
+        given=config.given,
     )
     # In turn: what the first process downloads and decodes, the others find.
     data = processes.in_turn(lambda: load(request))

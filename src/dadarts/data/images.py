@@ -64,13 +64,16 @@ class Header:
 def read_header(source: Path | bytes, name: str) -> Header:
     """The header of a picture of a kind that is read; raises InputError, naming it, where it is damaged."""
     with _opened(source, name) as image:
-        width, height = image.size
-        # Without this look, PNG would decode the whole picture to find a late EXIF chunk.
-        if "exif" in image.info and _orientation(image) in _TURNED:
-            width, height = height, width
-        depth = deep.depth_of(image)
-        grey = image.mode in _GREY_MODES or deep.is_grey_with_alpha(image)
-        return Header(grey, height, width, depth)
+        return header_of(image)
+
+
+def header_of(image: Image.Image) -> Header:
+    """The header of a picture that Pillow has opened or made."""
+    width, height = image.size
+    # Without this look, PNG would decode the whole picture to find a late EXIF chunk.
+    if "exif" in image.info and _orientation(image) in _TURNED:
+        width, height = height, width
+    return Header(image.mode in _GREY_MODES or deep.is_grey_with_alpha(image), height, width, deep.depth_of(image))
 
 
 def read_values(source: Path | bytes, name: str) -> Values | None:

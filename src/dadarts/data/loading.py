@@ -9,10 +9,11 @@ from pathlib import Path
 import platformdirs
 import torch
 
-from dadarts.data import arrays, folder, memory, table
+from dadarts.data import arrays, folder, memory, objects, table
 from dadarts.data.cache import Cache
 from dadarts.data.class_folders import Choices
 from dadarts.data.decoding import Decoder
+from dadarts.data.given import MARK, Given
 from dadarts.data.pictures import DataRequest, DataSet, Parts, Pictures
 from dadarts.data.plain import plain
 from dadarts.data.registry import KNOWN, Facts
@@ -33,7 +34,12 @@ def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, F
     decoder = Decoder(cache, request.workers, memory.budget() if room is None else room)
     facts = known.get(request.dataset)
     try:
-        parts = _read_path(request, decoder, known) if facts is None else _read_known(request, decoder, facts)
+        if request.given is not None:
+            parts = _read_given(request, request.given, decoder)
+        elif facts is not None:
+            parts = _read_known(request, decoder, facts)
+        else:
+            parts = _read_path(request, decoder, known)
     except OSError as error:
         raise InputError(f"{error.filename or request.dataset} cannot be read: {error.strerror}") from error
     _check(request.dataset, parts, every_class=facts is None)
@@ -65,6 +71,12 @@ def _read_known(request: DataRequest, decoder: Decoder, facts: Facts) -> Parts:
     return facts.read(request.data_path, decoder)
 
 
+def _read_given(request: DataRequest, given: Given, decoder: Decoder) -> Parts:
+    _refuse_choices(request, "classes is", request.choices.classes)
+    _refuse_choices(request, "test_path is", request.choices.test_path)
+    return objects.read(given, request.image_size, decoder)
+
+
 def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts]) -> Parts:
     path = Path(request.dataset)
     try:
@@ -83,6 +95,11 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         return arrays.read(path, request.choices.test_path)
     if is_file:
         raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures, an .npz file or a .csv")
+    if request.dataset.endswith(MARK):
+        raise InputError(
+            f"the data set {request.dataset} is an object that no command can find; begin or resume the run in Python, "
+            "with that data set"
+        )
     if "/" in request.dataset or path.suffix.lower() == ".npz":
         shown = request.dataset if len(request.dataset) <= 200 else request.dataset[:197] + "..."
         raise InputError(f"there is no folder or file {shown!r}; give the path of a folder of pictures or an .npz file")

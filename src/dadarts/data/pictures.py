@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dadarts.data.class_folders import Choices
+from dadarts.data.given import Given
 from dadarts.data.plain import plain
 from dadarts.data.values import ValueRange
 
@@ -102,7 +103,8 @@ class DataRequest:
     only: the side in pixels that pictures are resized and cropped to; None keeps a size that all share, and
     otherwise takes the median short side, at most 224. `cache_dir` None is the user's cache folder.
     `workers` threads decode; 0 decodes in the calling thread. `choices` decide what folders leave open, and
-    where `skip_broken`, a few pictures that cannot be read are left out.
+    where `skip_broken`, a few pictures that cannot be read are left out. Where a data set is `given` as an object,
+    `dataset` is only what it is called.
     """
 
     dataset: str
@@ -112,6 +114,7 @@ class DataRequest:
     workers: int = 4
     choices: Choices = field(default_factory=Choices)
     skip_broken: bool = True
+    given: Given | None = None
 
 
 @dataclass(frozen=True)

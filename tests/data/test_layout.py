@@ -119,7 +119,7 @@ def test_the_one_class_of_a_test_part_is_no_wrapping(tmp_path: Path) -> None:
 
 
 def refusal_of(error: InputError) -> str:
-    line = str(error)
+    line = error.marked
     assert "\n" not in line
     assert len(line) < 700
     return line

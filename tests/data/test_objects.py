@@ -231,7 +231,7 @@ def test_a_search_on_an_object_stops_and_goes_on_with_the_same_object_alone(tmp_
         next(dadarts.search(tiny(other, tmp_path), resume=True))
     with pytest.raises(InputError, match=r"Stored\[20\] \(given in Python\) is an object that no command can find"):
         next(dadarts.search(tiny("Stored[20] (given in Python)", tmp_path), resume=True))
-    with pytest.raises(InputError, match="-dataset is"):
+    with pytest.raises(InputError, match="other settings: dataset is"):
         next(dadarts.search(tiny(Stored(list(PIXELS[:18]), LABELS), tmp_path), resume=True))
     assert isinstance(next(dadarts.search(tiny(dataset, tmp_path), resume=True)), RunStarted)
 

@@ -242,7 +242,7 @@ def test_classes_choose_rows(tmp_path: Path) -> None:
     assert found.classes == ("ant", "bee")
     assert found.passed.text == "1 in no row, 1 of other classes"
     with pytest.raises(
-        InputError, match=r"-classes: no row of .*labels\.csv has the class wasp; there are ant, bee, cat"
+        InputError, match=r"classes: no row of .*labels\.csv has the class wasp; there are ant, bee, cat"
     ):
         find(tmp_path, "ant", "bee", "wasp")
 

@@ -437,7 +437,7 @@ def test_two_processes_never_write_one_run_and_a_dead_one_does_not_block(tmp_pat
         check_refusal(outcome)
         assert f"process {running.process.pid}" in outcome.err
     assert json.loads(succeed(modern, "runs", "--json").out)[0]["state"] == "running"
-    assert " running   \n" in succeed(modern, "runs").out
+    assert " running  2" in succeed(modern, "runs").out
     assert running.stop(signal.SIGKILL) == -signal.SIGKILL, running.err
     assert json.loads(succeed(modern, "runs", "--json").out)[0]["state"] == "stopped"
     succeed(search, "-name", "it", *SEARCH, "-overwrite")

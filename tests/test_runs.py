@@ -157,10 +157,21 @@ def test_runs_are_listed_for_people_and_programs(finished: Path, monkeypatch: py
     ]
     lines = call(modern, "runs").out.splitlines()
     assert len(lines) == 3
-    assert lines[0].split() == ["kind", "name", "data", "set", "epochs", "state", "result"]
+    assert lines[0].split() == [
+        *("kind", "name", "data", "set", "epochs", "state", "began", "took", "size", "accuracy", "result")
+    ]
     assert lines[1].split()[:3] == ["search", "found", "digits"]
     accuracy = json.loads((finished / "runs/augment/trained/metrics.json").read_text())["test_top1"]
-    assert lines[2].endswith(f"finished  {accuracy:.2%} test accuracy")
+    assert lines[2].endswith(f" {accuracy:.2%} test")
+    valid = column(finished / "runs/search/found", "valid_top1")[-1]
+    assert f" {valid:.2%} valid  Genotype(" in lines[1]
+    assert [run["accuracy"] for run in listed] == [valid, accuracy]
+    for run in listed:
+        folder = finished / "runs" / run["kind"] / run["name"]
+        assert (folder / "log.txt").read_text().startswith(run["began"])
+        times = [row[name] for row in history(folder) for name in ("seconds", "seconds_validation")]
+        assert run["seconds"] == pytest.approx(sum(map(float, times)))
+        assert run["bytes"] == sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("place", ["nowhere", "a file", "x" * 5000])
@@ -228,13 +239,15 @@ def test_a_stopped_run_is_listed_with_the_command_that_goes_on_with_it(
     stopped.close()
     said = succeed(modern, "runs", *words).out.splitlines()[1]
     state, command = said.split("go on with: dadarts ")
-    assert state.split() == ["search", "a", "b", "digits", "1/2", "stopped"]
+    assert state.split()[:6] == ["search", "a", "b", "digits", "1/2", "stopped"]
     succeed(modern, *shlex.split(command))
-    assert " 2/2     finished  " in succeed(modern, "runs", *words).out
+    assert " 2/2  finished  " in succeed(modern, "runs", *words).out
     if words:
         Path("other runs/jobs").mkdir()
         Path("other runs/search/a b/result.txt").unlink()
-        assert succeed(modern, "runs", *words).out.endswith(" stopped   goes on with the same `dadarts compare`\n")
+        listed = succeed(modern, "runs", *words).out
+        assert " stopped  " in listed
+        assert listed.endswith(" valid  goes on with the same `dadarts compare`\n")
 
 
 def test_a_search_in_python_yields_what_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,11 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dadarts import doors
+from dadarts import columns, doors
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag
@@ -181,7 +180,7 @@ def _oracle(words: list[str]) -> int:
 
 def _runs(words: list[str]) -> int:
     """list all runs"""
-    from dadarts.listing import is_folder, list_comparisons, list_runs
+    from dadarts.listing import FLUSH_RIGHT, HEADER, MOST, is_folder, list_comparisons, list_runs
 
     values = _RUNS.parse(words)
     runs_dir = Path(values.get("runs_dir", "runs"))
@@ -199,27 +198,22 @@ def _runs(words: list[str]) -> int:
             begin = shlex.join(_command(["search", "--name", "first", "--dataset", "digits"], runs_dir))
             print(f"there are no runs in {runs_dir} yet; begin one: {begin}", file=sys.stderr)
         return 0
-    print(f"{'kind':8} {'name':24} {'data set':16} {'epochs':>10} {'state':9} result")
-    for run in runs:
-        result = _going_on(run, runs_dir) if run.state == "stopped" else _in_short(run)
-        epochs = f"{run.epoch:4}/{run.epochs:<5}" if run.epochs else f"{'-':>6}    "
-        print(f"{run.kind:8} {run.name:24} {run.dataset:16} {epochs} {run.state:9} {result}")
+    table = [
+        [columns.printable(cell) for cell in (*run.cells(), _going_on(run, runs_dir) or run.in_short())] for run in runs
+    ]
+    print(*columns.rows([HEADER, *table], MOST, FLUSH_RIGHT), sep="\n")
     return 0
 
 
 def _going_on(run: RunSummary, runs_dir: Path) -> str:
+    """How to go on with a run that was stopped; empty for others."""
+    if run.state != "stopped":
+        return ""
     if (runs_dir / "jobs").is_dir():
         return "goes on with the same `dadarts compare`"
     verb = "search" if run.kind == "search" else "train"
     command = _command([verb, "--name", run.name, "--resume"], runs_dir)
     return f"go on with: {shlex.join(doors.launched(command, run.processes))}"
-
-
-def _in_short(run: RunSummary) -> str:
-    if run.kind == "augment" and run.state == "finished":
-        with suppress(ValueError, KeyError, TypeError):  # a damaged result is shown as it is
-            return f"{json.loads(run.result)['test_top1']:.2%} test accuracy"
-    return run.result if len(run.result) <= 60 else run.result[:57] + "..."
 
 
 def _command(words: list[str], runs_dir: Path) -> list[str]:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import asdict, dataclass
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from math import isfinite
 from pathlib import Path
 
+from dadarts import columns, files
 from dadarts.errors import InputError
+from dadarts.pacing import duration, size
 from dadarts.replaced import replaces
-from dadarts.runfolder import RunFolder, rows_of
+from dadarts.runfolder import RunFolder
 from dadarts.selection import UniformDraw
+
+HEADER = ("kind", "name", "data set", "epochs", "state", "began", "took", "size", "accuracy", "result")
+MOST = (8, 32, 24, 15, 9, 16, 12, 9, 15)
+FLUSH_RIGHT = (False, False, False, True, False, False, True, True, True)
+_TIMES = ("seconds", "seconds_validation", "seconds_selection")
+_MINUTE = "%Y-%m-%d %H:%M"
+_DEEPEST = 2
+_BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -22,6 +38,12 @@ class RunSummary:
             (``-overwrite`` keeps it until the run that replaces it has ended) or ``damaged``.
         result: what it ended with; empty where it has not ended.
         processes: how many compute it.
+        began: local time, ``2026-11-27 20:15``.
+        seconds: computing time of what has ended: steps, validations, selection.
+        bytes: on disk.
+        accuracy: a training's on the test set, where it has ended; else the last on the validation part.
+
+    The last four are None where the run does not tell.
     """
 
     kind: str
@@ -32,10 +54,34 @@ class RunSummary:
     state: str
     result: str
     processes: int = 1
+    began: str | None = None
+    seconds: float | None = None
+    bytes: int | None = None
+    accuracy: float | None = None
 
-    def as_dict(self) -> dict[str, str | int]:
+    def as_dict(self) -> dict[str, str | int | float | None]:
         """For ``--json``."""
         return asdict(self)
+
+    def cells(self) -> tuple[str, ...]:
+        """What `HEADER` names but the last, for a person; ``-`` is what the run does not tell."""
+        of = "test" if self.kind == "augment" and self.state in ("finished", "replaced") else "valid"
+        return (
+            self.kind,
+            self.name,
+            self.dataset or "-",
+            f"{self.epoch}/{self.epochs}" if self.epochs else "-",
+            self.state,
+            self.began or "-",
+            "-" if self.seconds is None else duration(self.seconds),
+            "-" if self.bytes is None else size(self.bytes),
+            "-" if self.accuracy is None else f"{self.accuracy:.2%} {of}",
+        )
+
+    def in_short(self) -> str:
+        """What it ended with, as far as the other cells do not say it."""
+        is_said = self.kind == "augment" and self.accuracy is not None
+        return "" if is_said else columns.cut(columns.printable(self.result), 60)
 
 
 def is_folder(path: Path) -> bool:
@@ -47,13 +93,19 @@ def is_folder(path: Path) -> bool:
 
 
 def list_runs(runs_dir: Path) -> list[RunSummary]:
-    """Every search and training below a runs folder, by kind and name; damaged ones are said to be so."""
+    """Every search and then every training below a runs folder, the newest last; damaged ones are said to be so."""
     return [
-        _summary(kind, RunFolder(path))
+        run
         for kind in ("search", "augment")
-        for path in sorted((runs_dir / kind).glob("*"))
-        if RunFolder(path).exists
+        for run in sorted(_runs_of(kind, runs_dir), key=lambda run: (run.began or "", run.name))
     ]
+
+
+def _runs_of(kind: str, runs_dir: Path) -> Iterator[RunSummary]:
+    for path in (runs_dir / kind).glob("*"):
+        folder = RunFolder(path)
+        if folder.exists:
+            yield replace(_summary(kind, folder), began=_began(folder), bytes=_bytes(path))
 
 
 def list_comparisons(runs_dir: Path) -> list[Path]:
@@ -67,7 +119,8 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         settings = saved["settings"]
         epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
         processes = int(saved["versions"].get("processes", 1))
-        done = rows_of(folder.history)
+        history = _history(folder)
+        done = len(history)
         if repr(UniformDraw()) in str(settings.get("method")):
             # Its history has a row all the same: what can be said of the genotype.
             done = epochs = 0
@@ -85,7 +138,62 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         _state(folder, result, running),
         result or "",
         processes,
+        seconds=_seconds(history),
+        accuracy=_accuracy(kind, history, result),
     )
+
+
+def _history(folder: RunFolder) -> list[dict[str, str]]:
+    try:
+        with files.open_text(folder.history) as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+
+
+def _numbers(history: list[dict[str, str]], column: str) -> list[float]:
+    """The finite numbers of a column; the history is the user's to edit."""
+    found = []
+    for row in history:
+        with suppress(ValueError, TypeError):
+            found.append(float(row.get(column) or "nan"))
+    return [number for number in found if isfinite(number)]
+
+
+def _seconds(history: list[dict[str, str]]) -> float | None:
+    times = [number for name in _TIMES for number in _numbers(history, name)]
+    return sum(times) if times else None
+
+
+def _accuracy(kind: str, history: list[dict[str, str]], result: str | None) -> float | None:
+    if kind == "augment" and result is not None:
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            return float(json.loads(result)["test_top1"])
+    return next(reversed(_numbers(history, "valid_top1")), None)
+
+
+def _began(folder: RunFolder) -> str | None:
+    """The minute of the log's first line; of a run without a log, that in which its configuration was written."""
+    with suppress(OSError, ValueError), files.open_bytes(folder.path / "log.txt") as file:
+        return datetime.strptime(file.read(16).decode("ascii"), _MINUTE).strftime(_MINUTE)
+    with suppress(OSError, ValueError):
+        return datetime.fromtimestamp(folder.config.stat().st_mtime).strftime(_MINUTE)
+    return None
+
+
+def _bytes(folder: Path, depth: int = _DEEPEST) -> int | None:
+    """What the files of a run take on the disk; what people put deeper than a run does is not looked at."""
+    total = 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    total += (_bytes(Path(entry.path), depth - 1) or 0) if depth else 0
+                else:
+                    total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+    except OSError:
+        return None
+    return total
 
 
 def _state(folder: RunFolder, result: str | None, running: bool) -> str:

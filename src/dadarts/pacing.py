@@ -1,4 +1,4 @@
-"""How often a person who waits is told something, and how long a time is in words."""
+"""How often a person who waits is told something, and quantities as a person writes them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,17 @@ def counted(count: int, noun: str) -> str:
     ('1 epoch', '2,000 epochs')
     """
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def size(count: int) -> str:
+    """Bytes, with three digits.
+
+    >>> size(999), size(1_048_576), size(20_480)
+    ('999 B', '1.05 MB', '20.5 kB')
+    """
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB", "PB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{count} B" if unit == "B" else f"{value:#.3g} {unit}".replace(". ", " ")

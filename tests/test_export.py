@@ -19,6 +19,8 @@ from dadarts.network import Network
 from tests.commands import BENCH_GENOTYPE, COMMON, DARTS_GENOTYPE, TINY_TRAINING, augment, succeed, without_pictures
 
 RUN = Path("runs/augment/it")
+BENCH_OF_NOTHING = "+".join("|" + "".join(f"none~{state}|" for state in range(node)) for node in range(1, 40))
+"""39 nodes without a weight."""
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +158,71 @@ def test_a_file_that_is_no_network_is_refused(damage: str) -> None:
         dadarts.load(path)
     assert "\n" not in str(caught.value)
     assert not Path("pwned").exists()
+
+
+def tampered(genotype: str = DARTS_GENOTYPE, more: dict[str, torch.Tensor] | None = None, **changes: Any) -> str:
+    """What is said of a network's file whose metadata or tensors have been changed."""
+    path = Path("tampered.safetensors")
+    export.save(
+        path, Network(dadarts.Genotype.parse(genotype), dadarts.Macro(2, 1, (1, 8, 8), 2)), ["a", "b"], [0], [1]
+    )
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        facts = json.loads(file.metadata()["dadarts"])
+    facts["classes"] = changes.pop("names", facts["classes"])
+    facts["macro"] |= {name: changes.pop(name) for name in list(changes) if name in facts["macro"]}
+    save_file({**tensors, **(more or {})}, path, {"dadarts": json.dumps({**facts, **changes})})
+    with pytest.raises(dadarts.InputError) as caught:
+        dadarts.load(path)
+    assert len(str(caught.value)) < 500
+    return str(caught.value).removeprefix(f"{path} is not a network that dadarts wrote, or is damaged: ")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"layers": 10**5}, "macro.layers: input should be less than or equal to 1000"),
+        ({"layers": 1000}, "tensors are too few for 1,000 layers of such cells"),
+        ({"channels": float("inf")}, "macro.channels: "),
+        ({"channels": 2.5}, "macro.channels: "),
+        ({"channels": True}, "macro.channels: "),
+        ({"image_shape": [1, 8]}, "macro.image_shape.2: field required"),
+        ({"classes": 10**9}, "macro.classes: "),
+        ({"mean": []}, "metadata: value error, 0 means and 1 deviations of 1"),
+        ({"mean": [float("nan")]}, "mean.0: "),
+        ({"std": [float("nan")]}, "std.0: "),
+        ({"std": [0]}, "std.0: input should be greater than 0"),
+        ({"value_range": [1, 0]}, "metadata: value error, black is not below white"),
+        ({"value_range": [0, 1, 2]}, "value_range: "),
+        ({"format": "dadarts-network/9"}, "format: input should be 'dadarts-network/1'"),
+        ({"more": {"x": torch.zeros(1)}}, "weights has more than the run's"),
+        (
+            {"more": {"backbone.classifier.bias": torch.zeros(3)}},
+            "weights.backbone.classifier.bias is float32 of shape",
+        ),
+        ({"more": {"backbone.classifier.bias": torch.tensor([1, 2])}}, "weights.backbone.classifier.bias is int64"),
+        (
+            {"more": {"backbone.classifier.bias": torch.tensor([1.0, float("nan")])}},
+            "weights.backbone.classifier.bias is not finite",
+        ),
+        ({"genotype": "|none~0|+|none~0|none~1|", "layers": 1000}, "weights lacks"),
+        ({"genotype": BENCH_OF_NOTHING, "layers": 1000}, "tensors are too few for 1,000 layers of such cells"),
+        ({"names": ["a"]}, "metadata: value error, 1 names for 2 classes"),
+        ({"names": ["a", 1]}, "classes.1: input should be a valid string"),
+    ],
+)
+def test_metadata_is_held_against_its_bounds_and_the_tensors(changes: dict[str, Any], said: str) -> None:
+    assert said in tampered(**changes)
+
+
+def test_weights_of_another_precision_are_loaded_and_names_that_are_no_text_are_kept() -> None:
+    path = Path("model.safetensors")
+    network = Network(dadarts.Genotype.parse(DARTS_GENOTYPE), dadarts.Macro(2, 1, (1, 8, 8), 2)).eval()
+    export.save(path, network.double(), ["a", "\udcff"], [0.0], [1.0])
+    loaded = dadarts.load(path)
+    assert loaded.classes == ("a", "\\udcff")
+    assert all(w.dtype == torch.float32 for w in loaded.parameters())
 
 
 def test_a_folder_without_a_trained_network_says_what_to_do() -> None:

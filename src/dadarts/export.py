@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dadarts import atomic
-from dadarts.cells import Macro
 from dadarts.data import Preparation, ValueRange
 from dadarts.errors import InputError
+from dadarts.facts import Facts, Sizes, facts_of, network_of
 from dadarts.genotype import Genotype
 from dadarts.lookup import NETWORK, network_file
 from dadarts.network import Network
@@ -171,29 +170,22 @@ def save(
     Raises:
         RunError: the disk is full.
     """
-    macro = network.macro
-    facts = {
-        "format": "dadarts-network/1",
-        "genotype": str(network.genotype),
-        "macro": {
-            "channels": macro.channels,
-            "layers": macro.layers,
-            "image_shape": macro.image_shape,
-            "classes": macro.classes,
-            "stem_multiplier": macro.stem_multiplier,
-        },
-        "classes": list(classes),
-        "mean": list(mean),
-        "std": list(std),
-        **({} if value_range is None else {"value_range": list(value_range)}),
-    }
+    facts = Facts(
+        genotype=str(network.genotype),
+        macro=Sizes(**asdict(network.macro)),
+        # A folder's name need not be text in UTF-8.
+        classes=[name.encode(errors="backslashreplace").decode() for name in classes],
+        mean=[float(value) for value in mean],
+        std=[float(value) for value in std],
+        value_range=value_range,
+    )
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
         if not name.startswith("auxiliary.")
     }
     # One key: safetensors writes several in random order, and equal networks shall be equal bytes.
-    atomic.write(path, lambda temporary: save_file(tensors, temporary, {KEY: json.dumps(facts)}))
+    atomic.write(path, lambda temporary: save_file(tensors, temporary, {KEY: facts.to_text()}))
 
 
 def load(run: str | Path, *, runs_dir: str | Path = "runs") -> TrainedNetwork:
@@ -208,35 +200,13 @@ def load(run: str | Path, *, runs_dir: str | Path = "runs") -> TrainedNetwork:
     file = network_file(run, Path(runs_dir))
     try:
         with safe_open(file, framework="pt") as opened:
-            facts: dict[str, Any] = json.loads((opened.metadata() or {})[KEY])
+            facts = facts_of((opened.metadata() or {})[KEY])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 -- not a dict
-        return _built(facts, tensors)
-    except InputError:
-        raise
-    except (SafetensorError, OSError, AttributeError, LookupError, ValueError, TypeError, RuntimeError) as error:
+        network = network_of(facts, tensors)
+    except (SafetensorError, OSError, LookupError, MemoryError) as error:
         raise InputError(
             f"{file} is not a network that dadarts wrote, or is damaged ({type(error).__name__})"
         ) from None
-
-
-def _built(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedNetwork:
-    sizes = facts["macro"]
-    macro = Macro(
-        int(sizes["channels"]),
-        int(sizes["layers"]),
-        tuple(sizes["image_shape"]),
-        int(sizes["classes"]),
-        int(sizes["stem_multiplier"]),
-    )
-    network = Network(Genotype.parse(facts["genotype"]), macro)
-    network.load_state_dict(tensors)
-    limits = facts.get("value_range")
-    value_range = None if limits is None else _value_range(*limits)
-    return TrainedNetwork(network, facts["classes"], facts["mean"], facts["std"], value_range).eval()
-
-
-def _value_range(low: Any, high: Any) -> ValueRange:
-    value_range = ValueRange(float(low), float(high))
-    if not -math.inf < value_range.low < value_range.high < math.inf:
-        raise ValueError(value_range)
-    return value_range
+    except ValueError as error:
+        raise InputError(f"{file} is not a network that dadarts wrote, or is damaged: {error}") from None
+    return TrainedNetwork(network, facts.classes, facts.mean, facts.std, facts.limits()).eval()

@@ -18,6 +18,8 @@ from tests.fuzz.campaign import Campaign, Outcome, fuzzers
 _TURN_S = 20.0
 _KEPT = 3
 """Failing inputs that are kept of a kind of fault."""
+_LARGEST = 1 << 26
+"""Bytes of a file that is kept."""
 
 
 @dataclass
@@ -54,13 +56,17 @@ class Tally:
 
 
 def _copy(source: Path, target: Path) -> None:
-    def special(folder: str, names: list[str]) -> list[str]:
-        paths = [Path(folder) / name for name in names]
-        # A pipe cannot be copied; the report says what was there.
-        return [path.name for path in paths if not (path.is_symlink() or path.is_file() or path.is_dir())]
+    """Copy an input but for pipes and what is too large, which the same seed makes again."""
+
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if not _is_kept(Path(folder) / name)]
 
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, symlinks=True, ignore=special)
+    shutil.copytree(source, target, symlinks=True, ignore=left_out)
+
+
+def _is_kept(path: Path) -> bool:
+    return path.is_symlink() or path.is_dir() or (path.is_file() and path.stat().st_size <= _LARGEST)
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,12 @@ def change_checkpoint(draw: Random, path: Path) -> None:
 
     payload = torch.load(path, weights_only=True)
     for _ in range(draw.choice([1, 1, 1, 2, 4])):
-        payload = damage.changed(draw, payload, _value)
+        payload = damage.changed(draw, payload, tensor_or_value)
     torch.save(payload, path)
 
 
-def _value(draw: Random) -> Any:
+def tensor_or_value(draw: Random) -> Any:
+    """A value of JSON, or a tensor that fits nowhere."""
     import torch
 
     tensors = [

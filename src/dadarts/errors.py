@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST = 500
 # A compiler's and a launcher's own flags have a capital or single letter, an equals sign, two dashes, or are of those
 # that build.py gives; a path goes on with a slash or a dot.
 MARK = re.compile(r"(?<![^\s'\"`(])(--?)(?!fopenmp\b|fPIC\b|shared\b)([a-z]\w+)(?![\w=/-]|\.\w)")
@@ -32,9 +33,15 @@ class DadartsError(Exception):
 
     It is made of a marked message, ``-w_lr fast: give a number``, whose settings have a dash before their names. A
     command says them as its flags (`flags.as_typed`), and the text of the error, for who calls from Python, without.
+
+    Of a text of more than 500 characters, which somebody's names or values have made so long, both ends are kept:
+    what is wrong, and what to do.
     """
 
     exit_code = 1
+
+    def __init__(self, text: object = "") -> None:
+        super().__init__(shortened(text.marked if isinstance(text, DadartsError) else text, _LONGEST))
 
     @property
     def marked(self) -> str:
@@ -70,7 +77,7 @@ def shortened(given: object, length: int = 200) -> str:
         # Both ends tell more than the beginning alone: files differ in their last words.
         kept = (length - 3) // 2
         text = text[:kept] + "..." + text[-kept:]
-    return "".join(character if character.isprintable() else " " for character in text)
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def unknown(noun: str, given: str, known: Iterable[str]) -> InputError:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dadarts.data import images
+from dadarts.data import arrow, images
 from dadarts.data.cache import digest
 from dadarts.data.decoding import Decoder
 from dadarts.data.pictures import Parts, Shape
@@ -48,7 +46,8 @@ def read(
         labels = [_labels(file, label_columns, len(classes)) for file in files]
         encoded.append(_Rows(tuple(files), torch.cat(labels), shape, digest(files, "parquet", shape)))
     train, test = decoder.pictures(*encoded)
-    return Parts(_class_names(shards["train"][0], label_columns, classes), train, test)
+    found = arrow.class_names(shards["train"][0], label_columns)
+    return Parts(found if found is not None and len(found) == len(classes) else classes, train, test)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,52 +73,18 @@ class _Rows:
     def _rows(self) -> list[tuple[str, bytes]]:
         rows = []
         for file in self.files:
-            column = _column(file, _PICTURE_COLUMNS)
-            for number, value in enumerate(column.to_pylist()):
-                content = value.get("bytes") if isinstance(value, dict) else value
-                if not isinstance(content, bytes):
-                    raise InputError(f"{file} row {number} holds no picture bytes")
-                rows.append((f"{file} row {number}", content))
+            contents = arrow.read_bytes(file, _PICTURE_COLUMNS)
+            rows += [(f"{file} row {number}", content) for number, content in enumerate(contents)]
+        if len(rows) != len(self.labels):
+            raise InputError(
+                f"{self.files[0]} is damaged: there are {len(rows)} pictures and {len(self.labels)} labels"
+            )
         return rows
 
 
-def _labels(file: Path, columns: Sequence[str], n_classes: int) -> Tensor:
-    values = _column(file, columns)
-    if values.null_count:
-        raise InputError(f"{file} holds a row without a label")
-    labels = values.to_numpy()
-    if labels.dtype.kind not in "iu":
-        raise InputError(f"{file} holds labels that are no whole numbers ({values.type})")
+def _labels(file: Path, names: Sequence[str], n_classes: int) -> Tensor:
+    labels = arrow.read_numbers(file, names)
     wrong = labels[(labels < 0) | (labels >= n_classes)]
     if len(wrong):
         raise InputError(f"{file} holds label {wrong[0]}; there are 0 to {n_classes - 1}")
     return torch.from_numpy(labels.astype(np.int64))
-
-
-def _column(file: Path, names: Sequence[str]) -> Any:
-    """The first of the named columns that the file has."""
-    import pyarrow as pa  # Arrow takes a quarter second to import, and only parquet needs it.
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file) as table:
-            held = table.schema_arrow.names
-            name = next((name for name in names if name in held), None)
-            if name is None:
-                raise InputError(f"{file} has no column {' or '.join(names)}, only {', '.join(held)}")
-            return table.read([name]).column(name)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{file} is damaged or cannot be read: {reason}") from error
-
-
-def _class_names(file: Path, columns: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_schema(file).metadata or {}
-    try:
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        found = next(tuple(features[name]["names"]) for name in columns if name in features)
-    except (ValueError, KeyError, TypeError, StopIteration):  # Names are a courtesy of the writer.
-        return known
-    return found if len(found) == len(known) and all(isinstance(name, str) for name in found) else known

@@ -156,3 +156,51 @@ def test_a_run_is_shown_with_its_data_set_and_a_training_with_its_size() -> None
     data = Path("runs/augment/it/config.json")
     data.write_text(data.read_text().replace('"digits"', '"a/folder"'))
     assert shown("runs/augment/it") == shown(found, "-dataset", "cifar10", *small[2:])
+
+
+TINY_SIZES = ["-dataset", "digits", "-init_channels", "4", "-layers", "1", "-epochs", "1", "-device", "cpu"]
+INDICES = "(4, 0, 3, 1, 4, 3)"
+OF_INDICES = "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+
+
+def test_pasted_genotypes_are_shown_and_a_reading_that_is_not_the_only_one_is_said() -> None:
+    small = ("--init_channels", "4", "--layers", "2")
+    expected = shown(DARTS_GENOTYPE, *small)
+    for text in (f"genotype = {DARTS_GENOTYPE}", f"2018-06-27 13:25:46,379 genotype = {DARTS_GENOTYPE}",
+                 f"genotypes.{DARTS_GENOTYPE},"):  # fmt: skip
+        assert shown(text, *small) == expected
+        assert succeed(modern, "show", text, *small).err == ""
+    outcome = succeed(modern, "show", INDICES, "--json")
+    assert json.loads(outcome.out)["genotype"] == OF_INDICES
+    assert outcome.err.count("\n") == 1
+    assert f"{INDICES} is read as NASLib's op_indices, {OF_INDICES}; for |" in outcome.err
+    assert succeed(modern, "show", f"op_indices={INDICES}").err == ""
+    assert "read as NASLib's op_indices" in succeed(modern, "oracle", "nas-bench-201", INDICES).err
+
+
+def test_one_of_several_in_a_file_is_shown_by_its_name_or_line() -> None:
+    small = ("--init_channels", "4", "--layers", "2")
+    other = DARTS_GENOTYPE.replace("sep_", "dil_")
+    Path("cells").mkdir()
+    Path("cells/genotypes.py").write_text(
+        f"import os\nA = {DARTS_GENOTYPE}\n\nB = {other}\nC = B\nLONE = {BENCH_GENOTYPE!r}\n"
+    )
+    for word in ("cells/genotypes.py#A", "cells/genotypes.py:A", "cells/genotypes.py#2"):
+        assert shown(word, *small) == shown(DARTS_GENOTYPE, *small)
+    assert shown("cells/genotypes.py#C", *small) == shown(other, *small)
+    assert shown("cells/genotypes.py:LONE")["genotype"] == BENCH_GENOTYPE
+    assert refusal(modern, "show", "cells/genotypes.py") == (
+        "dadarts: cells/genotypes.py holds 3 genotypes (names A, B, LONE); name one, as cells/genotypes.py#A"
+    )
+    assert "cells/genotypes.py has no genotype D; " in refusal(modern, "show", "cells/genotypes.py#D")
+    assert "no file or folder cells/none.py#A" in refusal(modern, "show", "cells/none.py#A")
+    Path("cells/log.txt").write_text(f"2018-06-27 epoch 1\n2018-06-27 genotype = {other}\n2018-06-27 valid_acc 9\n")
+    assert shown("cells/log.txt", *small) == shown(other, *small)
+    Path("cells/empty.txt").write_text("nothing\n")
+    assert "not a genotype: 'nothing'" in refusal(modern, "show", "cells/empty.txt")
+    trained = succeed(augment, "-name", "it", *TINY_SIZES, "-genotype", "cells/genotypes.py#B")
+    assert Path("runs/augment/it/genotype.txt").read_text().strip() == other
+    assert trained.err.count("op_indices") == 0
+    told = succeed(augment, "-name", "bench", *TINY_SIZES, "-genotype", INDICES)
+    assert told.err.count("is read as NASLib's op_indices") == 1
+    assert Path("runs/augment/bench/genotype.txt").read_text().strip() == OF_INDICES

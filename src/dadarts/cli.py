@@ -14,7 +14,7 @@ from dadarts import columns, doors
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag
-from dadarts.lookup import genotype_text, sizes_of
+from dadarts.lookup import genotype_text, reading_notes, sizes_of
 
 if TYPE_CHECKING:
     from dadarts.listing import RunSummary
@@ -26,6 +26,7 @@ _METHOD = Flag(
     default="dadarts",
 )
 _JSON = Flag(("json",), "output", "print JSON", boolean=True)
+_GENOTYPE = "a genotype, a file of one, FILE#NAME of several, a run's folder, or @NAME of a search"
 _SHOW = Command(
     "dadarts show",
     "Draw a genotype's cells, and count parameters (without the auxiliary head) and multiply-adds.",
@@ -37,7 +38,7 @@ _SHOW = Command(
         Flag(("runs_dir",), "output", "where @NAME is looked up and pictures go", default="runs"),
         _JSON,
     ),
-    positionals=(("genotype", "a genotype, its .json or .txt file, a run's folder, or @NAME of a search"),),
+    positionals=(("genotype", _GENOTYPE),),
 )
 _ORACLE = Command(
     "dadarts oracle",
@@ -45,7 +46,7 @@ _ORACLE = Command(
     (Flag(("runs_dir",), "output", "where @NAME is looked up", default="runs"), _JSON),
     positionals=(
         ("benchmark", "nas-bench-201 or nas-bench-macro"),
-        ("genotype", "a genotype, its .json or .txt file, a run's folder, or @NAME of a search"),
+        ("genotype", _GENOTYPE),
     ),
     notes="Percentile: percentage of the space's networks that are at most as good. Regret: points below the best. "
     f"{Command.notes}",
@@ -140,6 +141,8 @@ def _show(words: list[str]) -> int:
     from dadarts.genotype import Genotype
     from dadarts.show import show
 
+    _say(reading_notes(values))
+
     of_run = sizes_of(values["genotype"].strip(), runs_dir)
     if of_run.get("dataset") not in KNOWN:
         # A folder's pictures would have to be read for their size.
@@ -165,6 +168,7 @@ def _oracle(words: list[str]) -> int:
     from dadarts.oracle import oracle
 
     table = oracle(values["benchmark"])
+    _say(reading_notes(values))
     answer = table.query(genotype_text(values["genotype"], Path(values.get("runs_dir", "runs"))))
     if doors.truth("json", values):
         print(json.dumps(answer.as_dict(), indent=1))
@@ -227,6 +231,11 @@ def _demo(words: list[str]) -> int:
     from dadarts.demo import demo
 
     return demo(Path(values.get("runs_dir", "runs")), values.get("seed", "42"), ["dadarts", "demo", *words])
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(note, file=sys.stderr)
 
 
 def _positive(name: str, word: str) -> int:

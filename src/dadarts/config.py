@@ -262,7 +262,7 @@ class TrainConfig(RunConfig):
     batch_size: int = setting(96, "run", "pictures in a batch", ge=1, le=10**6)
 
     genotype: GenotypeField = setting(
-        ..., "network", "a genotype, its .json or .txt file, a run's folder, or @NAME of a search"
+        ..., "network", "a genotype, a file of one, FILE#NAME of several, a run's folder, or @NAME of a search"
     )
     init_channels: int = setting(
         None, "network", "C, initial channels (default: 36, nas-bench-201 16, nas-bench-macro 32)", ge=1, le=4096

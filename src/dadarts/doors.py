@@ -22,6 +22,7 @@ from dadarts.errors import DadartsError, InputError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
 from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of, without_booleans
+from dadarts.lookup import reading_notes
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder, refuse_both
@@ -326,5 +327,6 @@ def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> 
         partial(train, config, resume=resume, overwrite=overwrite),
         config.print_freq,
         [*command, *argv],
+        [] if saved else reading_notes(settings),
         resumes=resume,
     )

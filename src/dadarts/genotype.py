@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Generator, Tensor
 
-from dadarts import literal, verdict
 from dadarts.discretization import Rule, discretize, draw_uniform
-from dadarts.errors import InputError, unknown
-from dadarts.ops import ALL_OPS, NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS
+from dadarts.errors import InputError
+from dadarts.genotype_text import CHOICES, Edge, read
+from dadarts.ops import ALL_OPS, NONE
 from dadarts.seeds import generator
 from dadarts.spaces import SearchSpace, Syntax
 from dadarts.verdict import Verdict
 
-Edge: TypeAlias = tuple[str, int]
-"""(operation, state that it reads)"""
-
 RETAIN = ("top2", "top2_with_none", "best", "all")
 FORMAT = "dadarts-genotype/1"
-_CHOICES = tuple(NAS_BENCH_MACRO_OPS)
 _PARAMETER_FREE = tuple(name for name, op in ALL_OPS.items() if op.parameter_free)
 
 
@@ -49,30 +44,22 @@ class Genotype:
 
     @staticmethod
     def parse(text: str) -> Genotype:
-        """Read a genotype: ``Genotype(normal=..., ...)``, a NAS-Bench-201 string, a NAS-Bench-Macro code, or our JSON.
-
-        Text is data: nothing in it is run. quark0/darts' flat lists of pairs and ``range(2, 6)`` are understood.
+        """Read a genotype: ``Genotype(normal=..., ...)``, a NAS-Bench-201 string or its six indices, a NAS-Bench-Macro
+        code, or our JSON; alone, assigned to a name, or in a line of a log. See `genotype_text`.
 
         Raises:
-            InputError: anything that is not a well-formed architecture of known operations.
+            InputError: anything that is not one well-formed architecture of known operations.
         """
-        text = text.strip()
-        if len(text) > literal.MAX_LENGTH:
-            raise InputError(f"a genotype of {len(text)} characters is too long; at most {literal.MAX_LENGTH}")
-        if text.startswith("{"):
-            return _from_json(text)
-        if text.startswith("|"):
-            return _from_bench_string(text)
-        if text.isdecimal():
-            return _from_code(text)
-        return _from_call(text)
+        spelled = read(text)
+        cells = {kind: CellGenotype(*cell) for kind, cell in spelled.cells.items()}
+        return Genotype(cells, spelled.syntax, spelled.verdict)
 
     def __str__(self) -> str:
         if self.syntax == "nas-bench-201":
             nodes = self.cells["normal"].nodes
             return "+".join("|" + "".join(f"{op}~{state}|" for op, state in node) for node in nodes)
         if self.syntax == "nas-bench-macro":
-            return "".join(str(_CHOICES.index(op)) for op in self.operations())
+            return "".join(str(CHOICES.index(op)) for op in self.operations())
         parts = []
         for kind, cell in self.cells.items():
             parts.append(f"{kind}={[list(node) for node in cell.nodes]}")
@@ -185,127 +172,3 @@ def _reachable(kind: str, nodes: list[tuple[Edge, ...]], space: SearchSpace) -> 
     if not concat:
         raise InputError(f"the {kind} cell is left without any edge; choose -genotype_to_retain top2")
     return CellGenotype(tuple(kept), concat)
-
-
-def _from_bench_string(text: str) -> Genotype:
-    nodes = []
-    for number, part in enumerate(text.split("+")):
-        if not re.fullmatch(r"\|(?:[a-z0-9_]{1,32}~\d{1,3}\|)+", part):
-            raise InputError(
-                f"node {number + 1} of a NAS-Bench-201 genotype must look like |op~0|op~1|, not {part[:40]!r}"
-            )
-        pairs = [edge.split("~") for edge in part.strip("|").split("|")]
-        edges = tuple((_known(op, "nas-bench-201"), int(state)) for op, state in pairs)
-        if [state for _, state in edges] != list(range(number + 1)):
-            raise InputError(f"node {number + 1} of a NAS-Bench-201 genotype must read states 0 to {number} in order")
-        nodes.append(edges)
-    return Genotype({"normal": CellGenotype(tuple(nodes), (len(nodes),))}, "nas-bench-201")
-
-
-def _from_code(text: str) -> Genotype:
-    if not re.fullmatch("[012]{8}", text):
-        raise InputError(f"not a genotype: {text[:40]!r}; a NAS-Bench-Macro code is 8 digits, each 0, 1 or 2")
-    layers = tuple(((_CHOICES[int(digit)], state),) for state, digit in enumerate(text))
-    return Genotype({"normal": CellGenotype(layers, (len(layers),))}, "nas-bench-macro")
-
-
-def _from_call(text: str) -> Genotype:
-    try:
-        value = literal.parse(text)
-    except InputError as error:
-        raise InputError(f"not a genotype: {error.marked}") from None
-    if not isinstance(value, literal.Call) or value.name != "Genotype" or value.args:
-        raise InputError(f"not a genotype: {text[:40]!r}; expected Genotype(normal=..., ...), |op~0|+|...| or 8 digits")
-    fields = dict(value.keywords)
-    expected = {"normal", "normal_concat", "reduce", "reduce_concat"}
-    if len(fields) != len(value.keywords) or set(fields) != expected:
-        lacks, more = sorted(expected - set(fields)), sorted(set(fields) - expected) or ["one of them twice"]
-        wrong = f"lacks {', '.join(lacks)}" if lacks else f"has besides {', '.join(more)}"
-        raise InputError(f"a genotype has the fields {', '.join(sorted(expected))}; this one {wrong}")
-    return _checked({kind: (fields[kind], fields[f"{kind}_concat"]) for kind in ("normal", "reduce")})
-
-
-def _from_json(text: str) -> Genotype:
-    try:
-        fields = json.loads(text)
-        return replace(_from_fields(fields), verdict=verdict.read(fields.get("verdict")))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"not a genotype: a JSON genotype has syntax, cells and text ({type(error).__name__})"
-        ) from None
-
-
-def _from_fields(fields: Any) -> Genotype:
-    if fields["syntax"] == "nas-bench-201":
-        return _from_bench_string(fields["text"])
-    if fields["syntax"] == "nas-bench-macro":
-        return _from_code(fields["text"])
-    return _checked(
-        {kind: (fields["cells"][kind]["nodes"], fields["cells"][kind]["concat"]) for kind in ("normal", "reduce")}
-    )
-
-
-def _checked(fields: dict[str, tuple[Any, Any]]) -> Genotype:
-    cells = {kind: CellGenotype(_nodes(kind, nodes), _concat(concat)) for kind, (nodes, concat) in fields.items()}
-    for kind, cell in cells.items():
-        last = len(cell.nodes) + 1
-        filled = [number + 2 for number, node in enumerate(cell.nodes) if node]
-        if not cell.concat or not set(cell.concat) <= set(filled) or len(set(cell.concat)) != len(cell.concat):
-            raise InputError(
-                f"{kind}_concat must name nodes with edges once each, among 2 to {last}, not {list(cell.concat)[:8]}"
-            )
-        for number, node in enumerate(cell.nodes):
-            for op, state in node:
-                if state not in (0, 1, *filled):
-                    raise InputError(f"{kind} node {number + 2} reads node {state}, which has no edges ({op})")
-    if len({len(cell.nodes) for cell in cells.values()}) > 1:
-        raise InputError("normal and reduce must have the same number of nodes")
-    return Genotype(cells, "darts")
-
-
-def _nodes(kind: str, value: Any) -> tuple[tuple[Edge, ...], ...]:
-    if not isinstance(value, list) or not 0 < len(value) <= 64:
-        raise InputError(f"{kind} must be a list of nodes, each a list of ('operation', input) pairs")
-    if all(isinstance(item, tuple) and item and isinstance(item[0], str) for item in value):
-        # quark0/darts writes two pairs a node in one flat list.
-        if len(value) % 2:
-            raise InputError(f"{kind} is a flat list of {len(value)} pairs; two pairs make a node")
-        value = [value[i : i + 2] for i in range(0, len(value), 2)]
-    return tuple(_node(kind, number + 2, node) for number, node in enumerate(value))
-
-
-def _node(kind: str, state: int, value: Any) -> tuple[Edge, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise InputError(f"{kind} node {state} must be a list of ('operation', input) pairs")
-    edges = []
-    for pair in value:
-        match pair:
-            case (str() as op, int() as source) | [str() as op, int() as source] if not isinstance(source, bool):
-                pass
-            case _:
-                raise InputError(f"{kind} node {state}: expected ('operation', input), got {str(pair)[:40]!r}")
-        if not 0 <= source < state:
-            raise InputError(f"{kind} node {state} reads {source}; its inputs are states 0 to {state - 1}")
-        if op == NONE:
-            raise InputError(f"{kind} node {state}: a darts genotype leaves edges out rather than name 'none'")
-        edges.append((_known(op, "darts"), source))
-    return tuple(edges)
-
-
-def _concat(value: Any) -> tuple[int, ...]:
-    if isinstance(value, literal.Call) and value.name == "range" and not value.keywords:
-        bounds = value.args
-        if 1 <= len(bounds) <= 2 and all(isinstance(b, int) and 0 <= b <= 99 for b in bounds):
-            return tuple(range(*(b for b in bounds if isinstance(b, int))))
-    if isinstance(value, (list, tuple)) and all(isinstance(n, int) and not isinstance(n, bool) for n in value):
-        return tuple(value)
-    raise InputError(f"a concat must be a list of node numbers or range(2, 6), not {str(value)[:40]!r}")
-
-
-def _known(op: str, syntax: Syntax) -> str:
-    table = OPS if syntax == "darts" else NAS_BENCH_201_OPS
-    if op not in table:
-        raise unknown("operation", op, table)
-    return op

@@ -2,40 +2,69 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from dadarts import files
 from dadarts.errors import InputError, shortened
+from dadarts.indices import note
+from dadarts.pasted import pick
 from dadarts.saved import SavedRun
 
 NETWORK = "model.safetensors"
 """The file of a training's network."""
+MAX_PATH = 4096
+"""Characters of a word that may be a path."""
 
 
 def genotype_text(word: str, runs_dir: Path) -> str:
     """The genotype that a word stands for: itself, what a file or a run's folder holds, or a search's (``@name``).
 
+    ``FILE#NAME`` and ``FILE:NAME`` are one of several in a file, by the name that it is assigned to or by its line.
+
     Raises:
-        InputError: no such file or run, or a search that has not ended.
+        InputError: no such file or run, a search that has not ended, or several genotypes in a file.
     """
     word = word.strip()
     if word.startswith("@"):
         return _genotype_of_run(word, _folder_of(word, runs_dir), runs_dir)
-    if word.startswith(("Genotype(", "|", "{", "[", "(")) or not word or not _is_there(Path(word)):
-        is_path = word.endswith((".json", ".txt")) or ("/" in word and not word.startswith(("{", "[")))
-        if is_path and len(word) < 4096 and "(" not in word and "|" not in word:
-            raise InputError(
-                f"there is no file or folder {word}; give a genotype, a .json or .txt file, a run's folder, or @NAME "
-                "of a search"
-            )
-        if word and _is_there(runs_dir / "search" / word):
-            raise InputError(f"{word}: for the run of that name write @{word}")
-        if word and (compared := _in_comparisons(word, runs_dir)):
-            raise InputError(f"{word}: for the run of that name in a comparison give {compared[0]}")
-        return word
-    return _genotype_of_run(word, Path(word), runs_dir) if Path(word).is_dir() else _read(Path(word))
+    is_text = len(word) >= MAX_PATH or word.startswith(("|", "{", "[", "(")) or "Genotype(" in word
+    if word and not is_text and _is_there(Path(word)):
+        path = Path(word)
+        return _genotype_of_run(word, path, runs_dir) if path.is_dir() else _one_of(path, None)
+    if not is_text and (named := re.fullmatch(r"(.+)[#:](\w{1,80})", word)) and _is_there(Path(named[1])):
+        return _one_of(Path(named[1]), named[2])
+    if not is_text and (word.endswith((".json", ".txt", ".py", ".log")) or "/" in word) and "(" not in word:
+        raise InputError(
+            f"there is no file or folder {shortened(word)}; give a genotype, a file of one, FILE#NAME of several, a "
+            "run's folder, or @NAME of a search"
+        )
+    if word and not is_text and _is_there(runs_dir / "search" / word):
+        raise InputError(f"{word}: for the run of that name write @{word}")
+    if word and not is_text and (compared := _in_comparisons(word, runs_dir)):
+        raise InputError(f"{word}: for the run of that name in a comparison give {compared[0]}")
+    return word
+
+
+def reading_notes(values: Mapping[str, str]) -> list[str]:
+    """What to say of how the genotype of a command line is read, where it could be read otherwise."""
+    if "genotype" not in values:
+        return []
+    said = note(genotype_text(values["genotype"], Path(values.get("runs_dir", "runs"))))
+    return [] if said is None else [said]
+
+
+def _one_of(path: Path, name: str | None) -> str:
+    """The text of the genotype in a file, of several the one with a name."""
+    text = _read(path)
+    if text.lstrip().startswith("{") and name is None:
+        return text
+    found = pick(text, name, shortened(path))
+    # Where there is none the reader of genotypes says why.
+    return text[:MAX_PATH] if found is None else f"{found.name}={found.text}" if found.name else found.text
 
 
 def _folder_of(word: str, runs_dir: Path) -> Path:

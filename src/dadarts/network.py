@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dadarts.cells import Cell, Macro, Site, build_backbone, noises
-from dadarts.genotype import Edge, Genotype
+from dadarts.genotype import Genotype
+from dadarts.genotype_text import Edge
 from dadarts.norms import batch_norm
 from dadarts.ops import NONE, InvertedResidual, PointwiseReduce, Zero
 from dadarts.processes import ALONE, Processes

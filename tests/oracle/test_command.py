@@ -77,7 +77,7 @@ def test_where_a_run_of_a_comparison_is_is_said(word: str, command: list[str]) -
         (["nas-bench-201", CELL.replace("skip_connect", "skip")], "unknown operation 'skip'"),
         (["nas-bench-301", CELL], "unknown benchmark 'nas-bench-301'"),
         (["nas-bench-201", "@it"], "there is no genotype"),
-        (["nas-bench-201", "it.txt"], "there is no file or folder it.txt; give a genotype, a .json or .txt file"),
+        (["nas-bench-201", "it.txt"], "there is no file or folder it.txt; give a genotype, a file of one"),
         (["nas-bench-201"], "genotype"),
         (["nas-bench-201", "x" * 10_000], "is no network"),
     ],

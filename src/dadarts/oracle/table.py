@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dadarts.errors import InputError, unknown
+from dadarts.indices import spelled
 from dadarts.oracle import storage
+from dadarts.pasted import pick
 
 if TYPE_CHECKING:
     from dadarts.genotype import Genotype
@@ -187,9 +189,22 @@ class Table(ABC):
 def _text(genotype: Genotype | str) -> str:
     text = str(genotype).strip()
     if not text.startswith("{"):
-        return text
+        return _plain(text)
     # The file genotype.json of a run says in its field `text` what every reader of genotypes understands.
     try:
         return str(json.loads(text)["text"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"not a genotype: JSON without its field text ({type(error).__name__})") from None
+
+
+def _plain(text: str) -> str:
+    """The benchmark's own text of what was pasted; what is none is refused as it was written."""
+    if text.startswith("|") or text.isdecimal():
+        return text
+    try:
+        found = pick(text)
+    except InputError:
+        found = None
+    if found is None or found.kind == "call":
+        return text
+    return spelled(found) if found.kind == "indices" else found.text

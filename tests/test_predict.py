@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,15 @@ def test_a_class_that_is_called_as_a_column_gets_a_column_of_its_own() -> None:
     outcome = succeed(modern, "predict", "it", *pictures("one.png"))
     assert outcome.out.splitlines()[0] == "file,prediction,probability,p:file,p:p:file,ant"
     assert succeed(modern, "predict", "it", "one.png", "--json").code == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_full_disk_behind_stdout_is_a_line_and_exit_code_1(more: tuple[str, ...]) -> None:
+    a_network()
+    err = io.StringIO()
+    with Path("/dev/full").open("w") as full, redirect_stdout(full), redirect_stderr(err):
+        assert modern(("predict", "it", *pictures("one.png"), *more)) == 1
+    assert err.getvalue() == "dadarts: stdout cannot be written: No space left on device\n"
 
 
 def test_names_that_are_no_text_are_given_back_byte_for_byte() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dadarts import atomic, doors
-from dadarts.errors import InputError, shortened
+from dadarts.errors import InputError, RunError, shortened
 from dadarts.flags import Command, Flag
 from dadarts.stopping import StoppedEarlyError, stop_signals
 
@@ -198,7 +199,15 @@ def _stdout() -> Iterator[TextIO]:
     """Stdout, which names files byte for byte."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
-    yield sys.stdout
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is still in its buffer would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise RunError(f"stdout cannot be written: {error.strerror}") from error
 
 
 def _output(word: str) -> Path:

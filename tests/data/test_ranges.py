@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dadarts.data import DataSet, load
+from dadarts.data.images import read_values
 from dadarts.data.preparation import Preparation
 from dadarts.data.values import ValueRange, decide, scaled
 from dadarts.errors import InputError
@@ -107,6 +108,44 @@ def test_a_training_part_that_changed_decides_anew_how_the_same_test_files_look(
     after = load(ask(root))
     assert (before.value_range, after.value_range) == ((0, 255), (0, 510))
     assert [int(data.test.take(torch.arange(20)).max()) for data in (before, after)] == [255, 128]
+
+
+def tif16(values: NDArray[Any], order: str, deflated: bool) -> bytes:
+    """A TIFF of 16-bit colours (H, W, 3); `order` is "<" or ">"."""
+    height, width, channels = values.shape
+    body = values.astype(f"{order}u2").tobytes()
+    body = zlib.compress(body) if deflated else body
+    numbers = {256: width, 257: height, 258: 8, 259: 8 if deflated else 1, 262: 2, 273: 16, 277: channels}
+    numbers |= {278: height, 279: len(body), 284: 1}
+    first = 16 + len(body) + len(body) % 2
+    entries = b"".join(
+        struct.pack(f"{order}HHI", tag, 3, 3 if tag == 258 else 1)
+        + struct.pack(f"{order}I" if tag == 258 else f"{order}HH", *((number,) if tag == 258 else (number, 0)))
+        for tag, number in sorted(numbers.items())
+    )
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, first)
+    ifd = struct.pack(f"{order}H", len(numbers)) + entries + struct.pack(f"{order}I", 0)
+    return head + struct.pack(f"{order}4H", 16, 16, 16, 0) + body + b"\0" * (len(body) % 2) + ifd
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("deflated", [False, True])
+def test_a_tiff_of_16_bit_colours_keeps_its_lower_bits(tmp_path: Path, order: str, deflated: bool) -> None:
+    deep = noise(1, 9, 11, 3)[0].astype(np.uint16) * 3
+    (tmp_path / "x.tif").write_bytes(tif16(deep, order, deflated))
+    values = read_values(tmp_path / "x.tif", "x")
+    assert values is not None
+    assert np.array_equal(values, deep)
+    prepared = Preparation((3, 9, 11), ValueRange(0, 765)).from_file(tmp_path / "x.tif")
+    assert np.array_equal(prepared, noise(1, 9, 11, 3)[0].transpose(2, 0, 1))
+
+
+def test_a_pgm_of_12_bits_keeps_them(tmp_path: Path) -> None:
+    deep = (GREY[0].astype(np.uint16) * 16).astype(">u2")
+    (tmp_path / "x.pgm").write_bytes(b"P5 12 10 4095\n" + deep.tobytes())
+    values = read_values(tmp_path / "x.pgm", "x")
+    assert values is not None
+    assert len(np.unique(values)) == len(np.unique(deep))
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])

@@ -115,6 +115,6 @@ def described(value_range: ValueRange | None) -> Iterator[str]:
     """What a run says of a range that is not the nominal one."""
     if value_range is not None:
         yield (
-            f"the training pictures decide which values are black and white: {value_range} become 0 to 255 "
-            "(kept with the model, and used by dadarts predict)"
+            f"values of {value_range} are black to white, as those of the training pictures decide; the model keeps "
+            "this for its predictions"
         )

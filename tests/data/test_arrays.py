@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from dadarts.data import DataSet, load
+from dadarts.data import Choices, DataSet, load
 from dadarts.errors import InputError
 
 from .conftest import Asking
-from .samples import noise
+from .samples import noise, write_classes
 
 X = noise(20, 10, 12)
 Y = np.arange(20) % 4
@@ -141,3 +142,47 @@ def test_a_single_array_is_no_archive(tmp_path: Path, ask: Asking) -> None:
         np.save(file, X)
     with pytest.raises(InputError, match="is a single array"):
         load(ask(tmp_path / "one.npz"))
+
+
+def written(file: Path, **arrays: Any) -> Path:
+    np.savez(file, **arrays)
+    return file
+
+
+def test_another_file_can_be_the_test_part(tmp_path: Path, ask: Asking) -> None:
+    names = np.array(["ant", "bee", "moth", "wasp"])
+    file = written(tmp_path / "train.npz", x=X, y=Y, x_test=X[:3], y_test=Y[:3], classes=names)
+    test = written(tmp_path / "test.npz", x=X[::-1], y=Y[::-1])
+    data = load(replace(ask(file), choices=Choices(test_path=test)))
+    assert (len(data.train), len(data.test), data.classes) == (20, 20, tuple(names))
+    assert torch.equal(data.test.take(torch.arange(20)), torch.from_numpy(X[::-1].copy())[:, None])
+    assert f"test part: {test}" in data.described
+    assert "test part: x_test" in load(ask(file)).described
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"x": X}, "holds no x and y, which would be the test part"),
+        ({"x": X, "y": Y, "classes": np.array(["b", "a", "d", "c"])}, "has other classes than the training part"),
+        ({"x": X[:, :9], "y": Y}, "different sizes"),
+        ({"x": X, "y": Y + 1}, "holds label 4, which is none of the 4 classes"),
+    ],
+)
+def test_another_file_that_does_not_fit_is_refused(
+    tmp_path: Path, ask: Asking, arrays: dict[str, Any], complaint: str
+) -> None:
+    file, test = written(tmp_path / "train.npz", x=X, y=Y), written(tmp_path / "test.npz", **arrays)
+    with pytest.raises(InputError, match=complaint):
+        load(replace(ask(file), choices=Choices(test_path=test)))
+
+
+def test_a_test_part_of_another_kind_is_refused(tmp_path: Path, ask: Asking) -> None:
+    file = written(tmp_path / "train.npz", x=X, y=Y)
+    with pytest.raises(InputError, match=r"is no \.npz file"):
+        load(replace(ask(file), choices=Choices(test_path=tmp_path)))
+    write_classes(tmp_path / "set")
+    with pytest.raises(InputError, match="is a file; the test part of a folder is a folder too"):
+        load(replace(ask(tmp_path / "set"), choices=Choices(test_path=file)))
+    with pytest.raises(InputError, match="classes is for folders of pictures"):
+        load(replace(ask(file), choices=Choices(classes=("a", "b"))))

@@ -326,3 +326,15 @@ def test_usual_folders_are_read_as_they_were_before(
     data = load(ask(tmp_path / "set"))
     held = data.test.labels.numpy().tobytes() + data.test.take(torch.arange(len(data.test))).numpy().tobytes()
     assert (data.fingerprint, sha256(held).hexdigest()[:16]) == (fingerprint, test)
+
+
+def test_the_line_of_many_classes_names_the_first(tmp_path: Path, ask: Asking) -> None:
+    for number in range(30):
+        write_classes(tmp_path / "set", 3, size=(9, 9))
+        for name in ("ant", "bee"):
+            (tmp_path / "set" / name).rename(tmp_path / f"set/{name}{number:02}")
+    assert load(ask(tmp_path / "set")).described == (
+        f"{tmp_path}/set: 120 training and 60 test pictures of 1x9x9 in 60 classes (ant00 2+1, ant01 2+1, ant02 2+1, "
+        "ant03 2+1, ant04 2+1, ant05 2+1, ant06 2+1, ant07 2+1, ant08 2+1, ant09 2+1, ant10 2+1, ant11 2+1 and 48 more)"
+        "; test part: a fifth of each class, held out"
+    )

@@ -191,6 +191,12 @@ def test_unlabelled_test_pictures_are_refused_and_the_way_out_is_named(tmp_path:
     assert "give a -test_path of class folders" in refusal(tmp_path / "train", test_path=tmp_path / "test")
 
 
+@pytest.mark.parametrize("below", ["unknown", "test", "images"])
+def test_unlabelled_pictures_in_a_folder_of_their_own_are_refused_too(tmp_path: Path, below: str) -> None:
+    fill(tmp_path, "train/ant", "train/bee", f"test/{below}")
+    assert f"ROOT/test/{below} holds 5 pictures without class folders" in refusal(tmp_path)
+
+
 def test_a_test_path_leaves_all_else_to_the_training_part(tmp_path: Path) -> None:
     fill(tmp_path, "set/train/ant", "set/train/bee", "set/val/ant", "set/val/bee", "set/test/ant")
     fill(tmp_path, "mine/ant", "mine/bee", count=3)
@@ -265,10 +271,11 @@ def test_linked_folders_are_followed_once_and_loops_end(tmp_path: Path) -> None:
     (root / "ant/loop").symlink_to(root)
     (root / "bee/self").symlink_to(root / "bee/self")
     (root / "bee/top").symlink_to("/")
+    (root / "here").symlink_to(root)
     (tmp_path / "elsewhere/back").symlink_to(root / "ant")
     found = find(root)
     assert counts(found) == ([8, 2], [2, 1])
-    assert dict(found.passed.counts) == {"repeated link": 5, "dangling link": 1}
+    assert dict(found.passed.counts) == {"repeated link": 6, "dangling link": 1}
     assert sum(root / "ant/real" in file.parents for part in found.parts() for file in part.files) == 3
 
 

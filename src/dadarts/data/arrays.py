@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dadarts.data import declared
+from dadarts.data.listing import HELD_OUT
 from dadarts.data.npz import read_arrays
 from dadarts.data.pictures import InMemory, Parts, parts_of
 from dadarts.data.split import hold_out_test
@@ -49,14 +50,13 @@ def read(file: Path, test_file: Path | None = None) -> Parts:
     if len(parts) == 1:
         held_out = hold_out_test(labels[0])
         chosen = _range(given[0], held_out[0])
-        notes = tuple(described(chosen))
-        return replace(
-            parts_of(classes, _pixels(given[0], chosen), labels[0], *held_out), value_range=chosen, notes=notes
-        )
+        parts_held = parts_of(classes, _pixels(given[0], chosen), labels[0], *held_out)
+        return replace(parts_held, value_range=chosen, notes=tuple(described(chosen)), remarks=(HELD_OUT,))
     chosen = _range(given[0], torch.arange(len(given[0])))
     _refuse_other_kind(given[0], given[1], file)
     train, test = (InMemory(_pixels(image, chosen), label) for image, label in zip(given, labels, strict=True))
-    return Parts(classes, train, test, notes=tuple(described(chosen)), value_range=chosen)
+    remark = "test part: " + ("x_test" if test_file is None else str(test_file))
+    return Parts(classes, train, test, (remark,), tuple(described(chosen)), chosen)
 
 
 def _as_test(file: Path, training: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -85,7 +85,7 @@ def classes_in(folder: Path, choices: Choices, apart: frozenset[Identity]) -> tu
         raise InputError(
             f"{plain(folder)} holds {len(names)} class folders"
             + (f" and {outside:,} pictures outside of class folders" if outside else "")
-            + "; it needs two or more, each with pictures"
+            + "; it needs two or more, each with pictures, or a labels.csv beside pictures"
         )
     _refuse_twins(folder, names, chosen=choices.classes is not None)
     return tuple(names)

@@ -77,8 +77,9 @@ def _listed(root: Path, top: Path, plan: _Plan, choices: Choices, apart: frozens
     for folder in (*plan.train[1:], *([] if plan.test is None else [plan.test])):
         within = frozenset() if folder == choices.test_path else apart
         below = unwrapped(folder, within, classes)
-        if not names_in(below, within) and (count := len(entries(below).pictures)):
-            raise InputError(_without_classes(below, count, plan, choices))
+        place = _unlabelled(below, names_in(below, within), classes)
+        if place is not None and (count := len(entries(place).pictures)):
+            raise InputError(_without_classes(folder, place, count, plan, choices))
         inner.append(below)
     for outer, below in zip((*plan.train, *([] if plan.test is None else [plan.test])), inner, strict=True):
         tally_outside(outer, below, tally)
@@ -149,8 +150,16 @@ def _part_among_classes(top: Path, names: Sequence[str], parts: dict[str, PartKi
     )
 
 
-def _without_classes(folder: Path, count: int, plan: _Plan, choices: Choices) -> str:
-    said = f"{plain(folder)} holds {count:,} pictures without class folders, so that their classes are unknown; "
+def _unlabelled(folder: Path, names: Sequence[str], classes: Sequence[str]) -> Path | None:
+    """Where pictures without classes can lie in a part: beside no folder, or in one that is no class."""
+    if not names:
+        return folder
+    is_class = names[0].casefold() in {name.casefold() for name in classes}
+    return None if len(names) > 1 or is_class else folder / names[0]
+
+
+def _without_classes(folder: Path, place: Path, count: int, plan: _Plan, choices: Choices) -> str:
+    said = f"{plain(place)} holds {count:,} pictures without class folders, so that their classes are unknown; "
     if folder == choices.test_path:
         return f"{said}give a -test_path of class folders"
     given = f"give -dataset {plain(plan.train[0])}"

@@ -154,7 +154,8 @@ class DataSet:
         )
         counts = zip(self.classes, train.tolist(), test.tolist(), strict=True)
         shown = [f"{plain(name)} {own:,}+{held:,}" for name, own, held in counts]
-        return ", ".join(shown[:_NAMED]) + ("" if len(shown) <= _NAMED else ", ...")
+        more = f" and {len(shown) - _NAMED:,} more" if len(shown) > _NAMED else ""
+        return ", ".join(shown[:_NAMED]) + more
 
     @cached_property
     def fingerprint(self) -> str:

@@ -22,6 +22,7 @@ _LEFTOVERS = frozenset(
 )
 _LONGEST_ENDING = 12
 _KINDS_SHOWN = 8
+_REPEATED = "repeated link"
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def entries(folder: Path) -> Entries:
             kind = _kind(entry)
             if kind == "folder" and is_leftover(entry.name):
                 tally.add_folder(entry.name)
+            elif kind == "folder" and entry.is_symlink() and identity(Path(entry)) in _at_and_above(folder):
+                tally.add(_REPEATED)
             elif kind == "folder":
                 folders.append(entry.name)
                 if entry.is_symlink():
@@ -123,6 +126,11 @@ def identity(folder: Path) -> Identity:
     return found.st_dev, found.st_ino
 
 
+def _at_and_above(folder: Path) -> set[Identity]:
+    """A folder and those that it lies in, both where it is named and where it really is."""
+    return {identity(above) for above in {folder, *folder.absolute().parents, *folder.resolve().parents}}
+
+
 def pictures_below(folder: Path, tally: Tally, apart: Iterable[Identity] = ()) -> list[Path]:
     """The pictures in a folder and in all folders below it, sorted; the rest is counted in `tally`.
 
@@ -132,7 +140,7 @@ def pictures_below(folder: Path, tally: Tally, apart: Iterable[Identity] = ()) -
     Raises:
         OSError: a folder cannot be read.
     """
-    seen = {*apart, *(identity(above) for above in {*folder.absolute().parents, *folder.resolve().parents})}
+    seen = {*apart, *(_at_and_above(folder) - {identity(folder)})}
     found: list[Path] = []
     waiting, links = [folder], list[Path]()
     while waiting or links:
@@ -140,7 +148,7 @@ def pictures_below(folder: Path, tally: Tally, apart: Iterable[Identity] = ()) -
         here = waiting.pop() if waiting else links.pop(0)
         place = identity(here)
         if place in seen:
-            tally.add("repeated link")
+            tally.add(_REPEATED)
             continue
         seen.add(place)
         held = entries(here)

@@ -19,9 +19,54 @@ _OWN = frozenset({"name", "seed", "dataset", "search_space", "nodes", "method", 
 """Settings that a method's word may not change: the protocol has them, or they decide no numbers."""
 
 
+_FROM_THE_BEGINNING = frozenset(
+    {
+        "alpha_lr",
+        "alpha_weight_decay",
+        "aux_weight",
+        "batch_size",
+        "cutout_length",
+        "dataset",
+        "dataset_portion",
+        "drop_path_prob",
+        "epochs",
+        "genotype",
+        "grad_clip",
+        "hessian_eigenvalue",
+        "image_size",
+        "init_channels",
+        "layers",
+        "lr",
+        "method",
+        "momentum",
+        "nesterov",
+        "nodes",
+        "precision",
+        "search_space",
+        "seed",
+        "sparse_tolerance",
+        "stem_multiplier",
+        "valid_fraction",
+        "validation_every",
+        "w_grad_clip",
+        "w_lr",
+        "w_lr_min",
+        "w_momentum",
+        "w_weight_decay",
+        "weight_decay",
+    }
+)
+"""Settings that every key holds; one that came later is in it where it is not what it was before there was one."""
+
+
 def key_of(config: RunConfig) -> str:
     """The name of a run in a store: 16 hexadecimal digits of the SHA-256 of all settings that decide its numbers."""
-    settings = {name: value for name, value in config.to_json().items() if name not in {*ENVIRONMENT, "name"}}
+    fields = type(config).model_fields
+    settings = {
+        name: value
+        for name, value in config.to_json().items()
+        if name not in {*ENVIRONMENT, "name"} and (name in _FROM_THE_BEGINNING or value != fields[name].default)
+    }
     return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 

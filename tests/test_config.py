@@ -121,6 +121,7 @@ def test_a_search_configuration_survives_json(values: dict[str, Any]) -> None:
             "aux_weight": numbers,
             "drop_path_prob": st.floats(0, 0.99),
             "cutout_length": st.integers(0, 1024),
+            "class_weights": st.sampled_from(["none", "balanced"]),
             "valid_fraction": st.floats(0, 0.9),
             "layers": st.integers(1, 1000),
         },

@@ -215,6 +215,7 @@ TRAIN_FLAGS: list[tuple[str, str, Any]] = [
     ("-grad_clip 1", "grad_clip", 1.0),
     ("-aux_weight 0", "aux_weight", 0.0),
     ("-cutout_length 8", "cutout_length", 8),
+    ("-class_weights balanced", "class_weights", "balanced"),
     ("-drop_path_prob 0.3", "drop_path_prob", 0.3),
     ("-valid_fraction 0.1", "valid_fraction", 0.1),
     ("-n_layers 5", "layers", 5),

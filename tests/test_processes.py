@@ -441,14 +441,22 @@ def test_a_refusal_is_said_by_the_first_process_alone(tmp_path: Path, monkeypatc
 
 
 def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
-    words = [*TINY_TRAINING, "-drop_path_prob", "0.3", "-valid_fraction", "0.2"]
+    words = [*TINY_TRAINING, "-drop_path_prob", "0.3", "-valid_fraction", "0.2", "-class_weights", "balanced"]
     running = pair("augment", ["-name", "it", *words], tmp_path)
     assert finish(running) == [0, 0], running[0].err
     succeed(augment, "-name", "one", *words)
     two, one = Path("runs/augment/it"), Path("runs/augment/one")
     assert files(two) == files(one)
     assert is_silent(running[1])
-    assert float(running[0].out) == pytest.approx(json.loads((one / "metrics.json").read_text())["test_top1"], abs=0.01)
+    found = json.loads((two / "metrics.json").read_text())
+    assert float(running[0].out) == found["test_top1"]
+    # Every picture is answered once, by one of them.
+    assert found["log_loss"] == pytest.approx(found["test_loss"], rel=1e-5)
+    assert sum(found["confusion"][number][number] for number in range(10)) / 359 == found["test_top1"]
+    assert sum(map(sum, found["confusion"])) == found["test_pictures"] == 359
+    alone = json.loads((one / "metrics.json").read_text())
+    for name in ("test_top1", "balanced_accuracy", "log_loss"):
+        assert found[name] == pytest.approx(alone[name], abs=0.01)
     for name in ("train_loss", "valid_loss"):
         assert column(two, name) == pytest.approx(column(one, name), rel=1e-4)
     assert len(history(two)) == 2

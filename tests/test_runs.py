@@ -107,7 +107,7 @@ def test_history_tells_what_the_time_went_to(run: str, finished: Path) -> None:
 def test_a_training_leaves_its_network_and_its_metrics(finished: Path) -> None:
     folder = finished / "runs/augment/trained"
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert list(metrics) == ["test_top1", "test_loss", "parameters", "multiply_adds", "seconds"]
+    assert list(metrics)[:5] == ["test_top1", "test_loss", "parameters", "multiply_adds", "seconds"]
     network = export.load(folder)
     assert metrics["parameters"] == sum(weight.numel() for weight in network.network.parameters())
     assert metrics["multiply_adds"] > 0

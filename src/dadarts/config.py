@@ -278,6 +278,9 @@ class TrainConfig(RunConfig):
     weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
     grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, le=1e9)
 
+    class_weights: Literal["none", "balanced"] = setting(
+        "none", "weights w", "of the loss: none, or balanced: every class counts the same, however many pictures it has"
+    )
     cutout_length: int = setting(16, "data", "side of the square that cutout blanks; 0 is none", ge=0, le=1024)
     valid_fraction: float = setting(
         0.0, "data", "part of the training set held out to choose the epoch that is kept; 0 keeps the last", ge=0, lt=1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from dadarts import doors
+from dadarts import doors, metrics
 from dadarts.config import AUTO, SearchConfig, TrainConfig
 from dadarts.data import DataRequest, load
 from dadarts.events import Event
@@ -85,10 +84,10 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
         result = RunFolder(runs_dir / "augment" / settings.name).result()
         if code or result is None:
             return code
-        metrics = json.loads(result)
-        accuracy, parameters = metrics["test_top1"], metrics["parameters"]
-        accuracies.append(accuracy)
-        lines.append(f"test accuracy of the {label} genotype: {accuracy:.2%}  ({parameters:,} parameters)")
+        trained = metrics.read(result, runs_dir / "augment" / settings.name)
+        accuracies.append(trained["test_top1"])
+        accuracy, parameters = metrics.with_interval(trained), trained["parameters"]
+        lines.append(f"test accuracy of the {label} genotype: {accuracy}  ({parameters:,} parameters)")
     lines.append(against_chance(*accuracies, tested=len(load(DataRequest(config.dataset, workers=0)).test)))
     pictures = [*sorted((folder.path / "cells").glob("*.svg")), folder.path / "curves.svg"]
     print("", *lines, "pictures:", *(f"  {picture}" for picture in pictures), sep="\n")

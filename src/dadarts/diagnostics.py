@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dadarts.alphas import Alphas, Mixing
+from dadarts.assessment import Answers
 from dadarts.bilevel import Batch, Bilevel
 from dadarts.data import Loader
 from dadarts.discretization import discretize
@@ -24,6 +25,7 @@ from dadarts.schedules import Progress
 from dadarts.seeds import generator
 
 Name = TypeVar("Name")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ class Score:
     top1: float
 
 
-Evaluation: TypeAlias = Generator[tuple[int, int], None, Mapping[Name, Score]]
-"""How many batches all processes have measured and how many there are, round by round; at the end scores by name."""
+Counted: TypeAlias = Generator[tuple[int, int], None, Found]
+"""How many batches all processes have measured and how many there are, round by round; at the end what was found."""
+Evaluation: TypeAlias = Counted[Mapping[Name, Score]]
+"""At the end scores by name."""
 
 
 def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
@@ -55,16 +59,41 @@ def evaluate(network: nn.Module, loader: Loader, passes: Mapping[Name, Callable[
     Several processes measure a batch each in every round; the scores are those of one process.
     """
     tables = torch.zeros((len(passes), loader.steps(), 2), dtype=torch.float64)
+
+    def measure(step: int, batch: Batch) -> None:
+        for table, logits_of in zip(tables, passes.values(), strict=True):
+            table[step] = measured(logits_of(batch), batch.labels)
+
+    yield from _rounds(network, loader, measure)
+    tables = loader.processes.summed(tables)
+    return {name: score(table, len(loader.index)) for name, table in zip(passes, tables, strict=True)}
+
+
+def answers(network: nn.Module, loader: Loader, logits_of: Callable[[Batch], Tensor]) -> Counted[tuple[Score, Answers]]:
+    """The score of one pass through a network, as by `evaluate`, and its answer to every picture of the split."""
+    table = torch.zeros((loader.steps(), 2), dtype=torch.float64)
+    rows = torch.zeros((len(loader.index), Answers.COLUMNS), dtype=torch.float64)
+
+    def measure(step: int, batch: Batch) -> None:
+        logits = logits_of(batch)
+        table[step] = measured(logits, batch.labels)
+        begin = step * loader.batch_size
+        rows[begin : begin + len(batch.labels)] = Answers.rows(logits, batch.labels)
+
+    yield from _rounds(network, loader, measure)
+    # Every row is one process' alone and 0 in the others.
+    table, rows = loader.processes.summed(table), loader.processes.summed(rows)
+    return score(table, len(rows)), Answers.of_rows(rows)
+
+
+def _rounds(network: nn.Module, loader: Loader, measure: Callable[[int, Batch], None]) -> Counted[None]:
+    """Measure all batches of a split, in every round one in each process; each is given with its step."""
     with batches_apart(network):
         for round_number, (step, batch) in enumerate(loader.dealt(), 1):
             if batch is not None:
-                for table, logits_of in zip(tables, passes.values(), strict=True):
-                    with torch.no_grad():
-                        logits = logits_of(batch)
-                    table[step] = measured(logits, batch.labels)
+                with torch.no_grad():
+                    measure(step, batch)
             yield min(round_number * loader.processes.count, loader.steps()), loader.steps()
-    tables = loader.processes.summed(tables)
-    return {name: score(table, len(loader.index)) for name, table in zip(passes, tables, strict=True)}
 
 
 def evaluate_mixings(bilevel: Bilevel, loader: Loader, mixings: Mapping[Name, Mixing]) -> Evaluation[Name]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from dadarts import technique_notes
+from dadarts import metrics, technique_notes
 from dadarts.config import AUTO, ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, unknown
 from dadarts.events import Event, RunStarted, SearchDone, TrainDone
@@ -232,7 +232,7 @@ def run(
                     progress.say(f"note: {note}")
             if isinstance(event, SearchDone | TrainDone):
                 if processes.is_first:
-                    _finish(event)
+                    _finish(event, progress)
                 continue
             stopped = processes.largest(signals.begin())
             if stopped:
@@ -279,10 +279,15 @@ def launched(words: list[str], processes: int) -> list[str]:
     return [*LAUNCHER, str(processes), *program]
 
 
-def _finish(event: SearchDone | TrainDone) -> None:
+def _finish(event: SearchDone | TrainDone, progress: Progress) -> None:
     for path in event.pictures:
         print(path, file=sys.stderr)
-    print(event.genotype if isinstance(event, SearchDone) else event.metrics["test_top1"], flush=True)
+    if isinstance(event, SearchDone):
+        print(event.genotype, flush=True)
+        return
+    for line in metrics.in_words(event.metrics):
+        progress.say(line)
+    print(event.metrics["test_top1"], flush=True)
 
 
 def _say_at_once() -> None:

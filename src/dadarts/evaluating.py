@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 
-from dadarts.diagnostics import Evaluation, Name, Score
+from dadarts.diagnostics import Counted, Found
 from dadarts.events import Event
 from dadarts.run import AnyConfig, Run, State
 
 
 def evaluated(
-    run: Run[AnyConfig], state: State, evaluation: Evaluation[Name], event: Callable[[int, int], Event]
-) -> Generator[Event, None, Mapping[Name, Score]]:
-    """The scores of an evaluation; `event` is made of how many of its batches are measured, and of how many."""
+    run: Run[AnyConfig], state: State, evaluation: Counted[Found], event: Callable[[int, int], Event]
+) -> Generator[Event, None, Found]:
+    """What an evaluation finds; `event` is made of how many of its batches are measured, and of how many."""
     while True:
         try:
             counted = next(evaluation)
         except StopIteration as end:
-            scores: Mapping[Name, Score] = end.value
-            return scores
+            found: Found = end.value
+            return found
         run.save_if_due(state)
         yield event(*counted)

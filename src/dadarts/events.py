@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dadarts.errors import in_python
 
@@ -103,10 +103,14 @@ class SearchDone:
 
 @dataclass(frozen=True)
 class TrainDone:
-    """A training has ended: its result."""
+    """A training has ended: its result.
+
+    Args:
+        metrics: what is in metrics.json.
+    """
 
     folder: Path
-    metrics: Mapping[str, float | int]
+    metrics: Mapping[str, Any]
     pictures: tuple[Path, ...]
 
 

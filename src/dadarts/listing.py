@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dadarts import columns, files
 from dadarts.errors import InputError
+from dadarts.metrics import brief
 from dadarts.pacing import duration, size
 from dadarts.replaced import replaces
 from dadarts.runfolder import RunFolder
@@ -136,7 +137,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         done,
         epochs,
         _state(folder, result, running),
-        result or "",
+        brief(result or "") if kind == "augment" else result or "",
         processes,
         seconds=_seconds(history),
         accuracy=_accuracy(kind, history, result),

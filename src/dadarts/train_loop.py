@@ -7,17 +7,16 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts import diagnostics, export, report, train_state
+from dadarts import assessment, diagnostics, export, metrics, report, train_state
+from dadarts.assessment import Answers
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.diagnostics import Score
-from dadarts.errors import InputError
 from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.lowered import autocast
@@ -45,7 +44,7 @@ def train(
     run = Run(TRAINING, config, resume, overwrite, processes)
     result = run.result()
     if result is not None:
-        yield TrainDone(run.folder.path, _metrics(result, run.folder.path), run.pictures(config.genotype))
+        yield TrainDone(run.folder.path, metrics.read(result, run.folder.path), run.pictures(config.genotype))
         return
     files = {"genotype.txt": f"{config.genotype}\n", "genotype.json": config.genotype.to_json()}
     with run.begun(train_state.build, files) as state:
@@ -88,15 +87,15 @@ class _Training:
             yield from self.run.epochs(state, self._steps, self._measured)
             if state.best is not None:
                 state.network.load_state_dict(state.best[1])
-            metrics = yield from self._tested()
+            tested = yield from self._tested()
         data = state.foundation.data
         if self.run.folder.writable:
             file = self.folder / export.FILE
             export.save(file, state.network, data.classes, data.mean, data.std, data.value_range)
         pictures = self.run.draw(config.genotype, state.history, report.draw_training)
-        self.run.folder.write_text("metrics.json", json.dumps(metrics, indent=1) + "\n")
-        yield from self.run.ended(json.dumps(metrics))
-        yield TrainDone(self.folder, metrics, pictures)
+        self.run.folder.write_text("metrics.json", metrics.laid_out(tested))
+        yield from self.run.ended(json.dumps(tested))
+        yield TrainDone(self.folder, tested, pictures)
 
     def _steps(self, progress: Progress) -> Iterator[Taken]:
         config, state = self.config, self.state
@@ -108,8 +107,8 @@ class _Training:
             with autocast(config.precision, state.device):
                 logits, side = state.network.forward_with_auxiliary(batch.images, drop_path, batch.key)
             logits, side = logits.float(), None if side is None else side.float()
-            loss = F.cross_entropy(logits, batch.labels)
-            total = loss if side is None else loss + config.aux_weight * F.cross_entropy(side, batch.labels)
+            loss = state.loss(logits, batch.labels)
+            total = loss if side is None else loss + config.aux_weight * state.loss(side, batch.labels)
             state.sgd.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
             mean_loss = self._averaged_gradients(loss)
@@ -133,9 +132,13 @@ class _Training:
         selected = {}
         began = time.monotonic()
         if state.selection is not None:
-            score = yield from self._evaluated(state.selection, progress.epoch)
+            score, answers = yield from self._answers(state.selection, progress.epoch)
             selected = {"valid_loss": score.loss, "valid_top1": score.top1}
-            state.keep_if_best(score.top1)
+            if config.class_weights == "balanced":
+                # By the plain accuracy a network that has given rare classes up could be the best.
+                confusion = answers.confusion(len(state.foundation.data.classes))
+                selected["valid_balanced"] = assessment.balanced_accuracy(confusion)
+            state.keep_if_best(selected.get("valid_balanced", score.top1))
             position.measuring = time.monotonic() - began
         return {
             "epoch": progress.epoch,
@@ -149,29 +152,20 @@ class _Training:
             **{name: value for name, value in position.shares().items() if name != "share_architecture"},
         }
 
-    def _evaluated(self, loader: Loader, epoch: int) -> Generator[Event, None, Score]:
+    def _answers(self, loader: Loader, epoch: int) -> Generator[Event, None, tuple[Score, Answers]]:
         network = self.state.network
-        passes = {"network": lambda batch: network(batch.images, noise_key=batch.key)}
-        evaluation = diagnostics.evaluate(network, loader, passes)
-        step = partial(ValidationStep, epoch, self.config.epochs)
-        scores = yield from evaluated(self.run, self.state, evaluation, step)
-        return scores["network"]
+        found = diagnostics.answers(network, loader, lambda batch: network(batch.images, noise_key=batch.key))
+        return (yield from evaluated(self.run, self.state, found, partial(ValidationStep, epoch, self.config.epochs)))
 
-    def _tested(self) -> Generator[Event, None, dict[str, float | int]]:
+    def _tested(self) -> Generator[Event, None, dict[str, Any]]:
         state = self.state
-        score = yield from self._evaluated(state.test(), self.config.epochs - 1)
+        score, answers = yield from self._answers(state.test(), self.config.epochs - 1)
+        assessed = assessment.assess(answers, state.foundation.data.classes, state.train.labels)
         return {
             "test_top1": score.top1,
             "test_loss": score.loss,
             "parameters": count_parameters(state.network),
             "multiply_adds": count_multiply_adds(self.config.genotype, state.network.macro),
             "seconds": sum(float(row["seconds"] or 0) for row in state.history),
+            **assessed.as_json(),
         }
-
-
-def _metrics(text: str, folder: Path) -> dict[str, float | int]:
-    try:
-        metrics: dict[str, float | int] = json.loads(text)
-        return {name: metrics[name] for name in ("test_top1", "test_loss", "parameters", "multiply_adds", "seconds")}
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise InputError(f"the result in {folder} is damaged; replace the run with -overwrite") from None

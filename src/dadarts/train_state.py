@@ -15,6 +15,7 @@ from dadarts.config import Computed, TrainConfig
 from dadarts.data import Loader, hold_out, stratified_part
 from dadarts.events import Row
 from dadarts.foundation import Foundation
+from dadarts.losses import CrossEntropy, balanced
 from dadarts.network import Network
 from dadarts.norms import synchronise
 from dadarts.position import Position
@@ -27,16 +28,19 @@ class TrainState:
     """A training between two steps.
 
     Args:
+        loss: of a batch.
         epochs: how many it has in all.
         selection: batches of the held-out part that chooses the epoch that is kept, where there is one.
         history: one row an epoch.
-        best: accuracy on the held-out part and the network's tensors, of the best epoch so far.
+        best: accuracy on the held-out part (balanced where the classes of the loss are) and the network's tensors, of
+            the best epoch so far.
     """
 
     network: Network
     sgd: torch.optim.SGD
     train: Loader
     selection: Loader | None
+    loss: CrossEntropy
     foundation: Foundation
     epochs: int
     position: Position = field(default_factory=Position)
@@ -76,10 +80,10 @@ class TrainState:
         pictures = self.foundation.data.test
         return self.foundation.loader(pictures, torch.arange(len(pictures)), "test", None)
 
-    def keep_if_best(self, top1: float) -> None:
+    def keep_if_best(self, accuracy: float) -> None:
         """Remember the network where it is better on the held-out part than in every epoch before."""
-        if self.best is None or top1 > self.best[0]:
-            self.best = top1, {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+        if self.best is None or accuracy > self.best[0]:
+            self.best = accuracy, {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
 
     def to_checkpoint(self) -> State:
         """Tensors and plain values that `restore` takes back."""
@@ -134,7 +138,10 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     sgd = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
     )
-    return TrainState(network, sgd, train, selection, base, config.epochs)
+    weights = None
+    if config.class_weights == "balanced":
+        weights = balanced(train.labels, len(base.data.classes)).to(base.device)
+    return TrainState(network, sgd, train, selection, CrossEntropy(weights), base, config.epochs)
 
 
 def _loaders(config: TrainConfig, base: Foundation) -> tuple[Loader, Loader | None]:

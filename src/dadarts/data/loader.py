@@ -81,6 +81,11 @@ class Loader:
             )
 
     @property
+    def labels(self) -> Tensor:
+        """Class of every picture that the batches are of, int64 (N,)."""
+        return self.pictures.labels[self.index]
+
+    @property
     def treatment(self) -> str:
         """What is done to a picture, in a phrase."""
         return "not augmented" if self.augment is None else self.augment.described
@@ -140,7 +145,7 @@ class Loader:
         if not self.mixes_classes:
             return torch.split(self.index, self.batch_size)
         seed = derive(self.seed, self.stream)
-        return [self.index[own] for own in class_mixed(self.pictures.labels[self.index], self.steps(), seed)]
+        return [self.index[own] for own in class_mixed(self.labels, self.steps(), seed)]
 
     def _fetch(self, chosen: Tensor, epoch: int, step: int) -> _Fetched:
         draws = None

@@ -1,0 +1,214 @@
+"""What a classifier's answers say of it, beyond the share that is right: pure functions of answers and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+
+LEVEL = 0.95
+"""Of the interval of an accuracy."""
+_MOST_CLASSES = 1000
+"""Whose confusion matrix is kept; that of more would be a file of hundreds of megabytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network has answered to N labelled pictures.
+
+    Args:
+        labels: int64 (N,).
+        predicted: the class with the largest logit, int64 (N,).
+        losses: cross entropy in nats, float64 (N,).
+        margins: logit of the second class minus that of the first, float64 (N,); of use where there are two.
+    """
+
+    labels: Tensor
+    predicted: Tensor
+    losses: Tensor
+    margins: Tensor
+
+    COLUMNS: ClassVar[int] = 4
+
+    @staticmethod
+    def rows(logits: Tensor, labels: Tensor) -> Tensor:
+        """The answers to a batch, float64 (B, COLUMNS), from logits (B, K) and labels (B,): a row a picture."""
+        logits = logits.to("cpu", torch.float64)
+        labels = labels.to("cpu")
+        losses = logits.logsumexp(dim=1) - logits.gather(1, labels[:, None])[:, 0]
+        return torch.stack([labels, logits.argmax(dim=1), losses, logits[:, 1] - logits[:, 0]], dim=1)
+
+    @classmethod
+    def of_rows(cls, rows: Tensor) -> Answers:
+        """The answers to all pictures, from their `rows`."""
+        labels, predicted, losses, margins = rows.unbind(dim=1)
+        return cls(labels.long(), predicted.long(), losses, margins)
+
+    def confusion(self, count: int) -> Tensor:
+        """How many pictures of each of so many classes (row) were taken for each (column), int64 (K, K)."""
+        return torch.bincount(self.labels * count + self.predicted, minlength=count * count).view(count, count)
+
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+
+
+class ClassScore(BaseModel):
+    """How one class fares: `support` pictures are of it, `predicted` are taken for it.
+
+    Precision is 0 where nothing is taken for it, recall where nothing is of it, F1 where nothing of it is found.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Count
+    predicted: Count
+
+
+class Assessment(BaseModel):
+    """What answers to a test part say.
+
+    Args:
+        test_top1_interval: the accuracy's 95 % Wilson interval.
+        balanced_accuracy: mean recall of the classes that the test part has.
+        macro_f1: mean F1 of the classes that it has or that were answered.
+        log_loss: mean cross entropy, in nats.
+        auc: area under the receiver operating characteristic; None unless there are two classes, both in the test part.
+        majority_class: the class with the most training pictures; of several the one with the most test pictures.
+        majority_baseline: the share of test pictures that are of it: the accuracy of always answering it.
+        beats_majority: whether the interval lies above the baseline.
+        confusion: rows are classes, columns what was answered; None where there are over a thousand classes.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    test_pictures: Count
+    test_top1_interval: tuple[Share, Share]
+    balanced_accuracy: Share
+    macro_f1: Share
+    log_loss: float
+    auc: Share | None
+    majority_class: str
+    majority_baseline: Share
+    beats_majority: bool
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[Count, ...], ...] | None
+
+    @property
+    def present(self) -> list[ClassScore]:
+        """The classes that the test part has."""
+        return [score for score in self.classes if score.support]
+
+    @model_validator(mode="after")
+    def _is_of_pictures(self) -> Assessment:
+        if not self.present:
+            raise ValueError("no class has a picture")
+        return self
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        values: dict[str, Any] = self.model_dump(mode="json")
+        return values
+
+
+def assess(answers: Answers, classes: Sequence[str], trained_on: Tensor) -> Assessment:
+    """Assess answers to a test part.
+
+    Args:
+        classes: their names, in the order of labels.
+        trained_on: labels of the training pictures, int64.
+    """
+    count, pictures = len(classes), len(answers.labels)
+    confusion = answers.confusion(count)
+    right, support, predicted = confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)
+    most = torch.bincount(trained_on.cpu(), minlength=count)
+    majority = int(torch.where(most == most.max(), support, -1).argmax())
+    interval = wilson(int(right.sum()), pictures)
+    baseline = int(support[majority]) / pictures
+    f1 = f1_scores(confusion)
+    return Assessment(
+        test_pictures=pictures,
+        test_top1_interval=interval,
+        balanced_accuracy=balanced_accuracy(confusion),
+        macro_f1=float(f1[support + predicted > 0].mean()),
+        log_loss=float(answers.losses.mean()),
+        auc=area_under_curve(answers.labels == 1, answers.margins) if count == 2 else None,
+        majority_class=classes[majority],
+        majority_baseline=baseline,
+        beats_majority=interval[0] > baseline,
+        classes=tuple(
+            ClassScore(name=name, precision=precision, recall=recall, f1=score, support=own, predicted=taken)
+            for name, precision, recall, score, own, taken in zip(
+                classes,
+                _shares(right, predicted).tolist(),
+                _shares(right, support).tolist(),
+                f1.tolist(),
+                support.tolist(),
+                predicted.tolist(),
+                strict=True,
+            )
+        ),
+        confusion=tuple(map(tuple, confusion.tolist())) if count <= _MOST_CLASSES else None,
+    )
+
+
+def balanced_accuracy(confusion: Tensor) -> float:
+    """Mean recall of the classes that there are pictures of."""
+    support = confusion.sum(dim=1)
+    return float(_shares(confusion.diagonal(), support)[support > 0].mean())
+
+
+def f1_scores(confusion: Tensor) -> Tensor:
+    """``2 right / (support + predicted)`` of every class, the harmonic mean of precision and recall, float64 (K,)."""
+    return _shares(2 * confusion.diagonal(), confusion.sum(dim=0) + confusion.sum(dim=1))
+
+
+def _shares(part: Tensor, whole: Tensor) -> Tensor:
+    """`part` / `whole`, and 0 where `whole` is 0, float64."""
+    return part.double() / whole.clamp_min(1)
+
+
+def wilson(right: int, pictures: int, level: float = LEVEL) -> tuple[float, float]:
+    """The interval of a share that was found to be ``p = right / pictures``.
+
+    The shares q with ``|p - q| <= z sqrt(q (1 - q) / n)`` (Wilson, "Probable inference", 1927): unlike ``p +- z s`` it
+    lies within [0, 1], and is no point where all or nothing is right.
+
+    >>> [round(end, 3) for end in wilson(38, 40)]
+    [0.835, 0.986]
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    p, share = right / pictures, z * z / pictures
+    centre, half = p + share / 2, z * sqrt(p * (1 - p) / pictures + share / pictures / 4)
+    # Rounding must not put the ends of all and nothing within them.
+    low = 0.0 if right == 0 else (centre - half) / (1 + share)
+    high = 1.0 if right == pictures else (centre + half) / (1 + share)
+    return low, high
+
+
+def area_under_curve(positive: Tensor, scores: Tensor) -> float | None:
+    """The chance that a positive picture (bool (N,)) has a higher score than a negative one; of equal ones half count.
+
+    This is the area under the receiver operating characteristic (Hanley & McNeil, 1982). None where there are only
+    positive or only negative ones.
+    """
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if not positives or not negatives:
+        return None
+    values, place = torch.unique(scores, return_inverse=True)
+    above = torch.bincount(place[positive], minlength=len(values))
+    below = torch.bincount(place[~positive], minlength=len(values))
+    # Twice the pairs that are won, in whole numbers.
+    won = int((above * (2 * below.cumsum(0) - below)).sum())
+    return won / (2 * positives * negatives)

@@ -1,0 +1,39 @@
+"""The loss of a classifier whose classes may have very different numbers of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class CrossEntropy:
+    """Mean over a batch of ``-u_c log p_c``, c the picture's class.
+
+    Args:
+        weights: u, float32 (K,); None is 1 for every class.
+    """
+
+    weights: Tensor | None = None
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of logits (B, K) and labels (B,), in nats."""
+        if self.weights is None:
+            return F.cross_entropy(logits, labels)
+        # Not over the sum of the batch's weights: they would do nothing in a batch of one class, and the mean over
+        # processes would not be that of the batch that they share.
+        return F.cross_entropy(logits, labels, weight=self.weights, reduction="sum") / len(labels)
+
+
+def balanced(labels: Tensor, count: int) -> Tensor:
+    """``u_c = n / (K n_c)``, so that every class counts the same and the mean over pictures is 1; float32 (count,).
+
+    K are the classes that have a picture; one that has none, which no batch holds, gets 0. As scikit-learn's
+    ``class_weight="balanced"`` (King & Zeng, "Logistic regression in rare events data", 2001).
+    """
+    pictures = torch.bincount(labels, minlength=count).double()
+    share = len(labels) / (int((pictures > 0).sum()) * pictures)
+    return torch.where(pictures > 0, share, 0).float()

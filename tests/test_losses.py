@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from torch.nn.functional import cross_entropy
+
+from dadarts.losses import CrossEntropy, balanced
+from dadarts.seeds import generator
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=60))
+def test_balanced_weights_are_scikit_learn_s_and_nothing_where_a_class_has_no_picture(labels: list[int]) -> None:
+    weights = balanced(torch.tensor(labels), 7)
+    present = sorted(set(labels))
+    expected = torch.zeros(7)
+    expected[present] = torch.tensor(compute_class_weight("balanced", classes=np.array(present), y=labels)).float()
+    torch.testing.assert_close(weights, expected)
+    torch.testing.assert_close(weights[labels].mean(), torch.tensor(1.0))
+
+
+def test_the_loss_is_the_mean_over_pictures_each_weighed_by_its_class() -> None:
+    labels = torch.tensor([0, 0, 0, 0, 0, 1, 1, 2])
+    logits = torch.randn((8, 3), generator=generator("logits"))
+    loss = CrossEntropy(balanced(labels, 3))
+    each = cross_entropy(logits, labels, reduction="none")
+    weights = torch.tensor(compute_sample_weight("balanced", labels.numpy())).float()
+    torch.testing.assert_close(loss(logits, labels), (weights * each).mean())
+    # What several processes average is the loss of the batch that they share.
+    halves = torch.stack([loss(logits[part], labels[part]) for part in (slice(4), slice(4, 8))])
+    torch.testing.assert_close(halves.mean(), loss(logits, labels))
+
+
+def test_without_weights_the_loss_is_the_plain_cross_entropy_bit_for_bit() -> None:
+    logits, labels = torch.randn((8, 3), generator=generator("logits")), torch.arange(8) % 3
+    assert torch.equal(CrossEntropy()(logits, labels), cross_entropy(logits, labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 import dadarts
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.errors import InputError, RunError, in_python
+from dadarts.errors import CheckpointError, DadartsError, InputError, RunError, in_python, shortened
 from dadarts.events import Note
 from dadarts.flags import as_typed
 from dadarts.techniques import Techniques
@@ -96,3 +97,18 @@ def test_a_command_that_quotes_an_error_still_says_flags() -> None:
     Path("runs/search/half").mkdir(parents=True)
     Path("runs/search/half/config.json").write_text('{"settings": {}, "versions": {}}')
     assert "end it with -resume" in call(augment, "-name", "a", "-dataset", "digits", "-genotype", "@half").err
+
+
+@pytest.mark.parametrize("kind", [InputError, CheckpointError, RunError])
+def test_an_error_is_one_line_of_at_most_500_characters_with_both_ends_kept(kind: type[DadartsError]) -> None:
+    said = kind("the folder " + "x\n" * 5000 + "\x1b[0m is none: give another")
+    for line in (str(said), said.marked, str(kind(said)), str(pickle.loads(pickle.dumps(said)))):  # noqa: S301
+        assert 490 <= len(line) <= 500
+        assert line.isprintable()
+        assert line.startswith("the folder x x")
+        assert line.endswith("is none: give another")
+
+
+def test_a_short_error_says_what_it_was_given() -> None:
+    assert str(InputError("é: give another")) == "é: give another"
+    assert shortened("x" * 500, 500) == "x" * 500

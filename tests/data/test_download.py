@@ -101,6 +101,16 @@ def test_a_file_with_another_checksum_is_removed_and_refused(tmp_path: Path, sit
     assert list((tmp_path / "new").iterdir()) == []
 
 
+def test_a_source_that_does_not_end_is_cut_off_and_leaves_no_file(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dadarts.data.download._LARGEST", 2**20)
+    site.files["x.gz"] = bytes(2**21)
+    with pytest.raises(InputError, match=r"x\.gz: its source sends over 1 MB, and so another file"):
+        fetch(site.remote("x.gz"), tmp_path / "set")
+    assert list((tmp_path / "set").iterdir()) == []
+
+
 def test_a_download_that_breaks_off_leaves_no_file(tmp_path: Path, site: Site) -> None:
     site.files["a"] = b"x" * 1_000_000
     site.sent_bytes = 600_000

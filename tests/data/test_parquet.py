@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -145,3 +148,78 @@ def test_the_shared_data_folder_is_a_data_path(tmp_path: Path) -> None:
     assert torch.bincount(data.train.labels).tolist() == [5000] * 10
     assert data.train.take(torch.tensor([0, 49_999])).shape == (2, 3, 32, 32)
     assert list(tmp_path.iterdir()) == []
+
+
+def write_plain(file: Path, pictures: Any, labels: Any, **options: Any) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"img": pictures, "label": labels}), file, **options)
+
+
+def test_a_small_file_of_very_many_large_rows_is_refused_before_they_fill_the_memory(
+    folder: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = np.random.default_rng(0).bytes(10_000)
+    for part in ("train", "test"):
+        file = folder / f"{part}-0.parquet"
+        write_plain(file, pa.array([content] * 6_000), pa.array([1, 2] * 3_000))
+        assert file.stat().st_size < 60_000
+    monkeypatch.setattr("dadarts.data.memory.budget", lambda: 50_000_000)
+    with pytest.raises(InputError, match=r"train-0\.parquet declares 5\d\.\d MB of data; 50\.0 MB fit"):
+        load(ask("cifar10"))
+
+
+def test_more_rows_than_there_is_memory_are_refused_by_what_the_file_says(
+    folder: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("train", "test"):
+        write_plain(folder / f"{part}-0.parquet", pa.nulls(10**6, pa.binary()), pa.array(np.zeros(10**6, np.int64)))
+    monkeypatch.setattr("dadarts.data.memory.budget", lambda: 50_000_000)
+    with pytest.raises(InputError, match=r"train-0\.parquet declares 64\.0 MB of data; 50\.0 MB fit"):
+        load(ask("cifar10"))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda file: file.mkdir(), lambda file: file.symlink_to("/dev/zero")])
+def test_what_is_no_regular_file_is_refused_without_waiting(
+    folder: Path, ask: Asking, make: Callable[[Path], object]
+) -> None:
+    write_parquet(folder / "test-0.parquet", PICTURES, LABELS)
+    make(folder / "train-0.parquet")
+    with pytest.raises(InputError, match=r"train-0\.parquet is (no regular file|damaged or cannot be read)"):
+        load(ask("cifar10"))
+
+
+LABEL_COLUMNS: dict[str, Any] = {
+    "text": pa.array(["1"] * 20),
+    "floats": pa.array([1.0] * 20),
+    "lists": pa.array([[1]] * 20),
+    "structures": pa.array([{"a": 1}] * 20),
+    "booleans": pa.array([True] * 20),
+    "nothing": pa.nulls(20),
+}
+
+
+@pytest.mark.parametrize("name", LABEL_COLUMNS)
+def test_labels_that_are_no_whole_numbers_are_refused(folder: Path, ask: Asking, name: str) -> None:
+    write_parquet(folder / "test-0.parquet", PICTURES, LABELS)
+    write_plain(folder / "train-0.parquet", pa.array(PICTURES), LABEL_COLUMNS[name])
+    with pytest.raises(InputError, match=r"train-0\.parquet holds (labels that are no whole numbers|a row without)"):
+        load(ask("cifar10"))
+
+
+@pytest.mark.parametrize("pictures", [pa.array([[b"x"]] * 20), pa.nulls(20), pa.array([{"path": "x"}] * 20)])
+def test_rows_without_bytes_are_refused_by_number(folder: Path, ask: Asking, pictures: Any) -> None:
+    write_parquet(folder / "test-0.parquet", PICTURES, LABELS)
+    write_plain(folder / "train-0.parquet", pictures, pa.array(LABELS))
+    with pytest.raises(InputError, match=r"train-0\.parquet row 0 holds no picture bytes"):
+        load(ask("cifar10"))
+
+
+@pytest.mark.parametrize(
+    "text", [b"[" * 100_000, b"\xff\xfe", b"null", b'{"info": {"features": {"label": {"names": 3}}}}']
+)
+def test_names_of_classes_that_cannot_be_read_are_those_that_are_known(folder: Path, ask: Asking, text: bytes) -> None:
+    for part in ("train", "test"):
+        table = pa.table({"img": PICTURES, "label": LABELS}).replace_schema_metadata({"huggingface": text})
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, folder / f"{part}-0.parquet")
+    assert load(ask("cifar10")).classes[0] == "airplane"

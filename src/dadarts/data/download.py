@@ -22,6 +22,8 @@ from dadarts.errors import InputError
 
 _TIMEOUT_SECONDS = 5.0
 _BLOCK = 1 << 18
+_LARGEST = 1 << 30
+"""Bytes: several times what the largest of our files has."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,15 @@ def _copy(what: str, blocks: Iterable[bytes], file: IO[bytes], length: int | Non
     state = md5(usedforsecurity=False)
     columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
+    sent = 0
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=length)
         for block in blocks:
+            sent += len(block)
+            if sent > _LARGEST:
+                raise InputError(
+                    f"{what}: its source sends over {_LARGEST // 2**20} MB, and so another file; try again"
+                )
             state.update(block)
             file.write(block)
             bar.advance(task, len(block))

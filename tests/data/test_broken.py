@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from dadarts.data import DataRequest, DataSet, InMemory, load
 from dadarts.data.broken import allowance
@@ -134,6 +137,29 @@ def test_refusing_names_the_first(tmp_path: Path, ask: Asking) -> None:
 def test_a_verdict_is_of_the_files_as_they_are(root: Path, ask: Asking) -> None:
     assert len(load(ask(root)).notes) == 1
     write_picture(root / "bee/7.png", noise(1, 12, 12, 3)[0])
+    data = load(ask(root))
+    assert (len(data.train) + len(data.test), data.notes) == (60, ())
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again(
+    tmp_path: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_classes(tmp_path / "set", 30)
+    locked = root / "bee/7.png"
+
+    def refusing(function: Any) -> Any:
+        def refused(file: Any, *rest: Any, **more: Any) -> Any:
+            if str(file) == str(locked):
+                raise PermissionError(13, "Permission denied", str(locked))
+            return function(file, *rest, **more)
+
+        return refused
+
+    with monkeypatch.context() as patch:
+        patch.setattr("PIL.Image.open", refusing(Image.open))
+        patch.setattr("os.open", refusing(os.open))
+        [note] = load(ask(root)).notes
+    assert "Permission denied" in note
     data = load(ask(root))
     assert (len(data.train) + len(data.test), data.notes) == (60, ())
 

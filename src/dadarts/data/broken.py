@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 
+from dadarts.data import declared
 from dadarts.data.cache import Cache, digest
 from dadarts.data.listing import Listing
 from dadarts.data.plain import plain
@@ -16,6 +17,7 @@ from dadarts.errors import InputError
 
 _SHARE, _MOST, _FEW = 100, 5, 50
 _NAMED = 3
+_BLOCK = 1 << 20
 _LONGEST = 160
 
 Broken = Mapping[Path, str]
@@ -67,6 +69,19 @@ def remembered(cache: Cache, key: str, found: Listing) -> Broken | None:
 
 
 def remember(cache: Cache, key: str, found: Listing, broken: Broken) -> None:
-    """Keep what a look at all files has found."""
+    """Keep what a look at all files has found, unless a file might be read another time."""
+    if not all(map(_gives_its_bytes, broken)):
+        return
     rows = {place: plain(broken[file]) for place, file in enumerate(found.files) if file in broken}
     cache.keep(key, np.frombuffer(json.dumps(rows).encode(), np.uint8))
+
+
+def _gives_its_bytes(file: Path) -> bool:
+    """Whether a file is broken in its content, and not for want of permission or of a disk that answers."""
+    try:
+        with declared.opened(file) as stream:
+            while stream.read(_BLOCK):
+                pass
+    except (OSError, InputError):
+        return False
+    return True

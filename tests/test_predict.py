@@ -119,6 +119,28 @@ def test_the_test_files_of_a_run_score_what_the_run_reports(write: Any, more: tu
     assert loss == pytest.approx(metrics["test_loss"], rel=1e-4)
 
 
+def test_a_training_of_before_ranges_were_decided_goes_on_with_the_nominal_one(tmp_path: Path) -> None:
+    root = written(tmp_path / "pictures", bits12)
+    words = ("-dataset", str(root), *TRAINING, "-cache_dir", str(tmp_path / "cache"))
+    succeed(augment, "-name", "it", "-value_range", "nominal", *words)
+    run = Path("runs/augment/it")
+    reported = (run / "metrics.json").read_text()
+    # As a run of before has left it: ended in the middle, without the setting.
+    config = json.loads((run / "config.json").read_text())
+    assert config["settings"].pop("value_range") == "nominal"
+    (run / "config.json").write_text(json.dumps(config))
+    saved = torch.load(run / "checkpoints/last.pt", weights_only=False)
+    assert saved["settings"].pop("value_range") == "nominal"
+    torch.save(saved, run / "checkpoints/last.pt")
+    (run / "result.txt").unlink()
+    (run / "model.safetensors").unlink()
+    succeed(augment, "-name", "it", "-resume", *words)
+    again, before = json.loads((run / "metrics.json").read_text()), json.loads(reported)
+    assert again["test_loss"] == before["test_loss"]
+    assert dadarts.load("it").preparation.value_range is None
+    succeed(augment, "-name", "it", "-resume", "-value_range", "auto", *words)
+
+
 def a_network(path: Path = Path("runs/augment/it/model.safetensors"), classes: tuple[str, ...] = CLASSES) -> Path:
     """A network for 8x8 grey pixels that nobody has trained."""
     torch.manual_seed(1)

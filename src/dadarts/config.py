@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
@@ -31,6 +33,10 @@ ENVIRONMENT = frozenset(
     }
 )
 """Settings that say where and how a run works; a resumed run may change them as long as it computes alike."""
+
+
+BEFORE: Mapping[str, str] = MappingProxyType({"value_range": "nominal"})
+"""What a run has computed that began before there was a setting, where this is not the setting's default."""
 
 
 def _as_method(value: Any) -> Any:
@@ -123,11 +129,12 @@ class RunConfig(DataSettings, RunSettings):
         return self._plain_differences(own, saved)
 
     def _plain_differences(self, own: dict[str, Any], saved: dict[str, Any]) -> list[str]:
-        # A run that began before there was a setting has computed what is now its default.
+        # A run that began before there was a setting has computed what is now its default, or what `BEFORE` says.
         return [
             f"-{name} is {there} in the run and {here} here"
             for name, value in own.items()
-            if name not in ENVIRONMENT and saved.get(name, type(self).model_fields[name].default) != value
+            if name not in ENVIRONMENT
+            and saved.get(name, BEFORE.get(name, type(self).model_fields[name].default)) != value
             for there, here in [_where_they_differ(saved.get(name), value)]
         ]
 

@@ -37,6 +37,11 @@ class DataSettings(Settings):
     test_path: Path | None = setting(
         None, "data", "the test part, class folders or an .npz (default: as found, or a fifth of each class)"
     )
+    value_range: Literal["auto", "nominal"] = setting(
+        "auto",
+        "data",
+        "black and white beyond 8 bits: auto, as the training pictures' values, or nominal, their type's",
+    )
     broken: Literal["skip", "refuse"] = setting(
         "skip", "data", "pictures that cannot be read: skip up to 1 % of a part and 5, or refuse the first"
     )

@@ -106,6 +106,7 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes) -> Foundation:
         Choices(config.classes, config.test_path),
         skip_broken=config.broken == "skip",
         given=config.given,
+        nominal=config.value_range == "nominal",
     )
     # In turn: what the first process downloads and decodes, the others find.
     data = processes.in_turn(lambda: load(request))

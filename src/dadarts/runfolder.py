@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from dadarts import atomic, files, replaced
-from dadarts.config import AUTO, ENVIRONMENT, Computed, RunConfig
+from dadarts.config import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
 from dadarts.lock import is_held, locked
@@ -255,7 +255,7 @@ class RunFolder(SavedRun):
         Raises:
             InputError: a value in the run's is none that the setting can have.
         """
-        saved = self.saved_config()["settings"]
+        saved = {**BEFORE, **self.saved_config()["settings"]}
         left_open = {name for name, value in config if value == AUTO and name not in ENVIRONMENT}
         settled = {name: saved[name] for name in left_open & set(saved)}
         return type(config)(**(dict(config) | settled)) if settled else config

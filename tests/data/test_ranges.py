@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,23 @@ def test_any_values_are_scaled_in_their_order_and_fill_the_bytes(data: st.DataOb
         assert shown.max() == 255 or values.min() == values.max()
         oracle = [round(255 * (float(v) - chosen.low) / (chosen.high - chosen.low), 6) for v in values]
         assert np.abs(shown - np.array(oracle).clip(0, 255)).max() <= 0.500001
+
+
+def test_the_nominal_range_can_be_asked_for(tmp_path: Path, ask: Asking) -> None:
+    deep = GREY.astype(np.uint16) * 16
+    np.savez(tmp_path / "x.npz", x=deep, y=Y, x_test=deep, y_test=Y)
+    for place in (folder(tmp_path / "pictures", deep), tmp_path / "x.npz"):
+        automatic, nominal = load(ask(place)), load(replace(ask(place), nominal=True))
+        assert automatic.value_range == (0, 4080)
+        assert nominal.value_range is None
+        assert not nominal.notes
+        expected = (in_order(deep) if place.is_dir() else deep) >> 8
+        assert np.array_equal(pixels(nominal)[:, 0], expected)
+    np.savez(tmp_path / "x.npz", x=GREY / 9, y=Y)
+    with pytest.raises(
+        InputError, match=r"floats outside \[0, 1\], which have no nominal range; give value_range auto"
+    ):
+        load(replace(ask(tmp_path / "x.npz"), nominal=True))
 
 
 def test_bytes_are_never_touched() -> None:

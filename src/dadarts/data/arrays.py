@@ -23,15 +23,15 @@ _KEYS = ("x", "y", "x_test", "y_test", "classes")
 _SMALLEST, _CHUNK = 8, 1024
 
 
-def read(file: Path, test_file: Path | None = None) -> Parts:
+def read(file: Path, test_file: Path | None = None, nominal: bool = False) -> Parts:
     """The parts in `file`; without `x_test` a fixed 20 % of every class is the test part.
 
     Where there is a `test_file`, its `x` and `y` are the test part, and `file` is all training.
 
     `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8, or other numbers, whose range the
-    training part decides (see `values.decide`). `y` is (N,), whole numbers from 0 or text. With `classes`,
-    numbers are places in it; without, the distinct values of `y`, sorted, are the classes. Pickled objects are
-    never read. Raises InputError, naming the file, on anything else.
+    training part decides (see `values.decide`) unless it is to be the `nominal` one. `y` is (N,), whole numbers
+    from 0 or text. With `classes`, numbers are places in it; without, the distinct values of `y`, sorted, are the
+    classes. Pickled objects are never read. Raises InputError, naming the file, on anything else.
     """
     held = read_arrays(file, _KEYS)
     for key in ("x", "y"):
@@ -49,10 +49,10 @@ def read(file: Path, test_file: Path | None = None) -> Parts:
     classes, labels = _classify(held.get("classes"), labelled, file)
     if len(parts) == 1:
         held_out = hold_out_test(labels[0])
-        chosen = _range(given[0], held_out[0])
+        chosen = _range(given, held_out[0], file, nominal)
         parts_held = parts_of(classes, _pixels(given[0], chosen), labels[0], *held_out)
         return replace(parts_held, value_range=chosen, notes=tuple(described(chosen)), remarks=(HELD_OUT,))
-    chosen = _range(given[0], torch.arange(len(given[0])))
+    chosen = _range(given, torch.arange(len(given[0])), file, nominal)
     _refuse_other_kind(given[0], given[1], file)
     train, test = (InMemory(_pixels(image, chosen), label) for image, label in zip(given, labels, strict=True))
     remark = "test part: " + ("x_test" if test_file is None else str(test_file))
@@ -87,9 +87,12 @@ def _images(given: NDArray[Any], name: str) -> NDArray[Any]:
     return given
 
 
-def _range(given: NDArray[Any], training: Tensor) -> ValueRange | None:
-    """The range that the training pictures decide; bytes and truth values have theirs."""
-    if not is_deep(given) or given.dtype.kind == "b":
+def _range(parts: list[NDArray[Any]], training: Tensor, file: Path, nominal: bool) -> ValueRange | None:
+    """The range that the training pictures decide; bytes and truth values have theirs, as all have where `nominal`."""
+    given = parts[0]
+    if nominal and not all(part.dtype.kind != "f" or (part.min() >= 0 and part.max() <= 1) for part in parts):
+        raise InputError(f"{file} holds floats outside [0, 1], which have no nominal range; give -value_range auto")
+    if nominal or not is_deep(given) or given.dtype.kind == "b":
         return None
     sample = sampled(training.tolist(), lambda place: given[place])
     return None if sample is None else decide(sample)

@@ -92,11 +92,15 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Decoder:
-    """Makes pictures of encoded ones: `room` bytes may be held decoded, `workers` threads decode."""
+    """Makes pictures of encoded ones: `room` bytes may be held decoded, `workers` threads decode.
+
+    Where `nominal`, values that are no bytes are scaled by their type's range.
+    """
 
     cache: Cache
     workers: int = 0
     room: int = field(default_factory=memory.budget)
+    nominal: bool = False
 
     def pictures(self, *parts: Encoded, all_failures: bool = False, check: bool = False) -> list[Pictures]:
         """The parts as pictures; the first ones, as far as they fit together, are decoded now.

@@ -21,10 +21,10 @@ _NOMINAL = (np.nan, np.nan)
 def choose(files: Sequence[Path], depths: Sequence[Depth], decoder: Decoder, key: str) -> ValueRange | None:
     """The range of the training pictures' values, over a fixed sample of the deep ones; cached under `key`.
 
-    None where none is deep, or where it is the nominal range of their type. Raises InputError where some hold integers
-    and others floats that need a range of their own.
+    None where none is deep, where the decoder is to take nominal ranges, or where it is the nominal range of their
+    type. Raises InputError where some hold integers and others floats that need a range of their own.
     """
-    if not any(depths):
+    if decoder.nominal or not any(depths):
         return None
     kept = decoder.cache.find(key)
     if kept is None or not _is_range(kept):

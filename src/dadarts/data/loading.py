@@ -31,7 +31,7 @@ def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, F
     are damaged, and where a class has fewer than two training pictures.
     """
     cache = Cache(request.cache_dir or platformdirs.user_cache_path("dadarts"))
-    decoder = Decoder(cache, request.workers, memory.budget() if room is None else room)
+    decoder = Decoder(cache, request.workers, memory.budget() if room is None else room, request.nominal)
     facts = known.get(request.dataset)
     try:
         if request.given is not None:
@@ -92,7 +92,7 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         if request.image_size is not None:
             raise InputError(f"an image size is for folders of pictures; {path} has its own")
         _refuse_choices(request, "-classes is", request.choices.classes)
-        return arrays.read(path, request.choices.test_path)
+        return arrays.read(path, request.choices.test_path, request.nominal)
     if is_file:
         raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures, an .npz file or a .csv")
     if request.dataset.endswith(MARK):

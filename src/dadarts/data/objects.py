@@ -86,7 +86,7 @@ def read(given: Given, image_size: int | None, decoder: Decoder) -> Parts:
     chosen = [(part, torch.arange(len(part.labels))) for part in parts]
     if given.test is None:
         chosen = [(train, index) for index in hold_out_test(labels[0])]
-    value_range = _range(train, chosen[0][1])
+    value_range = None if decoder.nominal else _range(train, chosen[0][1])
     preparation = Preparation(measured.shape, value_range)
     left, made = decoder.room, list[Pictures]()
     for (part, index), label in zip(chosen, [labels[0], labels[-1]], strict=True):

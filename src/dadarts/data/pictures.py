@@ -104,7 +104,8 @@ class DataRequest:
     otherwise takes the median short side, at most 224. `cache_dir` None is the user's cache folder.
     `workers` threads decode; 0 decodes in the calling thread. `choices` decide what folders leave open, and
     where `skip_broken`, a few pictures that cannot be read are left out. Where a data set is `given` as an object,
-    `dataset` is only what it is called.
+    `dataset` is only what it is called. `nominal` scales values that are no bytes by their type's range, whatever the
+    training pictures hold.
     """
 
     dataset: str
@@ -115,6 +116,7 @@ class DataRequest:
     choices: Choices = field(default_factory=Choices)
     skip_broken: bool = True
     given: Given | None = None
+    nominal: bool = False
 
 
 @dataclass(frozen=True)

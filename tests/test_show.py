@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dadarts.genotype import random_genotype
@@ -142,20 +143,82 @@ def test_what_cannot_be_shown_is_refused(words: list[str], said: str) -> None:
     assert said in refusal(modern, "show", *words)
 
 
-def test_a_run_is_shown_with_its_data_set_and_a_training_with_its_size() -> None:
+def test_a_run_is_shown_with_its_data_set_and_a_training_with_its_size_and_accuracy() -> None:
     small = ("-dataset", "digits", "-init_channels", "4", "-layers", "2")
     succeed(search, "-name", "it", *TINIEST)
     succeed(augment, "-name", "it", *small, "-epochs", "1", "-genotype", "@it", "-aux_weight", "0", "-device", "cpu")
     text = Path("runs/search/it/genotype.txt").read_text().strip()
     trained = shown("runs/augment/it")
+    measured = json.loads(Path("runs/augment/it/metrics.json").read_text())
     assert trained["search"][0].startswith("undecided: ")
-    assert {**trained, "search": []} == shown(text, *small)
+    assert trained["test_top1"] == measured["test_top1"]
+    assert "test_top1      0." in succeed(modern, "show", "runs/augment/it").out
+    assert {**trained, "search": [], "test_top1": None} == shown(text, *small)
     found = Path("runs/search/it/genotype.json").read_text()
-    assert shown("runs/augment/it", "-layers", "3") == shown(found, *small[:4], "-layers", "3")
+    assert {**shown("runs/augment/it", "-layers", "3"), "test_top1": None} == shown(found, *small[:4], "-layers", "3")
     assert shown("@it") == shown(found, "-dataset", "digits")
-    data = Path("runs/augment/it/config.json")
-    data.write_text(data.read_text().replace('"digits"', '"a/folder"'))
-    assert shown("runs/augment/it") == shown(found, "-dataset", "cifar10", *small[2:])
+    assert shown("@it", "-dataset", "cifar100") == shown(found, "-dataset", "cifar100")
+
+
+def without_facts(run: str) -> None:
+    """Make a run one of those that were begun before runs wrote what their pictures are like."""
+    config = Path(run) / "config.json"
+    saved = json.loads(config.read_text())
+    del saved["versions"]["image_shape"], saved["versions"]["classes"]
+    config.write_text(json.dumps(saved))
+
+
+def test_a_run_of_own_pictures_is_shown_with_their_size_and_an_old_one_says_where_it_cannot() -> None:
+    draw = np.random.default_rng(0)
+    np.savez("own.npz", x=draw.integers(0, 255, (48, 12, 10, 1), np.uint8), y=np.arange(48) % 4)
+    own = {"digits": "own.npz", "0.1": "1"}
+    succeed(search, "-name", "it", *(own.get(word, word) for word in TINIEST))
+    sizes = ("-dataset", "own.npz", "-init_channels", "4", "-layers", "2", "-aux_weight", "0", "-batch_size", "8")
+    succeed(augment, "-name", "it", *sizes, "-epochs", "1", "-genotype", "@it", "-device", "cpu")
+    measured = json.loads(Path("runs/augment/it/metrics.json").read_text())
+    trained = shown("runs/augment/it")
+    for name in ("parameters", "multiply_adds", "test_top1"):
+        assert trained[name] == measured[name]
+    assert (trained["dataset"], trained["image_shape"], trained["classes"]) == ("own.npz", [1, 12, 10], 4)
+    without_facts("runs/augment/it")
+    assert shown("runs/augment/it") == trained
+    found = shown("@it", "-init_channels", "4", "-layers", "2")
+    assert found["parameters"] == trained["parameters"]
+    assert found["image_shape"] == [1, 12, 10]
+    without_facts("runs/search/it")
+    old = succeed(modern, "show", "@it")
+    assert "dataset        cifar10" in old.out
+    assert "runs/search/it does not say what its pictures are like: the numbers are of cifar10's" in old.err
+    assert succeed(modern, "show", "@it", "-dataset", "mnist").err == ""
+    said = refusal(modern, "show", DARTS_GENOTYPE, "-dataset", "own.npz")
+    assert "A run on own pictures is shown with their size" in said
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("settings", "init_channels", "4"),
+        ("settings", "layers", -1),
+        ("settings", "dataset", ["digits"]),
+        ("versions", "image_shape", [1, 8]),
+        ("versions", "image_shape", [1, 10**9, 8]),
+        ("versions", "classes", None),
+    ],
+)
+def test_a_tampered_run_is_shown_by_what_is_whole_in_it_or_refused(part: str, name: str, value: object) -> None:
+    folder = Path("runs/augment/it")
+    folder.mkdir(parents=True)
+    (folder / "genotype.txt").write_text(DARTS_GENOTYPE)
+    settings = {"genotype": DARTS_GENOTYPE, "dataset": "digits", "init_channels": 4, "layers": 2}
+    saved = {"settings": settings, "versions": {"image_shape": [1, 8, 8], "classes": 10}}
+    (folder / "config.json").write_text(json.dumps(saved))
+    expected = shown("runs/augment/it")
+    saved[part][name] = value
+    (folder / "config.json").write_text(json.dumps(saved))
+    if name in ("init_channels", "layers"):
+        assert f"config.json is damaged: {name} is {value}" in refusal(modern, "show", "runs/augment/it")
+    else:
+        assert {**shown("runs/augment/it"), "dataset": "digits"} == expected
 
 
 TINY_SIZES = ["-dataset", "digits", "-init_channels", "4", "-layers", "1", "-epochs", "1", "-device", "cpu"]

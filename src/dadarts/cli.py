@@ -14,7 +14,7 @@ from dadarts import columns, doors
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag
-from dadarts.lookup import genotype_text, reading_notes, sizes_of
+from dadarts.lookup import genotype_text, reading_notes, run_of
 
 if TYPE_CHECKING:
     from dadarts.listing import RunSummary
@@ -135,23 +135,21 @@ def _show(words: list[str]) -> int:
     given: dict[str, Any] = {
         name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values
     }
-    if "dataset" in values:
-        given["dataset"] = values["dataset"]
-    from dadarts.data import KNOWN
+    given |= {name: values[name] for name in ("dataset", "space") if name in values}
     from dadarts.genotype import Genotype
-    from dadarts.show import show
+    from dadarts.show import show, show_run
 
     _say(reading_notes(values))
-
-    of_run = sizes_of(values["genotype"].strip(), runs_dir)
-    if of_run.get("dataset") not in KNOWN:
-        # A folder's pictures would have to be read for their size.
-        of_run.pop("dataset", None)
-    shown = show(Genotype.parse(text), space=values.get("space"), pictures=runs_dir / "show", **(of_run | given))
+    genotype, run = Genotype.parse(text), run_of(values["genotype"], runs_dir)
+    given["pictures"] = runs_dir / "show"
+    shown, note = show_run(genotype, run, given) if run else (show(genotype, **given), None)
+    _say([] if note is None else [note])
     if doors.truth("json", values):
         print(json.dumps(asdict(shown), indent=1))
     else:
-        print("\n".join(f"{name:14} {_cell(value)}" for name, value in asdict(shown).items() if value != []))
+        print(
+            "\n".join(f"{name:14} {_cell(value)}" for name, value in asdict(shown).items() if value not in ([], None))
+        )
     return 0
 
 
@@ -247,6 +245,8 @@ def _positive(name: str, word: str) -> int:
 def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, tuple):
+        return " x ".join(map(str, value))
     return "\n               ".join(value) if isinstance(value, list) else str(value)
 
 

@@ -54,6 +54,11 @@ class Foundation:
             config.stem_multiplier,
         )
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the pictures are like, for who reads the run and has no pictures."""
+        return {"image_shape": list(self.data.train.shape), "classes": len(self.data.classes)}
+
     def refuse_lone_picture(self, space: SearchSpace, loader: Loader) -> None:
         """Refuse batches of one picture where batch statistics would be those of one value.
 

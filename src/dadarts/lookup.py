@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from dadarts import files
 from dadarts.errors import InputError, shortened
@@ -72,17 +71,11 @@ def _folder_of(word: str, runs_dir: Path) -> Path:
     return runs_dir / "search" / word[1:] if word.startswith("@") else Path(word)
 
 
-def sizes_of(word: str, runs_dir: Path) -> dict[str, Any]:
-    """What `dadarts show` takes from a run that a word names: its data set, and of a training the network's size.
-
-    Empty where the word names no run. A search's own size is that of its supernet, not of a network to train.
-    """
+def run_of(word: str, runs_dir: Path) -> SavedRun | None:
+    """The run that a word for a genotype names, None where it names none."""
+    word = word.strip()
     run = SavedRun(_folder_of(word, runs_dir))
-    if not _is_there(run.path) or not run.exists:
-        return {}
-    settings = run.saved_config()["settings"]
-    wanted = ("dataset", "init_channels", "layers") if "genotype" in settings else ("dataset",)
-    return {name: settings[name] for name in wanted if name in settings}
+    return run if _is_there(run.path) and run.exists else None
 
 
 def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:

@@ -86,6 +86,11 @@ class State(Protocol):
         ...
 
     @property
+    def facts(self) -> Mapping[str, object]:
+        """What the pictures are like: their shape, and how many classes they have."""
+        ...
+
+    @property
     def steps(self) -> int:
         """Steps in an epoch."""
         ...
@@ -211,7 +216,7 @@ class Run(Generic[AnyConfig]):
         for name, text in files.items():
             self.folder.write_text(name, text)
         # Last: the configuration makes the folder a run.
-        versions = compute.versions(state.device) | state.computed
+        versions = {**compute.versions(state.device), **state.computed, **state.facts}
         versions |= {"data": state.data, "processes": self.processes.count}
         self.folder.write_config(self.config.to_json(), versions)
 

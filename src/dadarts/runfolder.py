@@ -188,9 +188,9 @@ class RunFolder(SavedRun):
             writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
         self.write_text(self.history.name, text.getvalue())
 
-    def write_config(self, settings: dict[str, Any], versions: dict[str, str | int]) -> None:
+    def write_config(self, settings: dict[str, Any], versions: Mapping[str, object]) -> None:
         """Write config.json: all that decides the run, and what its numbers may depend on besides."""
-        text = json.dumps({"settings": settings, "versions": versions}, indent=1)
+        text = json.dumps({"settings": settings, "versions": dict(versions)}, indent=1)
         self.write_text(self.config.name, text + "\n")
 
     def refuse_other_settings(self, config: RunConfig) -> None:

@@ -95,6 +95,11 @@ class SearchState:
         return self.foundation.data.fingerprint
 
     @property
+    def facts(self) -> Mapping[str, object]:
+        """What the pictures are like."""
+        return self.foundation.facts
+
+    @property
     def computed(self) -> Computed:
         return {"device": str(self.device), "threads": self.threads.count, "engine": self.engine.name}
 

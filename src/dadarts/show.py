@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from dadarts import report, spaces
 from dadarts.cells import Macro
 from dadarts.data import KNOWN
-from dadarts.errors import InputError, unknown
+from dadarts.errors import InputError, shortened, unknown
 from dadarts.genotype import Genotype
 from dadarts.network import count_costs
+from dadarts.saved import SavedRun
+from dadarts.shown_run import Pictures, known_pictures, what_it_says
 
 
 @dataclass(frozen=True)
@@ -20,26 +24,31 @@ class Shown:
     """What ``dadarts show`` prints.
 
     Args:
+        dataset: what the numbers are of: a data set that has pictures of `image_shape` and so many classes.
         multiply_adds: of one picture's forward pass.
+        test_top1: of a run that has trained it; None where none was shown, or it has not ended.
         search: what the search that found the genotype said of it; empty where that is not known.
     """
 
     genotype: str
     space: str
     dataset: str
+    image_shape: tuple[int, int, int]
+    classes: int
     init_channels: int
     layers: int
     parameters: int
     multiply_adds: int
     pictures: list[str]
     search: list[str]
+    test_top1: float | None = None
 
 
 def show(
     genotype: Genotype,
     *,
     space: str | None = None,
-    dataset: str = "cifar10",
+    dataset: str | Pictures = "cifar10",
     init_channels: int | None = None,
     layers: int | None = None,
     pictures: Path = Path("runs") / "show",
@@ -49,7 +58,7 @@ def show(
     Args:
         genotype: what to show.
         space: a search space that must contain the genotype; None is the first that does.
-        dataset: a known data set, for the pictures' size and the number of classes.
+        dataset: a known data set, or what other pictures are like, for their size and the number of classes.
         init_channels, layers: None is the space's size for training.
         pictures: the folder that the drawings go to.
 
@@ -57,11 +66,9 @@ def show(
         InputError: the space does not contain the genotype, or the data set is not a known one.
     """
     home = _first_home(genotype) if space is None else _containing(genotype, spaces.space(space))
-    if dataset not in KNOWN:
-        raise unknown("data set", dataset, KNOWN)
-    facts = KNOWN[dataset]
+    data = dataset if isinstance(dataset, Pictures) else _known(dataset)
     size = home.train_size
-    macro = Macro(init_channels or size.channels, layers or size.layers, facts.shape, facts.n_classes)
+    macro = Macro(init_channels or size.channels, layers or size.layers, data.shape, data.classes)
     costs = count_costs(genotype, macro)
     folder = pictures / blake2b(str(genotype).encode(), digest_size=4).hexdigest()
     drawn = []
@@ -75,7 +82,33 @@ def show(
         drawn.append(str(path))
     said = list(genotype.verdict.lines) if genotype.verdict else []
     costing = (macro.channels, macro.layers, costs.parameters, costs.multiply_adds)
-    return Shown(str(genotype), home.name, dataset, *costing, drawn, said)
+    return Shown(str(genotype), home.name, data.dataset, data.shape, data.classes, *costing, drawn, said)
+
+
+def show_run(genotype: Genotype, run: SavedRun, given: Mapping[str, Any]) -> tuple[Shown, str | None]:
+    """A run's genotype with the run's own sizes, but for those `given` to `show`, and what to say of them.
+
+    Raises:
+        InputError: as in `show`, or the run is damaged.
+    """
+    says = what_it_says(run)
+    own = {"dataset": says.pictures, "init_channels": says.channels, "layers": says.layers}
+    note = None
+    if says.pictures is None and "dataset" not in given:
+        note = (
+            f"{shortened(run.path)} does not say what its pictures are like: the numbers are of cifar10's; "
+            "-dataset names another data set"
+        )
+    shown = show(genotype, **{**{name: value for name, value in own.items() if value is not None}, **given})
+    return replace(shown, test_top1=says.test_top1), note
+
+
+def _known(dataset: str) -> Pictures:
+    pictures = known_pictures(dataset)
+    if pictures is None:
+        error = unknown("data set", dataset, KNOWN)
+        raise InputError(f"{error.marked} A run on own pictures is shown with their size: give it in place of these")
+    return pictures
 
 
 def _first_home(genotype: Genotype) -> spaces.SearchSpace:

@@ -61,6 +61,11 @@ class TrainState:
         return self.foundation.data.fingerprint
 
     @property
+    def facts(self) -> Mapping[str, object]:
+        """What the pictures are like."""
+        return self.foundation.facts
+
+    @property
     def steps(self) -> int:
         """Batches in an epoch."""
         return self.train.steps()

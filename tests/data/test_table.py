@@ -199,6 +199,20 @@ def test_a_table_for_each_part_finds_its_own_files(tmp_path: Path) -> None:
     assert counts(alone) == ([4, 4], [1, 1])
 
 
+def test_each_part_may_hold_its_own_table(tmp_path: Path) -> None:
+    for part in ("train", "Test"):
+        pictures(tmp_path / part, ".")
+        write(tmp_path / part / "metadata.csv", "file_name,label", ROWS[:6] if part == "Test" else ROWS)
+    found = find(tmp_path)
+    assert counts(found) == ([5, 5], [3, 3])
+    assert found.remarks == ("labels from train/metadata.csv, Test/metadata.csv", "test part: test")
+    assert found.passed.text == "4 in no row"
+    (tmp_path / "Test/metadata.csv").unlink()
+    assert "ROOT/Test holds pictures but no table of their labels" in refusal(tmp_path)
+    alone = table.find([table.read_table(tmp_path / "train/metadata.csv")], Choices())
+    assert counts(alone) == ([4, 4], [1, 1])
+
+
 def test_two_tables_are_refused(tmp_path: Path) -> None:
     pictures(tmp_path)
     write(tmp_path / "labels.csv", "file,label", ROWS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from dadarts.data import layout, table
 from dadarts.data.class_folders import Choices, names_in, unwrapped
 from dadarts.data.listing import Listing
-from dadarts.data.part_names import parts_among
+from dadarts.data.part_names import PartKind, parts_among
 from dadarts.data.plain import listed, plain
 from dadarts.data.table import Table
 from dadarts.data.walk import holds_pictures
@@ -24,14 +25,14 @@ def find(root: Path, choices: Choices) -> Listing:
         OSError: something cannot be read.
     """
     try:
-        tables = _tables(root)
+        place, tables = _tables(root)
     except InputError:
         if not _has_class_folders(root):
             raise
-        tables = []
+        place, tables = root, []
     if not tables:
         return layout.find(root, choices)
-    if not _has_class_folders(tables[0].file.parent):
+    if not _has_class_folders(place):
         return table.find(tables, choices)
     if choices.classes is not None or choices.test_path is not None:
         return layout.find(root, choices)
@@ -40,7 +41,7 @@ def find(root: Path, choices: Choices) -> Listing:
     except InputError:
         return table.find(tables, choices)
     if not _agree(by_folders, tables):
-        names, classes = listed([each.file.name for each in tables]), by_folders.classes
+        names, classes = table.named(tables), by_folders.classes
         chosen = ",".join(classes[:3]) + (",..." if len(classes) > 3 else "")
         raise InputError(
             f"{plain(root)} has the classes {listed(classes)} by its folders, and {names} says "
@@ -50,13 +51,25 @@ def find(root: Path, choices: Choices) -> Listing:
     return by_folders
 
 
-def _tables(root: Path, deepest: int = 4) -> list[Table]:
-    """The tables of labels in a folder, or in the single folder that it holds."""
-    found = table.beside(root)
+def _tables(root: Path, deepest: int = 4) -> tuple[Path, list[Table]]:
+    """The tables of labels in a folder, or one in each of its parts, or in the single folder that it holds."""
     names = names_in(root)
+    found = table.beside(root) or _tables_of_parts(root, parts_among(names))
     if found or len(names) != 1 or not deepest:
-        return found
+        return root, found
     return _tables(root / names[0], deepest - 1)
+
+
+def _tables_of_parts(root: Path, parts: dict[str, PartKind]) -> list[Table]:
+    inside = {name: [replace(each, part=part) for each in table.beside(root / name)] for name, part in parts.items()}
+    found = sorted((each for tables in inside.values() for each in tables), key=lambda each: each.part != "train")
+    lacking = [name for name, tables in inside.items() if not tables and holds_pictures(root / name)]
+    if found and lacking:
+        raise InputError(
+            f"{plain(root / lacking[0])} holds pictures but no table of their labels, as {table.named(found)} is one; "
+            f"give -dataset {plain(found[0].file)} to read that alone"
+        )
+    return found
 
 
 def _has_class_folders(root: Path) -> bool:

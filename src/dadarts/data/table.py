@@ -26,16 +26,15 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class Table:
-    """A table's file, the names in its first line, and its other rows with their numbers."""
+    """A table's file, the names in its first line, and its other rows with their numbers.
+
+    `part` is what the name of the table, or of the folder that it stands for, says of all its rows.
+    """
 
     file: Path
     header: tuple[str, ...]
     rows: tuple[tuple[int, list[str]], ...] = field(repr=False)
-
-    @property
-    def part(self) -> PartKind | None:
-        """The part that the table's own name says."""
-        return part_of(self.file.stem)
+    part: PartKind | None
 
 
 def beside(root: Path) -> list[Table]:
@@ -70,7 +69,7 @@ def read_table(file: Path) -> Table:
     except csv.Error as error:
         raise InputError(f"{plain(file)} is no table: {error} near line {reader.line_num}") from None
     header = tuple(name.strip() for name in rows[0][1]) if rows else ()
-    return Table(file, header, tuple(rows[1:]))
+    return Table(file, header, tuple(rows[1:]), part_of(file.stem))
 
 
 @dataclass(frozen=True)
@@ -92,23 +91,28 @@ def find(tables: Sequence[Table], choices: Choices) -> Listing:
     if choices.test_path is not None:
         raise InputError("-test_path is for folders; a table of labels says the part in a column split")
     _refuse_several(tables)
-    folder = tables[0].file.parent
-    tally, below = Tally(), Tally()
-    pictures = _Pictures(folder, pictures_below(folder, below))
-    tally.add_all(below)
-    rows = [row for table in tables for row in _rows_of(table, pictures, choices, tally)]
+    tally = Tally()
+    folders = sorted({table.file.parent for table in tables})
+    pictures = {folder: _Pictures(folder, pictures_below(folder, tally)) for folder in folders}
+    rows = [row for table in tables for row in _rows_of(table, pictures[table.file.parent], choices, tally)]
     _refuse_missing(rows, tables, choices)
-    used = {row.file for row in rows}
-    tally.add("in no row", len(pictures.files) - len(used))
-    tally.counts[formats.suffix(tables[0].file.name)] -= len(tables)
+    tally.add("in no row", sum(len(each.files) for each in pictures.values()) - len({row.file for row in rows}))
+    for table in tables:
+        tally.counts[formats.suffix(table.file.name)] -= 1
     return _listing(rows, tables, Tally(+tally.counts))
+
+
+def named(tables: Sequence[Table]) -> str:
+    """What tables are called, with their folders where these differ."""
+    several = len({table.file.parent for table in tables}) > 1
+    return listed([f"{table.file.parent.name}/{table.file.name}" if several else table.file.name for table in tables])
 
 
 def _refuse_several(tables: Sequence[Table]) -> None:
     parts = [table.part for table in tables]
     if len(tables) > 1 and (None in parts or len(set(parts)) < len(parts)):
         raise InputError(
-            f"{plain(tables[0].file.parent)} holds {listed([table.file.name for table in tables])}, each of which can "
+            f"{plain(tables[0].file.parent)} holds {named(tables)}, each of which can "
             f"be the table of labels; give one, as -dataset {plain(tables[0].file)}"
         )
     if len(tables) > 1 and "train" not in parts:
@@ -211,7 +215,7 @@ def _listing(rows: Sequence[_Row], tables: Sequence[Table], tally: Tally) -> Lis
     classes = _classes(row.label for row in training)
     if len(classes) < 2:
         raise InputError(f"{plain(tables[0].file)} names {len(classes)} classes of training pictures; give two or more")
-    names = listed([table.file.name for table in tables])
+    names = named(tables)
     remark = HELD_OUT
     if testing is not None:
         strange = next((row for row in rows if row.label not in classes), None)

@@ -58,7 +58,17 @@ def test_the_answer_has_the_flag_what_was_given_and_what_is_accepted(
 @pytest.mark.parametrize("model", [SearchConfig, TrainConfig, Techniques])
 def test_every_switch_number_and_choice_can_say_what_it_takes(model: type[BaseModel]) -> None:
     silent = {flag.names[0] for flag in flags_of(model) if not accepted(model.model_fields[flag.names[0]])}
-    assert silent <= {"name", "runs_dir", "gpus", "dataset", "data_path", "cache_dir", "search_space", "genotype"}
+    assert silent <= {
+        "name",
+        "runs_dir",
+        "gpus",
+        "dataset",
+        "data_path",
+        "cache_dir",
+        "search_space",
+        "genotype",
+        "test_path",
+    }
     for name, field in model.model_fields.items():
         if accepted(field).startswith(("give a number", "give a whole number")):
             assert " to " in accepted(field), name

@@ -45,7 +45,7 @@ def predict(words: Sequence[str]) -> int:
     """Predict as the words say. Returns the exit code: 1 where a file could not be read."""
     values, paths = COMMAND.parse_many(words)
     batch_size, as_json = _batch_size(values.get("batch_size", "64")), doors.truth("json", values)
-    output = _output(values["output"]) if "output" in values else None
+    output = _output(values["output"]) if values.get("output", "-") != "-" else None
     complaints = _Complaints()
     written = 0
     try:

@@ -41,6 +41,8 @@ def accepted(field: FieldInfo) -> str:
         return " or ".join([accepted(number), *choices])
     if choices:
         return f"give {' or '.join(filter(None, (', '.join(choices[:-1]), choices[-1])))}"
+    if any(get_origin(kind) is tuple for kind in types):
+        return "give names, as a,b,c"
     if bool in types:
         return "give True or False"
     if int in types:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dadarts import files
 from dadarts.errors import InputError
+
+_SIZES = {"method": str, "genotype": str, "init_channels": int, "layers": int}
+_LONGEST, _MOST = 2 * 65_536, 2**63
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,10 @@ class SavedRun:
         """
         try:
             saved: dict[str, Any] = json.loads(files.read_text(self.config))
-            return {"settings": dict(saved["settings"]), "versions": dict(saved["versions"])}
+            settings, versions = saved["settings"], saved["versions"]
+            _check(settings, {"name": str, "dataset": str, "epochs": int}, _SIZES)
+            _check(versions, {}, {"threads": int, "processes": int, "engine": str, "device": str, "data": str})
+            return {"settings": settings, "versions": versions}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{self.config} is damaged; replace the run with -overwrite") from None
 
@@ -51,3 +58,28 @@ class SavedRun:
             return None
         except (OSError, ValueError):
             raise InputError(f"{path} is damaged; replace the run with -overwrite") from None
+
+
+def _check(values: Any, needed: Mapping[str, type], known: Mapping[str, type]) -> None:
+    """Raise a TypeError where values are not JSON's plain ones, or those that are used as they stand not of their type.
+
+    All others are checked by the configuration that is made of them.
+    """
+    if not isinstance(values, dict) or not all(map(_is_plain, values.values())):
+        raise TypeError("not a dict of plain values")
+    kinds = {**needed, **{name: kind for name, kind in known.items() if values.get(name) is not None}}
+    wrong = [name for name, kind in kinds.items() if type(values.get(name)) is not kind]
+    if wrong:
+        raise TypeError(f"{wrong[0]} is of another type")
+
+
+def _is_plain(value: Any) -> bool:
+    match value:
+        case str():
+            return len(value) <= _LONGEST
+        case list():
+            return all(item is None or isinstance(item, str | int | float) for item in value)
+        case int() | float():
+            return -_MOST <= value <= _MOST
+        case _:
+            return value is None

@@ -64,7 +64,10 @@ def change_json(draw: Random, path: Path) -> None:
 def change_csv(draw: Random, path: Path) -> None:
     """Change cells and rows of a table."""
     rows = list(csv.reader(io.StringIO(path.read_text())))
-    row = draw.choice(rows)
+    row = draw.choice(rows or [[]])
+    if not row:
+        change_bytes(draw, path)
+        return
     match draw.randrange(5):
         case 0:
             rows.remove(row)

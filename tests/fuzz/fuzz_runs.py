@@ -125,6 +125,6 @@ def _without_pictures(use: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 FUZZERS = (
-    Fuzzer("runs", _damaged_run, _without_pictures(_look_and_go_on), prepare, tests=12),
-    Fuzzer("checkpoints", _damaged_checkpoint, _without_pictures(_go_on), prepare, tests=12),
+    Fuzzer("runs", _damaged_run, _without_pictures(_look_and_go_on), prepare, tests=8),
+    Fuzzer("checkpoints", _damaged_checkpoint, _without_pictures(_go_on), prepare, tests=10),
 )

@@ -158,10 +158,11 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
     from dadarts.compare.schedule import Schedule
     from dadarts.compare.table import JobTable
 
-    is_done = all(store.is_done(job) for job in jobs)
+    sound = [job for job in jobs if not store.damage(job)]
+    is_done = all(store.is_done(job) for job in sound)
     if not is_done:
         with stop_signals():
-            _check(jobs, store, place)
+            _check(sound, store, place)
     with nullcontext(Local(1)) if is_done else place.opened(store.path) as executor, store.claimed():
         table = JobTable()
         schedule = Schedule(jobs, store, executor, table)
@@ -175,9 +176,10 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
 
             paths = (*paths, *write(found, provenance(argv, found, paths), store.path))
     print(*paths, sep="\n", flush=True)
-    failed = [status for status in schedule.statuses if status.state == "failed"]
-    for status in failed:
-        print(f"dadarts compare: job {status.job.key} failed: {status.why}", file=sys.stderr)
+    failed = [result.row for result in found if result.row["state"] in ("failed", "damaged")]
+    for row in failed:
+        said = "failed" if row["state"] == "failed" else "is damaged"
+        print(f"dadarts compare: job {row['job']} {said}: {row['why']}", file=sys.stderr)
     if not ended:
         print(f"stopped, and what is done is kept; go on with: {shlex.join(argv)}", file=sys.stderr)
         return 130

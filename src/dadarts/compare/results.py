@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
 
 from dadarts import atomic, files
 from dadarts.compare.jobs import Job
 from dadarts.compare.schedule import Status
-from dadarts.compare.store import Store
+from dadarts.compare.store import Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
+from dadarts.errors import InputError
 from dadarts.genotype import Genotype
 from dadarts.oracle import ORACLES, Table
 from dadarts.selection import Argmax
 from dadarts.spaces import space
 
 Row: TypeAlias = dict[str, Any]
+_LARGEST = 1e30
+"""No measurement is larger; sums of squares stay finite."""
+_BY_READERS = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError, RuntimeError, MemoryError),
+    *(csv.Error, zipfile.BadZipFile, zlib.error),
+)
+"""What csv and numpy raise where a file is damaged."""
 
 _TEXT = ("job", "method", "space", "dataset", "state", "why", "genotype", "device", "engine", "source", "data")
 _WHOLE = ("seed", "tries", "epochs", "changed_choices", "changes", "peak_memory_bytes", "threads", "parameters")
@@ -33,6 +46,15 @@ COLUMNS = (
     *("device", "threads", "engine", "source", "data"),
 )
 """Columns of every comparison; ``truth_DATA_accuracy`` and ``truth_DATA_regret`` follow where there is ground truth."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What is shown of a training's metrics.json."""
+
+    test_top1: Annotated[float, Field(ge=0, le=1)]
+    parameters: Whole
+    seconds: Finite
 
 
 @dataclass(frozen=True)
@@ -59,7 +81,7 @@ def collect(statuses: Sequence[Status], store: Store) -> list[Result]:
 
 def _result(status: Status, store: Store) -> Result:
     job = status.job
-    config, run = job.search, store.search(job)
+    config = job.search
     row: Row = dict.fromkeys(COLUMNS) | {
         "job": job.key,
         "method": job.method,
@@ -68,9 +90,24 @@ def _result(status: Status, store: Store) -> Result:
         "dataset": config.dataset,
         # What was stopped is not done: a running job is one that was killed with its comparison.
         "state": "waiting" if status.state == "running" else status.state,
-        "tries": len(store.folder(job).tries()),
+        "tries": status.tries,
         "why": status.why,
     }
+    if status.state == "damaged":
+        return Result(job, row)
+    try:
+        return _measured(job, store, row | {"tries": len(store.folder(job).tries())})
+    except InputError as error:
+        return Result(job, row | {"state": "damaged", "why": str(error)})
+
+
+def _measured(job: Job, store: Store, row: Row) -> Result:
+    """The result of a job whose row says so far what it is.
+
+    Raises:
+        InputError: a file of it is damaged.
+    """
+    config, run = job.search, store.search(job)
     found = run.result()
     if found is None:
         return Result(job, row)
@@ -84,7 +121,8 @@ def _result(status: Status, store: Store) -> Result:
     row |= store.folder(job).measurements()
     if job.training is not None:
         row |= _training(store.training(job, found).path / "metrics.json")
-    course = trajectory(config, run.path / "alphas.npz")
+    with _naming(run.path / "alphas.npz") as path:
+        course = trajectory(config, path)
     if course is None:
         return Result(job, row, (genotype,))
     if is_measured or config.method.restarts > 1:
@@ -107,27 +145,48 @@ def _shares(genotype: Genotype) -> Row:
 
 
 def _history(path: Path) -> Row:
-    if not path.is_file():
+    if not path.exists():
         return {"epochs": 0}
-    with files.open_text(path) as file:
+    with _naming(path), files.open_text(path) as file:
         rows = list(csv.DictReader(file))
-    if not rows:
-        return {"epochs": 0}
-    return {
-        "epochs": len(rows),
-        **{name: _number(rows[-1].get(name)) for name in _LAST_EPOCH},
-        "changed_choices": _whole(rows[-1].get("changed_choices")),
-        "changes": sum(_whole(row.get("changed_choices")) or 0 for row in rows),
-        "seconds": sum(_number(row.get(name)) or 0.0 for row in rows for name in ("seconds", "seconds_selection")),
-    }
+        if not rows:
+            return {"epochs": 0}
+        return {
+            "epochs": len(rows),
+            **{name: _number(rows[-1].get(name)) for name in _LAST_EPOCH},
+            "changed_choices": _whole(rows[-1].get("changed_choices")),
+            "changes": sum(_whole(row.get("changed_choices")) or 0 for row in rows),
+            "seconds": sum(_number(row.get(name)) or 0.0 for row in rows for name in ("seconds", "seconds_selection")),
+        }
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[Path]:
+    """Say whatever goes wrong with a file with its name.
+
+    Raises:
+        InputError: something has.
+    """
+    try:
+        yield path
+    except _BY_READERS as error:
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}); remove the run's folder to search anew"
+        ) from None
 
 
 def _number(cell: str | None) -> float | None:
-    return float(cell) if cell else None
+    if not cell:
+        return None
+    value = float(cell)
+    if not abs(value) <= _LARGEST:
+        raise ValueError(cell[:40])
+    return value
 
 
 def _whole(cell: str | None) -> int | None:
-    return int(float(cell)) if cell else None
+    value = _number(cell)
+    return None if value is None else int(value)
 
 
 def _truth(job: Job, genotype: Genotype) -> Row:
@@ -141,16 +200,10 @@ def _truth(job: Job, genotype: Genotype) -> Row:
 
 
 def _training(path: Path) -> Row:
-    if not path.is_file():
+    if not path.exists():
         return {}
-    import json
-
-    metrics: Mapping[str, Any] = json.loads(files.read_text(path))
-    return {
-        "test_top1": metrics["test_top1"],
-        "parameters": metrics["parameters"],
-        "train_seconds": metrics["seconds"],
-    }
+    metrics = read(path, Metrics)
+    return {"test_top1": metrics.test_top1, "parameters": metrics.parameters, "train_seconds": metrics.seconds}
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:

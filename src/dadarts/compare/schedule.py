@@ -20,12 +20,14 @@ GRACE_SECONDS = 60.0
 """How long a job that is asked to stop may take to finish its batch and save."""
 _PAUSE = 0.1
 
-State = Literal["waiting", "running", "done", "failed"]
+State = Literal["waiting", "running", "done", "failed", "damaged"]
 
 
 @dataclass
 class Status:
     """Where a job stands: epochs of search and training, tries in this command, and why the last one failed.
+
+    It is damaged where files of it cannot be read: nothing is then done with it.
 
     A job that trains nothing (``random``) has a `total` of 0.
     """
@@ -67,6 +69,8 @@ class Schedule:
         self._attempts: list[_Attempt] = []
 
     def _status(self, job: Job) -> Status:
+        if damage := self.store.damage(job):
+            return Status(job, "damaged", why=damage)
         state: State = "done" if self.store.is_done(job) else "waiting"
         return Status(job, state, *self.store.epochs(job))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, TypeAdapter
 
 from dadarts import atomic, files
 from dadarts.compare.jobs import Job
@@ -16,14 +19,27 @@ from dadarts.lock import locked
 from dadarts.runfolder import RunFolder, rows_of
 from dadarts.selection import UniformDraw
 
+Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e30)]
+Word = Annotated[str, Field(max_length=1000)]
+Document = TypeVar("Document")
+
 
 @dataclass(frozen=True)
 class Try:
     """One attempt at a job: how its process ended, how long it took, and what it last said where it failed."""
 
     exit: int
-    seconds: float
-    why: str = ""
+    seconds: Finite
+    why: Word = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the process of a search measured of itself, and which program it ran."""
+
+    peak_memory_bytes: Whole
+    source: Word
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ class JobFolder:
 
     def tries(self) -> list[Try]:
         """All attempts so far, those of earlier commands too."""
-        return [Try(**one) for one in _read(self._tries, [])]
+        return read(self._tries, list[Try]) if self._tries.exists() else []
 
     def add(self, attempt: Try) -> None:
         """Remember an attempt that has ended."""
@@ -59,8 +75,7 @@ class JobFolder:
 
     def measurements(self) -> Mapping[str, Any]:
         """What the process of the search measured of itself; empty where it has not ended."""
-        found: Mapping[str, Any] = _read(self.measured, {})
-        return found
+        return asdict(read(self.measured, Measured)) if self.measured.exists() else {}
 
     def last_words(self) -> str:
         """The last line of the log that says something."""
@@ -105,12 +120,31 @@ class Store:
         draws = job.search.method.selection == UniformDraw()
         total = done = 0 if draws else job.search.epochs
         if genotype is None and not draws:
-            done = rows_of(self.search(job).history)
+            done = _rows(self.search(job))
         if job.training is not None:
             total += int(job.training["epochs"])
             if genotype is not None:
-                done += rows_of(self.training(job, genotype).history)
+                done += _rows(self.training(job, genotype))
         return done, total
+
+    def damage(self, job: Job) -> str:
+        """Which file keeps a job from being looked at and gone on with; empty where none does."""
+        from dadarts.genotype import Genotype
+
+        found = self.search(job).path / "result.txt"
+        try:
+            genotype = self.search(job).result()
+            if genotype is not None:
+                Genotype.parse(genotype)
+        except InputError as error:
+            return str(error) if str(found) in str(error) else f"{found} is damaged: {error}"
+        try:
+            self.is_done(job)
+            self.data_of(job)
+            self.folder(job).tries()
+        except InputError as error:
+            return str(error)
+        return ""
 
     def prepare(self, job: Job) -> Path:
         """Write what the job's process reads; its path."""
@@ -130,8 +164,20 @@ class Store:
             yield
 
 
-def _read(path: Path, default: Any) -> Any:
+def _rows(run: RunFolder) -> int:
+    # A run that goes on writes its history anew.
+    with suppress(OSError, ValueError, csv.Error):
+        return rows_of(run.history)
+    return 0
+
+
+def read(path: Path, kind: type[Document]) -> Document:
+    """A JSON document that is one of a kind.
+
+    Raises:
+        InputError: it is none, or cannot be read.
+    """
     try:
-        return json.loads(files.read_text(path)) if path.is_file() else default
-    except (OSError, ValueError, RecursionError):
-        raise InputError(f"{path} is damaged; remove it") from None
+        return TypeAdapter(kind).validate_json(files.read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}); remove it") from None

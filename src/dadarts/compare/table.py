@@ -16,7 +16,13 @@ from rich.text import Text
 from dadarts.compare.schedule import TRIES, Status
 from dadarts.pacing import counted
 
-_MARKS = {"waiting": ("·", "dim"), "running": ("▶", "cyan"), "done": ("■", "green"), "failed": ("✗", "bold red")}
+_MARKS = {
+    "waiting": ("·", "dim"),
+    "running": ("▶", "cyan"),
+    "done": ("■", "green"),
+    "failed": ("✗", "bold red"),
+    "damaged": ("!", "red"),
+}
 _REFRESH = 0.5
 _LINE_SECONDS = 60.0
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dadarts import files, fitting
 from dadarts.alphas import Alphas
 from dadarts.config import SearchConfig
 from dadarts.discretization import discretize
@@ -33,16 +34,24 @@ class Trajectory:
 
 
 def trajectory(config: SearchConfig, path: Path) -> Trajectory | None:
-    """Read a search's alphas.npz; None where there is none, or where the method trains no alphas."""
-    if not path.is_file() or config.method.order == "none":
+    """Read a search's alphas.npz; None where there is none, or where the method trains no alphas.
+
+    Raises:
+        ValueError: they are not alphas of such a search; other errors of a reader where the file is damaged.
+    """
+    if not path.exists() or config.method.order == "none":
         return None
     alphas = Alphas(config.space, generator(0), config.method.sparsity, config.method.activation)
     names = alphas.names
-    with np.load(path) as arrays:
+    with files.open_bytes(path) as file, np.load(file) as arrays:
         if not names or not set(names) <= set(arrays.files):
             return None
-        epochs = [[torch.from_numpy(arrays[name][epoch]) for name in names] for epoch in range(len(arrays[names[0]]))]
         draw = [torch.from_numpy(arrays[f"initial_{name}"]) for name in names]
+        snapshots = [torch.from_numpy(arrays[name]) for name in names]
+    epochs = [[values[epoch] for values in snapshots] for epoch in range(len(snapshots[0]))]
+    parameters = [parameter.detach() for parameter in alphas.parameters()]
+    for snapshot in (draw, *epochs):
+        fitting.list_like("alphas", snapshot, parameters)
     if not epochs:
         return None
     W = [_weights(alphas, values) for values in epochs]

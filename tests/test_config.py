@@ -240,3 +240,9 @@ def test_a_run_of_before_there_were_choices_goes_on() -> None:
     assert SearchConfig(**NEEDED, classes="a,b").differences(before) == [
         "-classes is None in the run and ['a', 'b'] here"
     ]
+
+
+@pytest.mark.parametrize("runs_dir", [0, 0.5, [], {}])
+def test_a_runs_dir_that_is_no_path_is_refused_beside_a_genotype(runs_dir: Any) -> None:
+    with pytest.raises(InputError, match="runs_dir"):
+        TrainConfig(name="it", dataset="digits", genotype=DARTS_GENOTYPE, runs_dir=runs_dir)

@@ -301,7 +301,10 @@ class TrainConfig(RunConfig):
         given = {key: value for key, value in values.items() if value is not None}
         if "genotype" not in given:
             return given
-        given["genotype"] = _as_genotype(given["genotype"], Path(given.get("runs_dir", "runs")))
+        runs_dir = given.get("runs_dir")
+        # Another kind of value is refused where it is checked, and this is before that.
+        where = Path(runs_dir if isinstance(runs_dir, str | Path) else "runs")
+        given["genotype"] = _as_genotype(given["genotype"], where)
         size = spaces.for_syntax(given["genotype"].syntax).train_size
         return {"init_channels": size.channels, "layers": size.layers} | given
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from dadarts.data import DataRequest, load
+from dadarts.errors import InputError
 from tests.data.samples import encoded, noise, write_classes
 from tests.fuzz import bytes as raw
 from tests.fuzz import damage
@@ -173,16 +174,23 @@ def _make_cache(draw: Random, base: Path, folder: Path) -> None:
 
 def _use_cache(folder: Path) -> None:
     base = (folder / "base").read_text()
+    before = _identities(folder / "cache")
     data = load(DataRequest(f"{base}/set", cache_dir=folder / "cache", workers=0))
     channels, height, width = data.train.shape
     assert channels in (1, 3), "the pictures have channels that none can have"
     assert min(height, width) >= 8, "the pictures have a size that none can have"
     assert data.train.take(torch.arange(len(data.train))).shape == (8, *data.train.shape), "pictures are missing"
+    if _identities(folder / "cache") != before:
+        raise InputError("something that was kept was damaged, and has been made anew")
+
+
+def _identities(folder: Path) -> dict[str, int]:
+    return {file.name: file.lstat().st_ino for file in folder.iterdir()}
 
 
 FUZZERS = (
-    Fuzzer("pictures", _make_pictures, _use_pictures, _prepare_pictures, tests=80, seconds=5.0),
-    Fuzzer("trees", _make_tree, _use_tree, tests=60, seconds=5.0),
+    Fuzzer("pictures", _make_pictures, _use_pictures, _prepare_pictures, tests=40, seconds=5.0),
+    Fuzzer("trees", _make_tree, _use_tree, tests=40, seconds=5.0),
     Fuzzer("tables", _make_table, _use_tree, tests=30, seconds=5.0),
-    Fuzzer("cache", _make_cache, _use_cache, _prepare_cache, tests=30, seconds=5.0),
+    Fuzzer("cache", _make_cache, _use_cache, _prepare_cache, tests=20, seconds=5.0),
 )

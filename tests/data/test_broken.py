@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 
 from dadarts.data import DataRequest, DataSet, InMemory, load
 from dadarts.data.broken import allowance
@@ -162,6 +162,34 @@ def test_a_file_that_could_not_be_opened_is_tried_again(
     assert "Permission denied" in note
     data = load(ask(root))
     assert (len(data.train) + len(data.test), data.notes) == (60, ())
+
+
+@pytest.mark.parametrize(
+    "reason", [MemoryError(), OSError(24, "Too many open files"), OSError(5, "Input/output error")]
+)
+@pytest.mark.parametrize("what", ["Image.open", "ImageFile.ImageFile.load"])
+def test_a_machine_at_its_end_is_no_broken_picture(
+    tmp_path: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch, reason: Exception, what: str
+) -> None:
+    root = write_classes(tmp_path / "set", 30)
+    first = True
+
+    def failing(function: Any) -> Any:
+        def failed(*given: Any, **more: Any) -> Any:
+            nonlocal first
+            if first:
+                first = False
+                raise reason
+            return function(*given, **more)
+
+        return failed
+
+    owner = Image if what == "Image.open" else ImageFile.ImageFile
+    with monkeypatch.context() as patch:
+        patch.setattr(f"PIL.{what}", failing(getattr(owner, what.rsplit(".", 1)[1])))
+        with pytest.raises(InputError, match="cannot be read as a picture"):
+            load(ask(root, workers=0))
+    assert load(ask(root)).notes == ()
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"x" * 200])

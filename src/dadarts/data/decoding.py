@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import sys
@@ -30,6 +31,7 @@ _log = logging.getLogger(__name__)
 _CHUNK = 256
 _WINDOW = 8
 _QUIET_SECONDS = 2.0
+_OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO})
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -148,7 +150,7 @@ class Decoder:
                 try:
                     pixels = encoded.decode(position)
                 except InputError as error:
-                    if failed is None:
+                    if failed is None or not is_damage(error):
                         raise
                     failed[position] = error.marked
                     continue
@@ -157,6 +159,12 @@ class Decoder:
 
         for _ in shown(threaded(decode_chunk, starts, self.workers), count, what, _CHUNK):
             pass
+
+
+def is_damage(error: InputError) -> bool:
+    """Whether a picture that cannot be read is at fault itself, and not a machine out of memory, files or disk."""
+    cause = error.__cause__
+    return not (isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE))
 
 
 def threaded(make: Callable[[Given], Made], items: Iterable[Given], workers: int) -> Iterator[Made]:

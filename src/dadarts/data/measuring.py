@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dadarts.data import images
-from dadarts.data.decoding import Decoder, UnreadableError, shown, threaded
+from dadarts.data.decoding import Decoder, UnreadableError, is_damage, shown, threaded
 from dadarts.data.deep import Depth
 from dadarts.data.pictures import Shape
 from dadarts.errors import InputError
@@ -64,7 +64,7 @@ def measure(files: Sequence[Path], image_size: int | None, decoder: Decoder, key
         try:
             return images.read_header(files[place], str(files[place]))
         except InputError as error:
-            if not all_failures:
+            if not all_failures or not is_damage(error):
                 raise
             failures[place] = error.marked
             return None

@@ -258,7 +258,9 @@ class RunFolder(SavedRun):
         saved = {**BEFORE, **self.saved_config()["settings"]}
         left_open = {name for name, value in config if value == AUTO and name not in ENVIRONMENT}
         settled = {name: saved[name] for name in left_open & set(saved)}
-        return type(config)(**(dict(config) | settled)) if settled else config
+        checked = type(config)(**(dict(config) | settled))
+        # A copy keeps a data set that was given as an object.
+        return config.model_copy(update={name: getattr(checked, name) for name in settled})
 
     def refuse_differences(self, differences: list[str]) -> None:
         """Raise an InputError that lists what differs, where anything does."""

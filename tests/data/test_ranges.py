@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dadarts.data import DataSet, load
+from dadarts.data import values as values_module
 from dadarts.data.images import read_values
 from dadarts.data.preparation import Preparation
 from dadarts.data.values import ValueRange, decide, scaled
@@ -270,6 +271,15 @@ def test_the_nominal_range_can_be_asked_for(tmp_path: Path, ask: Asking) -> None
         InputError, match=r"floats outside \[0, 1\], which have no nominal range; give value_range auto"
     ):
         load(replace(ask(tmp_path / "x.npz"), nominal=True))
+
+
+def test_a_large_picture_is_scaled_in_slices_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.random.default_rng(0).normal(0, 1e3, (37, 5, 3))
+    whole = scaled(picture, ValueRange(-2e3, 1e3))
+    for size in (1, 16, 100):
+        monkeypatch.setattr(values_module, "_SLICE", size)
+        assert np.array_equal(scaled(picture, ValueRange(-2e3, 1e3)), whole)
+        assert scaled(picture[:0], None).shape == (0, 5, 3)
 
 
 def test_bytes_are_never_touched() -> None:

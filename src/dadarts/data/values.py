@@ -22,6 +22,7 @@ _NEAR = 0.1
 _LARGEST = 1e30
 _SAMPLE = 256
 _SAMPLE_VALUES = 1 << 24
+_SLICE = 1 << 20
 
 
 class ValueRange(NamedTuple):
@@ -51,15 +52,24 @@ def scaled(values: Values, value_range: ValueRange | None) -> NDArray[np.uint8]:
     """
     if not is_deep(values):
         return values
+    pixels = np.empty(values.shape, np.uint8)
+    # In slices, since a large picture in float64 takes eight times its room.
+    rows = max(1, _SLICE * len(values) // max(1, values.size))
+    for start in range(0, len(values), rows):
+        pixels[start : start + rows] = _scaled(values[start : start + rows], value_range)
+    return pixels
+
+
+def _scaled(values: Values, value_range: ValueRange | None) -> Values:
     if value_range is None and values.dtype.kind in "iu":
-        upper: NDArray[np.uint8] = (values.clip(0, 0xFFFF).astype(np.uint16) >> 8).astype(np.uint8)
+        upper: Values = values.clip(0, 0xFFFF).astype(np.uint16) >> 8
         return upper
     # Floats in [0, 1] have always been scaled in float32, and shall give the same bytes.
     fractions: Values = values.astype(np.float32 if value_range is None else np.float64)
     if value_range is not None:
         fractions = (fractions - value_range.low) / (value_range.high - value_range.low)
-    pixels: NDArray[np.uint8] = np.rint(fractions.clip(0, 1) * 255).astype(np.uint8)
-    return pixels
+    levels: Values = np.rint(fractions.clip(0, 1) * 255)
+    return levels
 
 
 def is_bounded(values: Values) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -89,9 +90,20 @@ def test_what_a_good_network_is_told_of_has_no_doubt_and_is_told_again_when_it_i
     assert set(json.loads(listed["result"])) == set(found) - {"classes", "confusion"}
 
 
-def test_a_training_from_before_there_was_more_than_an_accuracy_is_still_shown() -> None:
-    write((60, 50), (40, 200))
-    train()
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that has ended."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        without_pictures(patch)
+        write((60, 50), (40, 200))
+        train("-valid_fraction", "0.2", epochs=1)
+    return folder
+
+
+def test_a_training_from_before_there_was_more_than_an_accuracy_is_still_shown(finished: Path) -> None:
+    copytree(finished, Path(), dirs_exist_ok=True)
     old = {name: value for name, value in result().items() if name in metrics.FIRST}
     (RUN / "result.txt").write_text(json.dumps(old))
     settings = json.loads((RUN / "config.json").read_text())
@@ -100,6 +112,8 @@ def test_a_training_from_before_there_was_more_than_an_accuracy_is_still_shown()
     again = succeed(augment, "-name", "it", "-resume")
     assert float(again.last_line) == old["test_top1"]
     assert "test accuracy" not in again.err
+    # Classes that are not weighed have no column of their own.
+    assert "valid_balanced" not in history(RUN)[0]
 
 
 DAMAGES = [
@@ -114,9 +128,8 @@ DAMAGES = [
 ]
 
 
-def test_a_damaged_result_is_refused_in_one_line() -> None:
-    write((60, 50), (40, 200))
-    train()
+def test_a_damaged_result_is_refused_in_one_line(finished: Path) -> None:
+    copytree(finished, Path(), dirs_exist_ok=True)
     whole = json.loads((RUN / "result.txt").read_text())
     for damage in DAMAGES:
         (RUN / "result.txt").write_text(json.dumps(whole | damage))
@@ -152,9 +165,3 @@ def test_under_balanced_class_weights_the_kept_epoch_is_the_best_by_balanced_acc
     network = export.load(RUN).network.state_dict()
     assert all(np.array_equal(network[name].numpy(), kept[best][name].numpy()) for name in network)
     assert max(balanced) > balanced[plain.index(max(plain))]
-
-
-def test_a_history_has_no_more_columns_than_it_had_where_classes_are_not_weighed() -> None:
-    write((60, 50), (40, 200))
-    train("-valid_fraction", "0.2")
-    assert "valid_balanced" not in history(RUN)[0]

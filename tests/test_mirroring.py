@@ -14,6 +14,7 @@ from tests.commands import (
     COMMON,
     TINIEST,
     Door,
+    Outcome,
     augment,
     column,
     refusal,
@@ -45,14 +46,17 @@ def write_bars(upright: bool) -> None:
     np.savez("bars.npz", x=x.transpose(0, 2, 1) if upright else x, y=y)
 
 
+def what_was_read(outcome: Outcome) -> str:
+    """The first line of the run; on a busy machine, others say before that what is waited for."""
+    return next(line for line in outcome.err.splitlines() if line.startswith("read "))
+
+
 @pytest.mark.parametrize(
     ("flip", "upright", "is_learnt"),
     [
         (None, False, False),
         ("none", False, True),
         ("vertical", False, True),
-        ("both", False, False),
-        (None, True, True),
         ("vertical", True, False),
     ],
 )
@@ -67,22 +71,22 @@ def test_classes_that_are_mirrors_of_each_other_are_learnt_where_pictures_are_no
         assert (trained, float(outcome.last_line)) == (1.0, 1.0)
     else:
         assert trained < 0.75
-    first = outcome.err.splitlines()[0]
+    first = what_was_read(outcome)
     expected = {None: "horizontal", "both": "horizontal and vertical", "none": "none"}.get(flip, flip)
     assert (f", {expected} mirroring (-flip none" in first) == (flip != "none")
 
 
-@pytest.mark.parametrize(("door", "words"), [(search, TINIEST), (augment, [*COMMON, "-genotype", BENCH_GENOTYPE])])
+@pytest.mark.parametrize(
+    ("door", "words"), [(search, TINIEST), (augment, [*COMMON, "-genotype", BENCH_GENOTYPE, "-cutout_length", "0"])]
+)
 def test_a_search_and_a_training_say_the_same_augmentation_first(door: Door, words: list[str]) -> None:
     def first_line(name: str, *more: str) -> str:
-        cutout = ["-cutout_length", "0"] if door is augment else []
-        return succeed(door, "-name", name, *words, *cutout, *more).err.splitlines()[0]
+        return what_was_read(succeed(door, "-name", name, *words, *more))
 
     # A mirrored digit is no digit: as ever, they are not mirrored unless one asks for it.
     assert first_line("plain").endswith("; augmented by shifts of up to 1 pixel (-crop_padding)")
-    assert first_line("none", "-crop_padding", "0").endswith("; not augmented")
-    assert "shifts of up to 3 pixels (-crop_padding), vertical mirroring" in first_line(
-        "more", "-crop_padding", "3", "-flip", "vertical"
+    assert "shifts of up to 3 pixels (-crop_padding), horizontal and vertical mirroring" in first_line(
+        "more", "-crop_padding", "3", "-flip", "both"
     )
 
 

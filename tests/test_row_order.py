@@ -12,7 +12,7 @@ from tests.commands import column, search, succeed, without_pictures
 
 CLASSES = "abcd"
 SMALL = [
-    *("-epochs", "4", "-batch_size", "16", "-init_channels", "4", "-layers", "1", "-nodes", "1", "-w_lr", "0.2"),
+    *("-epochs", "3", "-batch_size", "16", "-init_channels", "4", "-layers", "1", "-nodes", "1", "-w_lr", "0.2"),
     *("-search_space", "connect-nas-bench", "-workers", "0", "-device", "cpu", "-threads", "1"),
 ]
 

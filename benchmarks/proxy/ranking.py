@@ -59,8 +59,7 @@ class Ranking:
 def rankings(method: str, config: SearchConfig, measured: set[int], batches: int) -> Iterator[Ranking]:
     """Train the supernet of a configuration, and rank after each of the `measured` epochs (counted from 1)."""
     state = search_state.build(config)
-    # The order of a plain split never changes: its first pictures are always the same.
-    validation = replace(state.loaders.validation, index=state.loaders.validation.index[: batches * config.batch_size])
+    validation = state.loaders.validation.first(batches)
     cells = {number: draw_scores(config.space, generator("ranked-cells", number)) for number in range(CELLS)}
     table = oracle.nas_bench_201()
     truth = torch.tensor(

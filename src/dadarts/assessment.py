@@ -39,8 +39,7 @@ class Answers:
     @staticmethod
     def rows(logits: Tensor, labels: Tensor) -> Tensor:
         """The answers to a batch, float64 (B, COLUMNS), from logits (B, K) and labels (B,): a row a picture."""
-        logits = logits.to("cpu", torch.float64)
-        labels = labels.to("cpu")
+        logits, labels = logits.cpu().double(), labels.cpu()
         losses = logits.logsumexp(dim=1) - logits.gather(1, labels[:, None])[:, 0]
         return torch.stack([labels, logits.argmax(dim=1), losses, logits[:, 1] - logits[:, 0]], dim=1)
 

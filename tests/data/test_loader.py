@@ -86,6 +86,14 @@ def test_class_mixed_batches_are_the_same_in_every_epoch_near_equal_and_whole(wo
     assert not torch.equal(batches[0].images, next(replace(mixed, seed=2).epoch(0)).images)
 
 
+def test_the_first_batches_alone_have_every_class_too() -> None:
+    listed_by_class = replace(loader(50, 8, mixes_classes=True), index=(torch.arange(50) % 7).argsort())
+    few = listed_by_class.first(2)
+    assert few.steps() == 2
+    assert set(torch.bincount(few.labels).tolist()) <= {2, 3}
+    assert set(few.index.tolist()) < set(range(50))
+
+
 def test_the_smallest_batch_is_known_beforehand() -> None:
     assert loader(50, 8).smallest() == 2
     assert loader(50, 8, Augmentation()).smallest() == 8

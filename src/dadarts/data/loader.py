@@ -128,6 +128,10 @@ class Loader:
         for begin in range(0, self.steps(), processes.count):
             yield begin + processes.rank, next(own, None)
 
+    def first(self, batches: int) -> Loader:
+        """A loader of the pictures of so many first batches, of those without augmentation."""
+        return replace(self, index=torch.cat(list(self._unaugmented[:batches])))
+
     def whole(self) -> Loader:
         """A loader of the same batches that does not share them with other processes."""
         return replace(self, processes=ALONE)

@@ -328,9 +328,7 @@ def test_an_edge_that_is_there_twice_is_two_operations(name: str) -> None:
     assert not torch.equal(first(states[0]), second(states[0]))
 
 
-@pytest.mark.parametrize(
-    ("name", "layers"), [("darts", 16), ("darts", 17), ("nas-bench-201", 15), ("nas-bench-macro", 15)]
-)
+@pytest.mark.parametrize(("name", "layers"), [("darts", 16), ("darts", 17), ("nas-bench-201", 15)])
 def test_costs_of_a_deep_network_are_those_of_its_layers(
     name: str, layers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,8 +345,20 @@ def test_costs_of_a_deep_network_are_those_of_its_layers(
     assert costs.multiply_adds == counter.get_total_flops() // 2
 
 
+def test_costs_of_a_chain_grow_by_the_same_from_block_to_block() -> None:
+    genotype = random_genotype(space("nas-bench-macro"), 2)
+    counted = [count_costs(genotype, macro_of(2, layers, (1, 9, 13))) for layers in (2, 3, 500)]
+    for name in ("parameters", "multiply_adds"):
+        two, three, many = (getattr(costs, name) for costs in counted)
+        assert many == two + 498 * (three - two)
+
+
 def test_costs_of_the_largest_sizes_take_no_time() -> None:
     began = time.process_time()
     costs = count_costs(AMOEBANET, macro_of(4096, 4096, (3, 512, 512)))
     assert costs.parameters > 10**12
+    nodes = [[("sep_conv_3x3", state) for state in range(number + 2)] for number in range(20)]
+    cell = f"{nodes}, {{0}}_concat={list(range(2, 22))}"
+    dense = Genotype.parse(f"Genotype(normal={cell.format('normal')}, reduce={cell.format('reduce')})")
+    assert count_costs(dense, macro_of(36, 20, (3, 32, 32))).parameters > 10**7
     assert time.process_time() - began < 10

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dadarts.export import load
 from dadarts.genotype import random_genotype
 from dadarts.spaces import SPACES, space
 from tests.commands import (
@@ -219,6 +220,31 @@ def test_a_tampered_run_is_shown_by_what_is_whole_in_it_or_refused(part: str, na
         assert f"config.json is damaged: {name} is {value}" in refusal(modern, "show", "runs/augment/it")
     else:
         assert {**shown("runs/augment/it"), "dataset": "digits"} == expected
+
+
+NASNET = """NASNet = Genotype(
+  normal = [('sep_conv_5x5', 1), ('sep_conv_3x3', 0), ('sep_conv_5x5', 0), ('sep_conv_3x3', 0), ('avg_pool_3x3', 1),
+    ('skip_connect', 0), ('avg_pool_3x3', 0), ('avg_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 1)],
+  normal_concat = [2, 3, 4, 5, 6],
+  reduce = [('sep_conv_5x5', 1), ('sep_conv_7x7', 0), ('max_pool_3x3', 1), ('conv_7x1_1x7', 0), ('avg_pool_3x3', 1),
+    ('sep_conv_5x5', 0), ('skip_connect', 3), ('avg_pool_3x3', 2), ('sep_conv_3x3', 2), ('max_pool_3x3', 1)],
+  reduce_concat = [4, 5, 6],
+)
+"""
+"""The published cell, and one more of AmoebaNet's operations in it."""
+
+
+def test_cells_of_other_spaces_are_trained_loaded_and_shown() -> None:
+    Path("genotypes.py").write_text(NASNET)
+    succeed(augment, "-name", "nas", *TINY_SIZES, "-genotype", "genotypes.py#NASNet")
+    trained = shown("runs/augment/nas")
+    assert trained["space"] == "darts"
+    assert trained["genotype"].count("('avg_pool_3x3', 0), ('avg_pool_3x3', 0)") == 1
+    assert trained["parameters"] == json.loads(Path("runs/augment/nas/metrics.json").read_text())["parameters"]
+    network = load("runs/augment/nas")
+    assert str(network.genotype) == trained["genotype"]
+    assert len(network.predict(np.zeros((2, *network.image_shape), np.uint8))) == 2
+    assert "search space darts has no sep_conv_7x7" in refusal(modern, "show", "genotypes.py", "--space", "darts")
 
 
 TINY_SIZES = ["-dataset", "digits", "-init_channels", "4", "-layers", "1", "-epochs", "1", "-device", "cpu"]

@@ -51,7 +51,6 @@ class FixedNode(nn.Module):
 
     def __init__(self, space: SearchSpace, site: Site, number: int, edges: tuple[Edge, ...]) -> None:
         super().__init__()
-        self.inputs = space.inputs
         self.edges: list[tuple[int, str]] = []
         first = space.reads(site.kind, number).start
         for name, global_state in edges:
@@ -201,37 +200,51 @@ def count_multiply_adds(genotype: Genotype, macro: Macro) -> int:
 
 
 def _costs(genotype: Genotype, macro: Macro) -> Costs:
-    with torch.device("meta"):
-        network = Network(genotype, macro).eval()
+    space = for_syntax(genotype.syntax, len(next(iter(genotype.cells.values())).nodes))
+    concat = {kind: cell.concat for kind, cell in genotype.cells.items()}
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        known = _Known(space, genotype, counter)
+        backbone = build_backbone(space, macro, lambda site, number: nn.Identity(), concat, affine=True).eval()
         picture = torch.empty((1, *macro.image_shape))
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        known = _Known(counter)
-        features = network.backbone.features(picture, lambda cell, inputs: cell(inputs, partial(known.node, cell.site)))
-        network.backbone.classify(features[-1])
-    return Costs(count_parameters(network), int(counter.get_total_flops() + known.repeated) // 2)
+        features = backbone.features(picture, lambda cell, inputs: cell(inputs, partial(known.node, cell.site)))
+        backbone.classify(features[-1])
+    flops = int(counter.get_total_flops()) + known.repeated
+    return Costs(count_parameters(backbone) + known.parameters, flops // 2)
 
 
 class _Known:
-    """Operations that have been computed: of one that is like another the other's output, its cost counted again."""
+    """Operations on the meta device, each built and computed once for all that are like it.
 
-    def __init__(self, counter: FlopCounterMode) -> None:
-        self.counter = counter
-        self.repeated = 0
-        self.seen: dict[Hashable, tuple[int, Tensor]] = {}
+    Args:
+        space, genotype: of the network.
+        counter: counts while an operation is computed.
+    """
 
-    def node(self, site: Site, number: int, node: nn.Module, states: list[Tensor]) -> Tensor:
-        """A tensor of the node's shape."""
-        assert isinstance(node, FixedNode)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
-        out = node.zero(states[0])
-        for state, edge in node.edges:
-            x = states[state]
-            key = (edge.split("-")[1], site.channels, site.input_stride if state < node.inputs else 1, x.shape)
-            if key in self.seen:
-                self.repeated += self.seen[key][0]
-            else:
-                before = self.counter.get_total_flops()
-                y = node.get_submodule(edge)(x)
-                self.seen[key] = self.counter.get_total_flops() - before, y
-            out = self.seen[key][1]
-        whole: Tensor = out
-        return whole
+    def __init__(self, space: SearchSpace, genotype: Genotype, counter: FlopCounterMode) -> None:
+        self.space, self.genotype, self.counter = space, genotype, counter
+        self.parameters = self.repeated = 0
+        self.seen: dict[Hashable, tuple[int, int, Tensor]] = {}
+
+    def node(self, site: Site, number: int, _: nn.Module, states: list[Tensor]) -> Tensor:
+        """A tensor of the node's shape; its operations are added up."""
+        first = self.space.reads(site.kind, number).start
+        out: Tensor = Zero(site.input_stride)(states[0])
+        for name, global_state in self.genotype.cells[site.kind].nodes[number]:
+            state = global_state - first
+            stride = site.input_stride if state < self.space.inputs else 1
+            if name != NONE:
+                out = self._operation(name, site.channels, stride, states[state])
+        return out
+
+    def _operation(self, name: str, channels: int, stride: int, x: Tensor) -> Tensor:
+        key = (name, channels, stride, x.shape)
+        if key in self.seen:
+            self.repeated += self.seen[key][1]
+        else:
+            before = self.counter.get_total_flops()
+            operation = self.space.ops[name].build(channels, stride, True).eval()
+            y = operation(x)
+            flops = int(self.counter.get_total_flops()) - before
+            self.seen[key] = count_parameters(operation), flops, y
+        self.parameters += self.seen[key][0]
+        return self.seen[key][2]

@@ -152,6 +152,7 @@ def test_a_rate_that_is_none_is_refused_with_what_is_one(word: str) -> None:
 SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-data_path /d", "data_path", Path("/d")),
     ("-dataset_portion 0.5", "dataset_portion", 0.5),
+    ("-value_range nominal", "value_range", "nominal"),
     ("-flip both", "flip", "both"),
     ("-crop_padding 0", "crop_padding", 0),
     ("-seed 7", "seed", 7),

@@ -145,7 +145,7 @@ def test_the_advice_after_a_signal_keeps_a_run_named_resume_and_drops_only_the_f
     with stop_after(1, signal.SIGINT, monkeypatch):
         outcome = call(modern, "search", "--name", "resume", "--resume=True")
     advice = outcome.err.splitlines()[-1]
-    assert advice.endswith("go on with: dadarts search --name resume -resume")
+    assert advice.endswith("go on with: dadarts search --name resume --resume")
 
 
 def test_a_search_killed_again_and_again_goes_on_to_the_same_numbers(

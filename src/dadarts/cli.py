@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dadarts import columns, doors
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
-from dadarts.flags import Command, Flag
+from dadarts.flags import Command, Flag, as_typed
 from dadarts.lookup import genotype_text, reading_notes, run_of
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def train_config(argv: Sequence[str]) -> TrainConfig:
 
 
 def _dispatch(words: list[str]) -> int:
+    if words[:1] and words[0].lstrip("-") in ("help", "h") and len(words) > 1:
+        words = [words[1], "--help"]
     if not words or words[0].lstrip("-") in ("help", "h"):
         print(_overview())
         return 0 if words else 2
@@ -96,6 +98,8 @@ def _dispatch(words: list[str]) -> int:
 
         print(version("dadarts"))
         return 0
+    if words[0].startswith("-"):
+        raise InputError(f"{words[0][:40]} comes after a command, such as `dadarts search`; see dadarts --help")
     if words[0] not in _COMMANDS:
         raise unknown("command", words[0], _COMMANDS)
     return _COMMANDS[words[0]](words[1:])
@@ -194,33 +198,39 @@ def _runs(words: list[str]) -> int:
         return 0
     comparisons = list_comparisons(runs_dir)
     for folder in comparisons:
-        print(f"{folder} is a comparison; list its runs: {shlex.join(_command(['runs'], folder))}", file=sys.stderr)
+        print(
+            f"{folder} is a comparison; list its runs: {shlex.join(_command(words, ['runs'], folder))}", file=sys.stderr
+        )
     if not runs:
         if not comparisons:
-            begin = shlex.join(_command(["search", "--name", "first", "--dataset", "digits"], runs_dir))
+            begin = shlex.join(_command(words, ["search"], runs_dir, name="first", dataset="digits"))
             print(f"there are no runs in {runs_dir} yet; begin one: {begin}", file=sys.stderr)
         return 0
     table = [
-        [columns.printable(cell) for cell in (*run.cells(), _going_on(run, runs_dir) or run.in_short())] for run in runs
+        [columns.printable(cell) for cell in (*run.cells(), _going_on(run, runs_dir, words) or run.in_short())]
+        for run in runs
     ]
     print(*columns.rows([HEADER, *table], MOST, FLUSH_RIGHT), sep="\n")
     return 0
 
 
-def _going_on(run: RunSummary, runs_dir: Path) -> str:
+def _going_on(run: RunSummary, runs_dir: Path, typed: Sequence[str]) -> str:
     """How to go on with a run that was stopped; empty for others."""
     if run.state != "stopped":
         return ""
     if (runs_dir / "jobs").is_dir():
         return "goes on with the same `dadarts compare`"
     verb = "search" if run.kind == "search" else "train"
-    command = _command([verb, "--name", run.name, "--resume"], runs_dir)
+    command = [*_command(typed, [verb], runs_dir, name=run.name), as_typed("-resume", typed)]
     return f"go on with: {shlex.join(doors.launched(command, run.processes))}"
 
 
-def _command(words: list[str], runs_dir: Path) -> list[str]:
-    elsewhere = ["--runs_dir", str(runs_dir)] if runs_dir != Path("runs") else []
-    return ["dadarts", *words, *elsewhere]
+def _command(typed: Sequence[str], words: list[str], runs_dir: Path, **settings: str) -> list[str]:
+    """A command to give next, its flags as those of the one that was typed."""
+    if runs_dir != Path("runs"):
+        settings["runs_dir"] = str(runs_dir)
+    flags = [word for name, value in settings.items() for word in (as_typed(f"-{name}", typed), value)]
+    return ["dadarts", *words, *flags]
 
 
 def _demo(words: list[str]) -> int:

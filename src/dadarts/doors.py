@@ -19,9 +19,9 @@ from typing import Any, Protocol
 from dadarts import metrics, technique_notes
 from dadarts.config import AUTO, ENVIRONMENT, SearchConfig, TrainConfig
 from dadarts.errors import DadartsError, InputError, unknown
-from dadarts.events import Event, RunStarted, SearchDone, TrainDone
+from dadarts.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
-from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of, without_booleans
+from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of, own_dashes, without_booleans
 from dadarts.lookup import reading_notes
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
@@ -98,7 +98,7 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
         raise unknown("method", method, METHODS)
     if method not in FLAGS_OF_METHOD:
         if chosen:
-            raise InputError(f"-{next(iter(chosen))} does not go with --method {method}")
+            raise InputError(f"-{next(iter(chosen))} does not go with -method {method}")
         return SearchConfig(**rest, method=selection.applied(METHODS[method]())), []
     techniques = Techniques(**{**FLAGS_OF_METHOD[method], **chosen})
     config = SearchConfig(**rest, method=selection.applied(techniques.method()))
@@ -170,7 +170,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
     try:
         return main()
     except DadartsError as error:
-        code, line = error.exit_code, as_typed(" ".join(error.marked.split()), argv)
+        code, line = error.exit_code, as_typed(" ".join(error.marked.split()), argv, own_dashes(prog))
         if not is_first:
             # Their launcher ends all processes with the first that fails, and only the first one has a voice.
             time.sleep(_HEAD_START)
@@ -215,10 +215,13 @@ def run(
         resumes: whether the run goes on from a checkpoint.
         go_on: the words that the command needs besides to go on with the run.
     """
-    progress = Progress(print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not _is_first())
+    written = partial(as_typed, argv=argv, own=own_dashes(argv[min(1, len(argv) - 1)]))
+    progress = Progress(
+        print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not _is_first(), written=written
+    )
     with (
         progress.ticking(),
-        _narrated(progress),
+        _narrated(progress, written),
         stop_signals(resumes) as signals,
         joined(from_environment()) as processes,
         explained(),
@@ -229,32 +232,33 @@ def run(
             if isinstance(event, RunStarted):
                 folder = RunFolder(event.folder)
                 for note in notes:
-                    progress.say(f"note: {note}")
+                    progress(Note(note))
             if isinstance(event, SearchDone | TrainDone):
                 if processes.is_first:
                     _finish(event, progress)
                 continue
             stopped = processes.largest(signals.begin())
             if stopped:
-                words = launched([*without_booleans(argv, "resume", "overwrite"), *go_on], processes.count)
+                again = [*without_booleans(argv, "resume", "overwrite"), *map(written, go_on)]
+                words = launched(again, processes.count)
                 processes.in_turn(partial(_stop, events, progress, folder, words, signals))
                 return 128 + stopped
     return 0
 
 
 class _Narrator(logging.Handler):
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, written: Callable[[str], str]) -> None:
         super().__init__()
-        self.progress = progress
+        self.progress, self.written = progress, written
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.progress.hear(self.format(record))
+        self.progress.hear(self.written(self.format(record)))
 
 
 @contextmanager
-def _narrated(progress: Progress) -> Iterator[None]:
+def _narrated(progress: Progress, written: Callable[[str], str]) -> Iterator[None]:
     """Say what the package logs, such as that it is compiling, in the first process."""
-    package, handler = logging.getLogger("dadarts"), _Narrator(progress)
+    package, handler = logging.getLogger("dadarts"), _Narrator(progress, written)
     package.setLevel(logging.INFO if _is_first() else logging.WARNING)
     package.addHandler(handler)
     try:

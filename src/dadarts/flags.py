@@ -84,6 +84,8 @@ class Command:
 
     def parse_many(self, argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         """What `parse` gives, and the arguments of `many`; raises what `parse` does."""
+        if not argv and (needed := [word.replace("--", "-", 1) for word in self._needed()]):
+            raise InputError(f"begin with {self.prog} {' '.join(needed)}; {self.prog} --help lists all flags")
         parsed = vars(self._parser().parse_args(list(self._rewritten(argv))))
         many: list[str] = parsed.pop(self.many[0]) if self.many else []
         return {name: value for name, value in parsed.items() if value is not None}, many
@@ -166,11 +168,11 @@ class Command:
         raise InputError(f"unknown flag -{_short(name)}; {hint[0] if hint else f'see {self.prog} --help'}")
 
 
-def as_typed(message: str, argv: Sequence[str]) -> str:
-    """A message with its flags written as the user writes them.
+def as_typed(message: str, argv: Sequence[str], own: str = "--") -> str:
+    """A marked message with its flags written as the user writes them.
 
-    A flag of the command line is named as it stands there; another that the message has one dash before gets two,
-    unless the command line has a flag with one.
+    A flag of the command line is named as it stands there; another that the message has one dash before gets as many
+    as those of the command line have, one where some have one, and where it has none as many as the command's `own`.
 
     >>> as_typed("-w_lr fast: give a number; see -alpha_lr", ["--name", "a", "--w-lr=fast"])
     '--w-lr fast: give a number; see --alpha_lr'
@@ -178,13 +180,18 @@ def as_typed(message: str, argv: Sequence[str]) -> str:
     matches = [re.fullmatch(r"(--?[A-Za-z][\w-]*)(?:=.*)?", word, re.DOTALL) for word in argv]
     typed = [match[1] for match in matches if match]
     by_name = {word.lstrip("-").replace("-", "_"): word for word in typed}
-    one_dash = any(not word.startswith("--") for word in typed)
+    usual = "-" if any(not word.startswith("--") for word in typed) else "--" if typed else own
 
     def written(match: re.Match[str]) -> str:
         dashes, name = match.groups()
-        return by_name.get(name) or ("-" if dashes == "-" and one_dash else "--") + name
+        return by_name.get(name) or (usual if dashes == "-" else dashes) + name
 
     return MARK.sub(written, message)
+
+
+def own_dashes(prog: str) -> str:
+    """How many dashes a command's own messages have before a flag: one in the original's scripts."""
+    return "-" if prog.endswith(".py") else "--"
 
 
 def without_booleans(argv: Sequence[str], *names: str) -> Iterator[str]:

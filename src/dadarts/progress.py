@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from dadarts.errors import in_python
 from dadarts.eta import Forecast
 from dadarts.events import EpochDone, Event, Note, Row, RunStarted, SelectionStep, StepDone, ValidationStep
 from dadarts.pacing import SILENCE, duration
@@ -26,6 +27,7 @@ class Progress:
         stream: where to show progress; None is stderr.
         silent: show and log nothing, as all but the first of several processes do.
         clock: seconds that only grow.
+        written: a marked message as the command says it.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Progress:
         *,
         silent: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        written: Callable[[str], str] = in_python,
     ) -> None:
         self.print_freq = print_freq
         self.stream = sys.stderr if stream is None else stream
@@ -44,6 +47,7 @@ class Progress:
         self._log = log
         self._folder: Path | None = None
         self._clock = clock
+        self._written = written
         self._forecast = Forecast(clock)
         self._doing, self._began, self._said = "getting ready", clock(), clock()
         # Whoever waits for a long step is another thread.
@@ -61,11 +65,11 @@ class Progress:
         match event:
             case RunStarted():
                 self._folder = event.folder
-                self.say(event.data)
+                self.say(self._written(event.data))
                 self.say(event.summary)
                 self._do("the first step is under way")
             case Note():
-                self.say(f"note: {event.marked}")
+                self.say(f"note: {self._written(event.marked)}")
             case StepDone():
                 self._do(_step_line(event), event.step % self.print_freq == 0 or event.step == event.steps)
             case ValidationStep():

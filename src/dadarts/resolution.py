@@ -58,7 +58,7 @@ def _check_relaxation(relaxation: AnyRelaxation | None, method: Method, space: S
         case AuxiliarySkip() if not any(_skips(space)):
             raise InputError(
                 f"darts-minus needs a skip_connect to stand beside; search space {space.name} has none among its "
-                "operations: choose another --method or -search_space"
+                "operations: choose another -method or -search_space"
             )
 
 
@@ -142,11 +142,11 @@ def _check_gumbel(gumbel: Gumbel, method: Method) -> None:
 def _check_selection(method: Method) -> None:
     match method.selection:
         case Perturbation(epochs) if not 0 <= epochs <= 10**4:
-            raise InputError(f"--selection_epochs {epochs}: tune for 0 to 10000 epochs")
+            raise InputError(f"-selection_epochs {epochs}: tune for 0 to 10000 epochs")
         case BestOfRandom(genotypes) if not 1 <= genotypes <= 10**6:
-            raise InputError(f"--selection_genotypes {genotypes}: draw 1 to 1000000")
+            raise InputError(f"-selection_genotypes {genotypes}: draw 1 to 1000000")
     if method.retain != "top2" and method.selection != Argmax():
-        raise InputError(f"-genotype_to_retain {method.retain} reads alphas: it goes with --selection argmax only")
+        raise InputError(f"-genotype_to_retain {method.retain} reads alphas: it goes with -selection argmax only")
     if method.stop is not None and not (1 <= method.stop.window <= 10**4 and 0 < method.stop.ratio <= 1):
         raise InputError("a stop at a rise of the eigenvalue needs a window of 1 to 10000 epochs and a ratio in (0, 1]")
 

@@ -17,11 +17,13 @@ from dadarts.checkpoint import State
 from dadarts.config import Computed, SearchConfig
 from dadarts.data import Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
+from dadarts.errors import InputError
 from dadarts.events import Row
 from dadarts.foundation import Foundation
 from dadarts.judging import of_alphas
 from dadarts.norms import synchronise
 from dadarts.optimizers import Optimizers
+from dadarts.pacing import counted
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.rates import Rates, rates
@@ -303,6 +305,13 @@ def _loaders(config: SearchConfig, base: Foundation) -> Loaders:
     pictures = base.data.train
     train, valid = stratified_halves(pictures.labels, config.dataset_portion, config.seed)
     augment = base.augmentation()
+    halves = {"training": len(train), "validation": len(valid)}
+    smaller = min(halves, key=lambda half: halves[half])
+    if config.batch_size > halves[smaller]:
+        raise InputError(
+            f"a batch of {config.batch_size} is more than the {smaller} half of {counted(halves[smaller], 'picture')}: "
+            f"give -batch_size {halves[smaller]} or less"
+        )
     return Loaders(
         base.loader(pictures, train, "train", augment),
         base.loader(pictures, valid, "architecture", augment),

@@ -25,13 +25,13 @@ from dadarts.errors import InputError
 from dadarts.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
 from dadarts.genotype import Genotype, derive, draw_scores, random_genotype
 from dadarts.methods import METHODS, fixed_alpha, random_ws
+from dadarts.perturbing import decisions_of
 from dadarts.relax_sampled import UniformPath
 from dadarts.resolution import resolve
 from dadarts.schedules import Progress
 from dadarts.search_loop import COLUMNS, search
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
-from dadarts.selecting import decisions_of
 from dadarts.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 from dadarts.spaces import space
 from tests.commands import ROOT, TINIEST, history, modern, refusal, succeed, without_pictures
@@ -51,6 +51,8 @@ def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 Chosen = tuple[tuple[bool, ...], ...]
+
+SUREST = Perturbation(0, order="surest", by="loss", renormalise=True)
 
 NODES = {
     "two of three edges": (torch.ones(3, 2, dtype=torch.bool), Rule(2)),
@@ -280,9 +282,10 @@ def until_done(config: SearchConfig, stops: Callable[[Event], bool], every: int)
     [
         (replace(fixed_alpha(), selection=Perturbation(1)), is_tuning, 4),
         (replace(fixed_alpha(), selection=Perturbation(1)), is_selecting, 23),
+        (replace(fixed_alpha(), selection=replace(SUREST, epochs=1)), is_selecting, 23),
         (random_ws(30), is_selecting, 14),
     ],
-    ids=["tuning", "measuring", "best of random"],
+    ids=["tuning", "measuring", "surest first", "best of random"],
 )
 def test_a_selection_that_is_stopped_goes_on_to_the_same_genotype_and_weights(
     method: Method, stops: Callable[[Event], bool], every: int
@@ -301,6 +304,7 @@ def test_a_selection_that_is_stopped_goes_on_to_the_same_genotype_and_weights(
     for name, tensor in states[0]["weights"].items():
         assert torch.equal(tensor, states[1]["weights"][name])
     assert states[0]["decided"] == states[1]["decided"]
+    assert torch.equal(states[0]["settled_places"], states[1]["settled_places"])
 
 
 def test_a_selection_that_was_stopped_behind_its_last_measurement_measures_nothing_again() -> None:

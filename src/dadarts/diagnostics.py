@@ -64,7 +64,7 @@ def evaluate(network: nn.Module, loader: Loader, passes: Mapping[Name, Callable[
         for table, logits_of in zip(tables, passes.values(), strict=True):
             table[step] = measured(logits_of(batch), batch.labels)
 
-    yield from _rounds(network, loader, measure)
+    yield from rounds(network, loader, measure)
     tables = loader.processes.summed(tables)
     return {name: score(table, len(loader.index)) for name, table in zip(passes, tables, strict=True)}
 
@@ -80,13 +80,13 @@ def answers(network: nn.Module, loader: Loader, logits_of: Callable[[Batch], Ten
         begin = step * loader.batch_size
         rows[begin : begin + len(batch.labels)] = Answers.rows(logits, batch.labels)
 
-    yield from _rounds(network, loader, measure)
+    yield from rounds(network, loader, measure)
     # Every row is one process' alone and 0 in the others.
     table, rows = loader.processes.summed(table), loader.processes.summed(rows)
     return score(table, len(rows)), Answers.of_rows(rows)
 
 
-def _rounds(network: nn.Module, loader: Loader, measure: Callable[[int, Batch], None]) -> Counted[None]:
+def rounds(network: nn.Module, loader: Loader, measure: Callable[[int, Batch], None]) -> Counted[None]:
     """Measure all batches of a split, in every round one in each process; each is given with its step."""
     with batches_apart(network):
         for round_number, (step, batch) in enumerate(loader.dealt(), 1):

@@ -87,7 +87,7 @@ def of_alphas(
     if not trained:
         warning = (
             "undecided: this method trains no alphas, and the genotype is the argmax of their first values; leave the "
-            "selection to the method"
+            "choice of the genotype to the method"
         )
         return replace(verdict, decided=False, warnings=(warning,))
     return replace(verdict, warnings=tuple(_about_choices(found, verdict, history)))

@@ -149,8 +149,12 @@ def random_ws(genotypes: int = 100) -> Method:
 
 
 def fixed_alpha() -> Method:
-    """Weights trained under the initial mixture, alphas never; then perturbation (arXiv 2108.04392, section 7)."""
-    return Method(order="none", selection=Perturbation())
+    """Weights trained under the initial mixture, alphas never; then perturbation (arXiv 2108.04392, section 7).
+
+    The surest edge first, by paired losses of renormalised edges (docs/methods/fixed-alpha.md).
+    """
+    selection = Perturbation(order="surest", by="loss", renormalise=True, pictures=4096)
+    return Method(order="none", selection=selection)
 
 
 METHODS: Mapping[str, Callable[[], Method]] = {

@@ -143,6 +143,8 @@ def _check_selection(method: Method) -> None:
     match method.selection:
         case Perturbation(epochs) if not 0 <= epochs <= 10**4:
             raise InputError(f"-selection_epochs {epochs}: tune for 0 to 10000 epochs")
+        case Perturbation(pictures=pictures) if pictures and not 2 <= pictures <= 10**9:
+            raise InputError(f"-selection_pictures {pictures}: measure 2 to 1000000000 pictures, or 0 for all")
         case BestOfRandom(genotypes) if not 1 <= genotypes <= 10**6:
             raise InputError(f"-selection_genotypes {genotypes}: draw 1 to 1000000")
     if method.retain != "top2" and method.selection != Argmax():

@@ -63,6 +63,8 @@ class SearchState:
         history: one row an epoch.
         mixing: (N, E, O), what a selection that goes on over epochs has made of the mixing weights.
         decided: how many decisions it has made.
+        settled_places: bool (N, E + 1), on which edges of each node it has decided, and last whether on which of them
+            the node keeps.
         measured: (loss, accuracy) of each genotype that a selection has drawn so far.
         selecting: seconds that a selection has taken so far.
     """
@@ -80,6 +82,7 @@ class SearchState:
     history: list[Row] = field(default_factory=list)
     mixing: Tensor | None = None
     decided: int = 0
+    settled_places: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
     measured: list[tuple[float, float]] = field(default_factory=list)
     selecting: float = 0.0
 
@@ -187,6 +190,7 @@ class SearchState:
             "history": self.history,
             "mixing": self.mixing,
             "decided": self.decided,
+            "settled_places": self.settled_places,
             "measured": self.measured,
             "selecting": self.selecting,
             "position": asdict(self.position),
@@ -209,6 +213,10 @@ class SearchState:
             for epoch, one in enumerate(fitting.part("snapshots", saved["snapshots"], list))
         ]
         decided = fitting.number("decided", saved["decided"], most=self._most_decisions, whole=True)
+        # A selection that began before the order could follow from what is measured needs no places.
+        places = fitting.tensor_like(
+            "settled_places", saved.get("settled_places", self.settled_places), self.settled_places
+        )
         mixing = saved["mixing"]
         if mixing is not None:
             mixing = fitting.tensor_like("mixing", mixing, alphas.stacked())
@@ -224,6 +232,7 @@ class SearchState:
         self.optimizers.adam.load_state_dict(adam)
         self.initial, self.snapshots, self.history, self.position = initial, snapshots, history, position
         self.mixing, self.decided, self.measured, self.selecting = mixing, decided, measured, selecting
+        self.settled_places = places.clone()
 
     @property
     def _most_decisions(self) -> int:
@@ -294,6 +303,8 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
         initial=[],
     )
     state.initial = state.alphas_now()
+    nodes, edges, _ = alphas.stacked().shape
+    state.settled_places = torch.zeros((nodes, edges + 1), dtype=torch.bool)
     return state
 
 

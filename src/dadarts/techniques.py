@@ -54,6 +54,18 @@ class SelectionFlags(Settings):
         None, _SELECTION, "argmax, perturbation, best-of-random or random (default: the method's)"
     )
     selection_epochs: int = setting(5, _SELECTION, "perturbation: epochs of tuning between decisions", ge=0, le=10**4)
+    selection_order: Literal["random", "surest"] | None = setting(
+        None, _SELECTION, "perturbation: decide edges in random order, or the surest first"
+    )
+    selection_by: Literal["accuracy", "loss"] | None = setting(
+        None, _SELECTION, "perturbation: what is missed by, accuracy or loss"
+    )
+    selection_renormalise: bool | None = setting(
+        None, _SELECTION, "perturbation: other operations take over the weight of the one that is left out"
+    )
+    selection_pictures: int | None = setting(
+        None, _SELECTION, "perturbation: measure at most so many held-out pictures; 0 is all", ge=0, le=10**9
+    )
     selection_genotypes: int = setting(100, _SELECTION, "best-of-random: how many are drawn", ge=1, le=10**6)
     restarts: int | None = setting(
         None, _SELECTION, "R searches of E / R epochs, each from new draws: argmax of their mean W", ge=1, le=1000
@@ -68,7 +80,7 @@ class SelectionFlags(Settings):
         from dadarts.selection import SELECTIONS
 
         chosen = SELECTIONS[self.selection]() if self.selection else method.selection
-        for name in ("epochs", "genotypes"):
+        for name in ("epochs", "order", "by", "renormalise", "pictures", "genotypes"):
             if f"selection_{name}" not in self.model_fields_set:
                 continue
             if not hasattr(chosen, name):

@@ -97,7 +97,11 @@ class Loader:
 
     def smallest(self) -> int:
         """Pictures in an epoch's smallest batch."""
-        return min(map(len, self._batches(0)))
+        return min(self.sizes())
+
+    def sizes(self) -> list[int]:
+        """Pictures in each batch of an epoch."""
+        return [len(own) for own in self._batches(0)]
 
     def epoch(self, epoch: int, start: int = 0, stride: int = 1) -> Iterator[Batch]:
         """The batches of an epoch from step `start` on, every one or every `stride`-th."""
@@ -131,6 +135,10 @@ class Loader:
     def first(self, batches: int) -> Loader:
         """A loader of the pictures of so many first batches, of those without augmentation."""
         return replace(self, index=torch.cat(list(self._unaugmented[:batches])))
+
+    def at_least(self, pictures: int) -> Loader:
+        """A loader of as few of the first batches as hold so many pictures; of all where the split has no more."""
+        return self if len(self.index) <= pictures else self.first(-(-pictures // self.smallest()))
 
     def whole(self) -> Loader:
         """A loader of the same batches that does not share them with other processes."""

@@ -327,6 +327,6 @@ def test_what_does_nothing_is_said_once_by_the_command(tmp_path: Path, monkeypat
     outcome = succeed(modern, "search", "-name", "it", *TINIEST, *idle)
     log = Path("runs/search/it/log.txt").read_text()
     for flag in ("hd_on_virtualstep", "topk_temperature_edge"):
-        assert outcome.err.count(f"note: -{flag} has no effect") == log.count(f"-{flag} has no effect") == 1
+        assert outcome.err.count(f"note: --{flag} has no effect") == log.count(f"--{flag} has no effect") == 1
     succeed(modern, "search", "-name", "same", *TINIEST, "--first_order")
     assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/same"))

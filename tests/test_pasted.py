@@ -125,6 +125,7 @@ def test_a_code_of_nas_bench_macro_may_be_assigned() -> None:
         (f"{TEXT}\n{OTHER}", "2 genotypes [(]lines 1, 2[)]"),
         (f"A = {TEXT}\nB = {OTHER}", "2 genotypes [(]names A, B[)]"),
         (f"{TEXT}\n{BENCH}", "2 genotypes"),
+        (f"A = {TEXT}\n{BENCH}", "2 genotypes [(]names and lines A, 2[)]"),
         (TEXT[:-1], "no closing bracket"),
         (TEXT[:200], "no closing bracket"),
         ("(5, 0, 3, 1, 4, 3)", "indices of NAS-Bench-201 are 0 to 4"),

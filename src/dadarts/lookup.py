@@ -36,7 +36,7 @@ def genotype_text(word: str, runs_dir: Path) -> str:
         return _genotype_of_run(word, path, runs_dir) if path.is_dir() else _one_of(path, None)
     if not is_text and (named := re.fullmatch(r"(.+)[#:](\w{1,80})", word)) and _is_there(Path(named[1])):
         return _one_of(Path(named[1]), named[2])
-    if not is_text and (word.endswith((".json", ".txt", ".py", ".log")) or "/" in word) and "(" not in word:
+    if not is_text and ("/" in word or re.search(r"\.(?:json|txt|py|log)(?:[#:]\w+)?$", word)) and "(" not in word:
         raise InputError(
             f"there is no file or folder {shortened(word)}; give a genotype, a file of one, FILE#NAME of several, a "
             "run's folder, or @NAME of a search"

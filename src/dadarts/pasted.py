@@ -116,7 +116,8 @@ def _which(whole: list[Found], file: str | None) -> str:
     # A name that is given to several is none: their lines are.
     labels = [each.name if each.name and times[each.name] == 1 else str(each.line) for each in whole]
     named = ", ".join(label[:40] for label in labels[:MANY]) + (", ..." if len(labels) > MANY else "")
-    kind = "names" if not labels[0].isdecimal() else "lines"
+    are_lines = {label.isdecimal() for label in labels}
+    kind = "names and lines" if len(are_lines) > 1 else "lines" if are_lines == {True} else "names"
     if file is None:
         return f"the text holds {len(whole)} genotypes ({kind} {named}); give one of them"
     return f"{file} holds {len(whole)} genotypes ({kind} {named}); name one, as {file}#{labels[0][:40]}"

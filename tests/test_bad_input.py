@@ -163,7 +163,7 @@ def test_a_technique_that_the_space_has_no_place_for_is_refused(option: list[str
         (DARTS_GENOTYPE[:-1] + ", more=[1])", "this one has besides more"),
         (DARTS_GENOTYPE.replace("skip_connect", "none"), "'none'"),
         (DARTS_GENOTYPE[:-1], "not a genotype"),
-        (DARTS_GENOTYPE + " ;", "not a genotype"),
+        (DARTS_GENOTYPE + " ; import os", "not a genotype"),
         ("Genotype(normal=[], normal_concat=[], reduce=[], reduce_concat=[])", "list of nodes"),
         ("|nor_conv_3x3~0|+|none~0|", "node 2"),
         ("|nor_conv_3x3~1|", "node 1"),

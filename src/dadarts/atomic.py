@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -11,6 +12,9 @@ from typing import TextIO
 
 from dadarts.errors import RunError
 
+_FULL = 1 << 20
+"""Free bytes below which a disk that failed was full."""
+
 
 def write(path: Path, fill: Callable[[Path], object]) -> None:
     """Let `fill` write a temporary file beside `path`, flush it to the disk, and rename it to `path`.
@@ -18,6 +22,7 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     Raises:
         RunError: the disk is full or the folder cannot be written; `path` is as it was.
     """
+    kept = "; what was there before is kept" if os.path.lexists(path) else ""
     temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,12 +36,22 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
-        # torch.save reports a failing disk as a RuntimeError.
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-        raise RunError(f"cannot write {path}: {reason}; what was there before is kept") from error
+        raise RunError(f"cannot write {path}: {_reason(error, path.parent)}{kept}") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _reason(error: OSError | RuntimeError, folder: Path) -> str:
+    """What the system said."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    # torch.save reports a failing disk as a RuntimeError about its own archive, which says nothing of a disk.
+    with suppress(OSError):
+        free = os.statvfs(folder)
+        if free.f_bavail * free.f_frsize < _FULL:
+            return os.strerror(errno.ENOSPC)
+    return "the disk is full, or fails"
 
 
 def write_text(path: Path, text: str) -> None:

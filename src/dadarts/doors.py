@@ -16,9 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from dadarts import metrics, technique_notes
+from dadarts import metrics, streams, technique_notes
 from dadarts.config import AUTO, ENVIRONMENT, SearchConfig, TrainConfig
-from dadarts.errors import DadartsError, InputError, unknown
+from dadarts.errors import DadartsError, InputError, RunError, unknown
 from dadarts.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
 from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of, own_dashes, without_booleans
@@ -166,9 +166,16 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
     Args:
         argv: what the user typed, for the way in which flags are named.
     """
+    with streams.usable():
+        return _guarded(prog, main, argv)
+
+
+def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
     is_first = _is_first()
     try:
-        return main()
+        code = main()
+        streams.flush_output()
+        return code
     except DadartsError as error:
         code, line = error.exit_code, as_typed(" ".join(error.marked.split()), argv, own_dashes(prog))
         if not is_first:
@@ -179,8 +186,12 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
     except KeyboardInterrupt:
         code, line = 128 + signal.SIGINT, "stopped before a run was begun"
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.swallow(sys.stdout)
         return 1
+    except OSError as error:
+        code, line = RunError.exit_code, f"{error.filename}: {error.strerror}"
+        if error.filename is None:
+            line = str(streams.unwritten(error))
     if is_first:
         print(f"{prog}: {line}", file=sys.stderr)
     return code
@@ -287,11 +298,18 @@ def _finish(event: SearchDone | TrainDone, progress: Progress) -> None:
     for path in event.pictures:
         print(path, file=sys.stderr)
     if isinstance(event, SearchDone):
-        print(event.genotype, flush=True)
+        _print_result(event.genotype, f"the search has ended, and its result is in {event.folder}; ")
         return
     for line in metrics.in_words(event.metrics):
         progress.say(line)
-    print(event.metrics["test_top1"], flush=True)
+    _print_result(event.metrics["test_top1"], f"the training has ended, and its result is in {event.folder}; ")
+
+
+def _print_result(result: object, ended: str) -> None:
+    try:
+        print(result, flush=True)
+    except OSError as error:
+        raise streams.unwritten(error, ended) from None
 
 
 def _say_at_once() -> None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dadarts.errors import MARK, InputError, unknown
+from dadarts.errors import MARK, InputError, shortened, unknown
 
 TRUTH = {"true", "false", "yes", "no", "1", "0"}
 
@@ -155,6 +155,9 @@ class Command:
                 if following is None or _is_flag(following, by_name):
                     raise InputError(f"-{name} needs a value")
                 value = argv[next(words)]
+            if value == "--":
+                raise InputError(f"-{name} needs a value")
+            _refuse_bytes(name, value)
             flags.append(f"--{name}={value}")
         return [*flags, "--", *others] if others else flags
 
@@ -211,6 +214,12 @@ def without_booleans(argv: Sequence[str], *names: str) -> Iterator[str]:
 def _is_flag(word: str, by_name: Mapping[str, Flag]) -> bool:
     match = re.fullmatch(r"--?([A-Za-z][\w-]*)(?:=.*)?", word, re.DOTALL)
     return match is not None and match[1].replace("-", "_") in by_name
+
+
+def _refuse_bytes(name: str, value: str) -> None:
+    """Refuse bytes that are no UTF-8, which could not be written into a run's files."""
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise InputError(f"-{name} {shortened(value, 80)}: is no text in UTF-8")
 
 
 def _short(word: str) -> str:

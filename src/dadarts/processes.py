@@ -162,14 +162,27 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Processes:
     """This process as ``torch.distributed.run`` started it; `ALONE` where it did not.
 
     Raises:
-        InputError: there are processes on other machines.
+        InputError: there are processes on other machines, or no launcher has set such an environment.
     """
-    count = int(environment.get("WORLD_SIZE", "1"))
+    count = _whole("WORLD_SIZE", environment.get("WORLD_SIZE", "1"), least=1)
     if count == 1:
         return ALONE
     if environment.get("LOCAL_WORLD_SIZE", str(count)) != str(count):
         raise InputError("processes on several machines are not supported; leave out `--nnodes`, or give `--nnodes 1`")
-    return Processes(int(environment["RANK"]), count)
+    if "RANK" not in environment:
+        raise InputError(
+            f"WORLD_SIZE is in the environment without RANK; unset it, or start with {' '.join(LAUNCHER)} N"
+        )
+    return Processes(_whole("RANK", environment["RANK"], least=0, most=count - 1), count)
+
+
+def _whole(name: str, text: str, least: int, most: int = 10**6) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and least <= int(text) <= most):
+        raise InputError(
+            f"{name} {text[:40]!r} in the environment is no number from {least} to {most}; unset it, or start with "
+            f"{' '.join(LAUNCHER)} N"
+        )
+    return int(text)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dadarts import atomic
 from dadarts.compare import figures
 from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows, pair_rows
 from dadarts.compare.provenance import Provenance, settings_of
-from dadarts.compare.results import Result, Row
+from dadarts.compare.results import Result, Row, as_cell
 from dadarts.statistics import LEVEL, Summary
 
 
@@ -167,7 +167,7 @@ def _as_csv(every: Iterator[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -205,16 +205,21 @@ def _html_table(table: tuple[tuple[str, ...], ...]) -> str:
     return "\n".join([*lines, "</table>"])
 
 
+def _as_markdown(text: str) -> str:
+    """A text that Markdown shows as it is: names and paths are data, and HTML in them is none."""
+    return " ".join(escape(text, quote=False).split("\n"))
+
+
 def _markdown(sections: Sequence[Section]) -> Iterator[str]:
     yield "# dadarts compare"
     for section in sections:
         if not section.title:
             continue
-        yield f"\n{'#' * section.level} {section.title}\n"
+        yield f"\n{'#' * section.level} {_as_markdown(section.title)}\n"
         if section.text:
-            yield f"{section.text}\n"
+            yield f"{_as_markdown(section.text)}\n"
         for number, row in enumerate(section.table):
-            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+            yield "| " + " | ".join(_as_markdown(cell).replace("|", "\\|") for cell in row) + " |"
             if number == 0:
                 yield "|" + "---|" * len(row)
     yield ""

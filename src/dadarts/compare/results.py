@@ -27,6 +27,7 @@ from dadarts.selection import Argmax
 from dadarts.spaces import space
 
 Row: TypeAlias = dict[str, Any]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 _LARGEST = 1e30
 """No measurement is larger; sums of squares stay finite."""
 _BY_READERS = (
@@ -206,6 +207,16 @@ def _training(path: Path) -> Row:
     return {"test_top1": metrics.test_top1, "parameters": metrics.parameters, "train_seconds": metrics.seconds}
 
 
+def as_cell(value: Any) -> Any:
+    """A value in a table for people too: a spreadsheet takes a text that begins like a formula for one.
+
+    Such a text gets an apostrophe, as one with an apostrophe does: taking one away gives every text back.
+    """
+    if value is None:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
 def columns_of(rows: Sequence[Row]) -> list[str]:
     """All columns, in order."""
     return [*COLUMNS, *dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)]
@@ -220,7 +231,7 @@ def write(rows: Sequence[Row], folder: Path) -> tuple[Path, Path]:
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
+    writer.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
     as_csv, as_parquet = folder / "results.csv", folder / "results.parquet"
     atomic.write_text(as_csv, text.getvalue())
     kinds = [pa.string() if n in _TEXT else pa.int64() if n in _WHOLE else pa.float64() for n in names]

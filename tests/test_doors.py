@@ -190,6 +190,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-classes b,a", "classes", ("b", "a")),
     ("-test_path t", "test_path", Path("t")),
     ("-broken refuse", "broken", "refuse"),
+    ("-value_range nominal", "value_range", "nominal"),
 ]
 
 
@@ -294,7 +295,8 @@ def test_a_genotype_that_is_nowhere_is_refused(word: str, said: str) -> None:
 def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file(word: str) -> None:
     folder = Path("runs/search/it")
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text('{"settings": {"method": ""}, "versions": {}}')
+    settings = '{"name": "it", "dataset": "digits", "epochs": 2, "method": ""}'
+    (folder / "config.json").write_text(f'{{"settings": {settings}, "versions": {{}}}}')
     training = ["-name", "a", "-dataset", "digits", "-genotype"]
     with pytest.raises(InputError, match=f"^{word} has not ended; end it with resume=True$"):
         legacy.augment_config([*training, word])

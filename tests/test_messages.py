@@ -95,7 +95,8 @@ def test_a_command_that_quotes_an_error_still_says_flags() -> None:
     assert "give a number from 0" in (err := call(search, "-name", "a", "-dataset", "digits", "-w_lr", "x").err)
     assert "-w_lr x" in err
     Path("runs/search/half").mkdir(parents=True)
-    Path("runs/search/half/config.json").write_text('{"settings": {}, "versions": {}}')
+    settings = '{"name": "half", "dataset": "digits", "epochs": 2}'
+    Path("runs/search/half/config.json").write_text(f'{{"settings": {settings}, "versions": {{}}}}')
     assert "end it with -resume" in call(augment, "-name", "a", "-dataset", "digits", "-genotype", "@half").err
 
 

@@ -220,14 +220,16 @@ def test_classes_are_a_list_of_names_in_text_or_in_python(given_classes: Any, cl
     assert SearchConfig(**config.to_json()) == config
 
 
-@pytest.mark.parametrize("given_classes", ["a", "a,a", "a,,b", "", ("a", 3), [["a"], "b"], 5, "caf\udce9,b"])
+@pytest.mark.parametrize(
+    "given_classes", ["a", "a,a", "a,,b", "", ("a", 3), [["a"], "b"], 5, "caf\udce9,b", "x" * 200_000]
+)
 def test_classes_that_are_no_names_are_refused(given_classes: Any) -> None:
     with pytest.raises(InputError, match=r"^classes ") as refused:
         SearchConfig(**NEEDED, classes=given_classes)
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("setting", ["dataset", "test_path"])
+@pytest.mark.parametrize("setting", ["dataset", "test_path", "data_path", "cache_dir", "runs_dir", "name"])
 def test_a_path_that_no_json_can_hold_is_refused(setting: str) -> None:
     with pytest.raises(InputError, match="bytes that are no UTF-8"):
         SearchConfig(**NEEDED | {setting: "caf\udce9"})

@@ -113,3 +113,4 @@ def test_an_error_is_one_line_of_at_most_500_characters_with_both_ends_kept(kind
 def test_a_short_error_says_what_it_was_given() -> None:
     assert str(InputError("é: give another")) == "é: give another"
     assert shortened("x" * 500, 500) == "x" * 500
+    assert shortened("caf\udce9\x1b\n\ud800") == r"caf\xe9\x1b \ud800"

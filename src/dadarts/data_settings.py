@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import PrivateAttr, field_validator
 
 from dadarts.errors import InputError
-from dadarts.settings import Settings, setting
+from dadarts.settings import Settings, as_text, setting
 
 if TYPE_CHECKING:
     from dadarts.data.given import Given
@@ -76,30 +76,20 @@ class DataSettings(Settings):
     def _classes_are_names(cls, classes: object) -> object:
         if isinstance(classes, str):
             # As in a table: a name with a comma stands in quotes.
-            classes = next(csv.reader([" ".join(classes.splitlines())], skipinitialspace=True), [])
+            try:
+                classes = next(csv.reader([" ".join(classes.splitlines())], skipinitialspace=True), [])
+            except csv.Error:
+                raise InputError("name two or more different classes, as a,b,c") from None
         if classes is None or not isinstance(classes, list | tuple):
             return classes
         names = tuple(name.strip() for name in classes if isinstance(name, str))
         if len(names) < len(classes) or len(set(names)) < max(2, len(names)) or not all(names):
             raise InputError("name two or more different classes, as a,b,c")
-        return tuple(map(_as_text, names))
+        return tuple(map(as_text, names))
 
     @field_validator("dataset")
     @classmethod
     def _dataset_is_named(cls, dataset: str) -> str:
         if not dataset.strip():
             raise InputError("name a data set, a folder or a .npz file")
-        return _as_text(dataset)
-
-    @field_validator("test_path")
-    @classmethod
-    def _test_path_is_text(cls, test_path: Path | None) -> Path | None:
-        return test_path if test_path is None else Path(_as_text(str(test_path)))
-
-
-def _as_text(name: str) -> str:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InputError("its name has bytes that are no UTF-8; rename it, or link to it by another name") from None
-    return name
+        return dataset

@@ -72,12 +72,22 @@ def shortened(given: object, length: int = 200) -> str:
     >>> shortened("a\\nb" * 50, 20)
     'a b...a b'
     """
-    text = str(given)
-    if len(text) > length:
-        # Both ends tell more than the beginning alone: files differ in their last words.
-        kept = (length - 3) // 2
-        text = text[:kept] + "..." + text[-kept:]
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    text = _cut(str(given), length)
+    return text if text.isprintable() else _cut("".join(map(_printable, text)), length)
+
+
+def _cut(text: str, length: int) -> str:
+    # Both ends tell more than the beginning alone: files differ in their last words.
+    kept = (length - 3) // 2
+    return text if len(text) <= length else text[:kept] + "..." + text[-kept:]
+
+
+def _printable(letter: str) -> str:
+    """A letter as a line can show it; a byte of a name that is no UTF-8 is one too."""
+    if letter.isprintable():
+        return letter
+    is_byte = 0xDC80 <= ord(letter) <= 0xDCFF
+    return " " if letter.isspace() else f"\\x{ord(letter) - 0xDC00:02x}" if is_byte else repr(letter)[1:-1]
 
 
 def unknown(noun: str, given: str, known: Iterable[str]) -> InputError:

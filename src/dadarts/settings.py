@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from dadarts.errors import InputError
 from dadarts.refusal import one_line
 
 
@@ -29,3 +31,19 @@ class Settings(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise one_line(error, type(self)) from None
+
+    @field_validator("*")
+    @classmethod
+    def _text_can_be_saved(cls, value: object) -> object:
+        if isinstance(value, str | Path):
+            as_text(str(value))
+        return value
+
+
+def as_text(name: str) -> str:
+    """A name that a file in UTF-8 can hold; raises InputError where it is none."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError("its name has bytes that are no UTF-8; rename it, or link to it by another name") from None
+    return name

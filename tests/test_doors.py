@@ -310,7 +310,7 @@ def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file
     Path("runs/augment").mkdir()
     folder = folder.rename("runs/augment/it")
     (folder / "result.txt").unlink()
-    (folder / "config.json").write_text('{"settings": {"genotype": ""}, "versions": {}}')
+    (folder / "config.json").write_text(f'{{"settings": {settings[:-1]}, "genotype": ""}}, "versions": {{}}}}')
     assert legacy.augment_config([*training, str(folder)]).genotype == taken
 
 

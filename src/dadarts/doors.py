@@ -302,6 +302,9 @@ def _finish(event: SearchDone | TrainDone, progress: Progress) -> None:
         return
     for line in metrics.in_words(event.metrics):
         progress.say(line)
+    doubt = metrics.doubt(event.metrics)
+    if doubt is not None:
+        progress(Note(doubt))
     _print_result(event.metrics["test_top1"], f"the training has ended, and its result is in {event.folder}; ")
 
 

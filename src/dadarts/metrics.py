@@ -14,7 +14,7 @@ FIRST = ("test_top1", "test_loss", "parameters", "multiply_adds", "seconds")
 """What every result has; those from before there was an assessment have nothing else."""
 
 _NOT_BEATEN = (
-    "note: the accuracy does not significantly beat the majority baseline of {baseline}: look at the balanced "
+    "the accuracy does not significantly beat the majority baseline of {baseline}: look at the balanced "
     "accuracy, and try -class_weights balanced, more pictures of rare classes, more epochs, or -flip none where a "
     "mirrored picture is of another class"
 )
@@ -71,14 +71,23 @@ def in_words(metrics: Mapping[str, Any]) -> list[str]:
         return []
     found = Assessment.model_validate(metrics)
     worst = min(found.present, key=lambda score: (score.recall, score.precision))
-    baseline = f"{found.majority_baseline:.1%} (always answering {found.majority_class})"
     return [
         f"test accuracy {with_interval(metrics)} (95% interval) of {found.test_pictures:,} pictures; majority baseline "
-        f"{baseline}",
+        f"{_baseline(found)}",
         f"balanced accuracy {found.balanced_accuracy:.1%} (chance {1 / len(found.present):.1%})  "
         f"macro F1 {found.macro_f1:.3f}  log loss {found.log_loss:.3f}"
         + (f"  AUC {found.auc:.3f}" if found.auc is not None else ""),
         f"worst class: {worst.name}, {round(worst.recall * worst.support):,} of {worst.support:,} right, "
         f"precision {worst.precision:.1%}",
-        *([] if found.beats_majority else [_NOT_BEATEN.format(baseline=baseline)]),
     ]
+
+
+def doubt(metrics: Mapping[str, Any]) -> str | None:
+    """What a person should know of an accuracy that does not beat the majority baseline; None where it does."""
+    if metrics.get("beats_majority", True):
+        return None
+    return _NOT_BEATEN.format(baseline=_baseline(Assessment.model_validate(metrics)))
+
+
+def _baseline(found: Assessment) -> str:
+    return f"{found.majority_baseline:.1%} (always answering {found.majority_class})"

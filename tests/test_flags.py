@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.doors import search_command, train_command
+from dadarts.configs import search_command, train_command
 from dadarts.errors import InputError
 from dadarts.flags import Command, Flag, as_typed, flags_of
 from dadarts.techniques import Techniques

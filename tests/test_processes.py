@@ -20,7 +20,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts import compute, diagnostics, foundation, threads
+from dadarts import compute, diagnostics, foundation, resuming, threads
 from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
 from dadarts.engines import pick_engine
@@ -424,9 +424,9 @@ def test_a_search_in_one_process_is_not_resumed_in_two() -> None:
     folder = RunFolder(SEARCH_RUN)
     SEARCH_RUN.mkdir(parents=True)
     folder.write_config({}, {"threads": 1})
-    folder.refuse_other_processes(ALONE)
+    resuming.refuse_other_processes(folder, ALONE)
     with pytest.raises(InputError, match="1 in the run and 2 here; start it as one process"):
-        folder.refuse_other_processes(Processes(0, 2))
+        resuming.refuse_other_processes(folder, Processes(0, 2))
 
 
 def test_a_refusal_is_said_by_the_first_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -604,7 +604,7 @@ def test_an_interrupt_before_the_run_has_begun_is_answered_with_one_line(monkeyp
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dadarts.doors.search_config", interrupted)
+    monkeypatch.setattr("dadarts.configs.search_config", interrupted)
     check_refusal(call(search, "-name", "it", *SEARCH), 130)
 
 

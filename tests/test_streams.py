@@ -85,7 +85,7 @@ def test_an_environment_of_no_launcher_is_refused(
     monkeypatch.chdir(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("dadarts.doors._is_first", lambda: True)
+    monkeypatch.setattr("dadarts.execute._is_first", lambda: True)
     outcome = call(search, "-name", "it", *TINIEST)
     assert outcome.code == 2
     assert said in outcome.err

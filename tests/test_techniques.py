@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dadarts.bilevel import Method, Objective
-from dadarts.doors import search_command, search_config
+from dadarts.configs import search_command, search_config
 from dadarts.errors import InputError
 from dadarts.flags import Flag
 from dadarts.method_text import parse_method

@@ -1,4 +1,4 @@
-"""The modern door: ``dadarts search | train | predict | compare | show | oracle | runs | demo``."""
+"""The command ``dadarts search | train | predict | compare | show | oracle | runs | demo``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dadarts import columns, doors
+from dadarts import columns, configs, execute
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag, as_typed
@@ -68,23 +68,23 @@ _DEMO = Command(
 def main(argv: Sequence[str] | None = None) -> int:
     """``dadarts``: run a subcommand and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    return doors.guarded("dadarts", lambda: _dispatch(words), words)
+    return execute.guarded("dadarts", lambda: _dispatch(words), words)
 
 
 def _search_command() -> Command:
-    return doors.search_command("dadarts search", _METHOD, method="dadarts", own=doors.BY_STEPS)
+    return configs.search_command("dadarts search", _METHOD, method="dadarts", own=configs.BY_STEPS)
 
 
 def search_config(argv: Sequence[str]) -> SearchConfig:
     """The configuration that the words of ``dadarts search`` spell."""
-    values, _, _ = doors.split_run_flags(_search_command().parse(argv))
-    return doors.search_config({**doors.BY_STEPS, **values}, "dadarts")[0]
+    values, _, _ = configs.split_run_flags(_search_command().parse(argv))
+    return configs.search_config({**configs.BY_STEPS, **values}, "dadarts")[0]
 
 
 def train_config(argv: Sequence[str]) -> TrainConfig:
     """The configuration that the words of ``dadarts train`` spell."""
-    values, _, _ = doors.split_run_flags(doors.train_command("dadarts train").parse(argv))
-    return doors.train_config(values)
+    values, _, _ = configs.split_run_flags(configs.train_command("dadarts train").parse(argv))
+    return configs.train_config(values)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -116,12 +116,12 @@ def _overview() -> str:
 def _search(words: list[str]) -> int:
     """find a genotype"""
     values = _search_command().parse(words)
-    return doors.search_from_values(values, "dadarts", ["dadarts", "search", *words], doors.BY_STEPS)
+    return execute.search_from_values(values, "dadarts", ["dadarts", "search", *words], configs.BY_STEPS)
 
 
 def _train(words: list[str]) -> int:
     """train a genotype's network from scratch"""
-    return doors.train_from_words("dadarts train", ["dadarts", "train"], words)
+    return execute.train_from_words("dadarts train", ["dadarts", "train"], words)
 
 
 def _compare(words: list[str]) -> int:
@@ -148,7 +148,7 @@ def _show(words: list[str]) -> int:
     given["pictures"] = runs_dir / "show"
     shown, note = show_run(genotype, run, given) if run else (show(genotype, **given), None)
     _say([] if note is None else [note])
-    if doors.truth("json", values):
+    if configs.truth("json", values):
         print(json.dumps(asdict(shown), indent=1))
     else:
         print(
@@ -172,7 +172,7 @@ def _oracle(words: list[str]) -> int:
     table = oracle(values["benchmark"])
     _say(reading_notes(values))
     answer = table.query(genotype_text(values["genotype"], Path(values.get("runs_dir", "runs"))))
-    if doors.truth("json", values):
+    if configs.truth("json", values):
         print(json.dumps(answer.as_dict(), indent=1))
         return 0
     print(f"{table.name}  {answer.arch}\n{table.measure}\n")
@@ -193,7 +193,7 @@ def _runs(words: list[str]) -> int:
     if "runs_dir" in values and not is_folder(runs_dir):
         raise InputError(f"there is no folder {str(runs_dir)[:200]}; give the -runs_dir that the runs were begun with")
     runs = list_runs(runs_dir)
-    if doors.truth("json", values):
+    if configs.truth("json", values):
         print(json.dumps([run.as_dict() for run in runs], indent=1))
         return 0
     comparisons = list_comparisons(runs_dir)
@@ -222,7 +222,7 @@ def _going_on(run: RunSummary, runs_dir: Path, typed: Sequence[str]) -> str:
         return "goes on with the same `dadarts compare`"
     verb = "search" if run.kind == "search" else "train"
     command = [*_command(typed, [verb], runs_dir, name=run.name), as_typed("-resume", typed)]
-    return f"go on with: {shlex.join(doors.launched(command, run.processes))}"
+    return f"go on with: {shlex.join(execute.launched(command, run.processes))}"
 
 
 def _command(typed: Sequence[str], words: list[str], runs_dir: Path, **settings: str) -> list[str]:

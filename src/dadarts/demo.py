@@ -8,12 +8,13 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from dadarts import doors, metrics
-from dadarts.config import AUTO, SearchConfig, TrainConfig
+from dadarts import execute, metrics
+from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import DataRequest, load
 from dadarts.events import Event
 from dadarts.genotype import Genotype, random_genotype
 from dadarts.methods import METHODS
+from dadarts.run_settings import AUTO
 from dadarts.runfolder import RunFolder
 from dadarts.search_loop import ended, search
 from dadarts.train_loop import train
@@ -119,4 +120,4 @@ def _run(
     loop: Callable[..., Iterator[Event]], config: SearchConfig | TrainConfig, kind: str, argv: Sequence[str]
 ) -> int:
     resume = RunFolder(config.runs_dir / kind / config.name).exists
-    return doors.run(partial(loop, config, resume=resume), 5, argv, resumes=resume, go_on=())
+    return execute.run(partial(loop, config, resume=resume), 5, argv, resumes=resume, go_on=())

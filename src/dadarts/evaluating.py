@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator
 
 from dadarts.diagnostics import Counted, Found
 from dadarts.events import Event
-from dadarts.run import AnyConfig, Run, State
+from dadarts.run import AnyConfig, Run
+from dadarts.run_state import State
 
 
 def evaluated(

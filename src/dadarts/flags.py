@@ -1,4 +1,4 @@
-"""How a command line is read: ``-flag``, ``--flag``, ``-flag value``, ``-flag=value``, for both doors."""
+"""How a command line is read: ``-flag``, ``--flag``, ``-flag value``, ``-flag=value``, here and in the original."""
 
 from __future__ import annotations
 

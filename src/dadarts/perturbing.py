@@ -18,7 +18,8 @@ from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, SelectionStep
 from dadarts.paired import Harm, Missed, harms, most_missed, surest
 from dadarts.position import timed
-from dadarts.run import Run, Taken
+from dadarts.run import Run
+from dadarts.run_state import Taken
 from dadarts.schedules import Progress, cosine
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from dadarts import atomic, doors
+from dadarts import atomic, configs
 from dadarts.errors import InputError, RunError, shortened
 from dadarts.flags import Command, Flag
 from dadarts.stopping import StoppedEarlyError, stop_signals
@@ -44,7 +44,7 @@ _DIGITS = ".9g"
 def predict(words: Sequence[str]) -> int:
     """Predict as the words say. Returns the exit code: 1 where a file could not be read."""
     values, paths = COMMAND.parse_many(words)
-    batch_size, as_json = _batch_size(values.get("batch_size", "64")), doors.truth("json", values)
+    batch_size, as_json = _batch_size(values.get("batch_size", "64")), configs.truth("json", values)
     output = _output(values["output"]) if values.get("output", "-") != "-" else None
     complaints = _Complaints()
     written = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
-from dadarts.config import AUTO, SearchConfig
+from dadarts.config import SearchConfig
+from dadarts.run_settings import AUTO
 from dadarts.schedules import Progress
 
 FULL_STEPS, FULL_BATCH = 19_500, 64

@@ -8,21 +8,21 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from dadarts import checkpoint, compute, report
-from dadarts.config import Computed, SearchConfig, TrainConfig
+from dadarts import checkpoint, compute, report, resuming
+from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import CheckpointError, RunError
 from dadarts.events import EpochDone, Event, Note, Row, StepDone
 from dadarts.fitting import MisfitError
 from dadarts.genotype import Genotype
 from dadarts.journal import Journal
-from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
-from dadarts.runfolder import RunFolder, settled
+from dadarts.run_state import State, Taken
+from dadarts.runfolder import RunFolder
 from dadarts.schedules import Progress
 
 AnyConfig = TypeVar("AnyConfig", bound=SearchConfig | TrainConfig)
@@ -45,73 +45,6 @@ class Kind:
 
 SEARCH = Kind("search", "search", "-w_lr or -alpha_lr")
 TRAINING = Kind("augment", "training", "-lr")
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A step that has been taken.
-
-    Args:
-        loss: mean over the batch.
-        correct: how many of its pictures were classified right.
-        pictures: how many there were.
-        loading: seconds that the step waited for them.
-        architecture: seconds that the architecture step took.
-    """
-
-    loss: float
-    correct: int
-    pictures: int
-    loading: float
-    architecture: float = 0.0
-
-
-class State(Protocol):
-    """What a run is made of between two steps."""
-
-    position: Position
-    history: list[Row]
-
-    @property
-    def device(self) -> torch.device: ...
-
-    @property
-    def computed(self) -> Computed:
-        """What its sums depend on besides settings."""
-        ...
-
-    @property
-    def data(self) -> str:
-        """Fingerprint of its training pictures and labels."""
-        ...
-
-    @property
-    def facts(self) -> Mapping[str, object]:
-        """What the pictures are like: their shape, and how many classes they have."""
-        ...
-
-    @property
-    def steps(self) -> int:
-        """Steps in an epoch."""
-        ...
-
-    @property
-    def settled(self) -> Mapping[str, float]:
-        """Settings that the configuration may leave open, as the data decides them: what the run is saved with."""
-        ...
-
-    @property
-    def images_per_second(self) -> float:
-        """Mean of the epoch so far."""
-        ...
-
-    def to_checkpoint(self) -> checkpoint.State:
-        """Tensors and plain values that `restore` takes back."""
-        ...
-
-    def restore(self, saved: checkpoint.State) -> None:
-        """Take the state of a checkpoint of the same configuration."""
-        ...
 
 
 AnyState = TypeVar("AnyState", bound=State)
@@ -149,8 +82,8 @@ class Run(Generic[AnyConfig]):
         self.processes.largest(0)
         if not self.resume:
             return None
-        self.config = self.folder.as_begun(self.config)
-        self.folder.refuse_other_settings(self.config)
+        self.config = resuming.as_begun(self.folder, self.config)
+        resuming.refuse_other_settings(self.folder, self.config)
         result = self.folder.result()
         if result is not None:
             # A process that died in the midst of that has left some of it.
@@ -176,10 +109,10 @@ class Run(Generic[AnyConfig]):
         """
         config = self.config
         if self.resume:
-            self.folder.refuse_other_processes(self.processes)
-            config = self.folder.as_computed(config)
+            resuming.refuse_other_processes(self.folder, self.processes)
+            config = resuming.as_computed(self.folder, config)
         state = build(config, self.processes)
-        self.config = settled(self.config, state.settled)
+        self.config = resuming.settled(self.config, state.settled)
         with self._saying_what_is_kept(), ExitStack() as held:
 
             def claim() -> None:
@@ -223,9 +156,9 @@ class Run(Generic[AnyConfig]):
     def _restore(self, state: State) -> None:
         path = self.folder.checkpoint
         settings, saved = checkpoint.load(path, self.kind.name)
-        self.folder.refuse_differences(self.config.differences(settings))
-        self.folder.refuse_other_compute(state.computed)
-        self.folder.refuse_other_data(state.data)
+        resuming.refuse_differences(self.folder, self.config.differences(settings))
+        resuming.refuse_other_compute(self.folder, state.computed)
+        resuming.refuse_other_data(self.folder, state.data)
         try:
             state.restore(saved)
         except MisfitError as error:

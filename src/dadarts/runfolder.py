@@ -13,17 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from dadarts import atomic, files, replaced
-from dadarts.config import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
 from dadarts.lock import is_held, locked
-from dadarts.processes import LAUNCHER, Processes
 from dadarts.saved import SavedRun
-
-AnyRun = TypeVar("AnyRun", bound=RunConfig)
 
 
 @dataclass(frozen=True)
@@ -193,80 +189,6 @@ class RunFolder(SavedRun):
         text = json.dumps({"settings": settings, "versions": dict(versions)}, indent=1)
         self.write_text(self.config.name, text + "\n")
 
-    def refuse_other_settings(self, config: RunConfig) -> None:
-        """Refuse to resume with settings that decide numbers and are not the run's.
-
-        Raises:
-            InputError: it names every setting that differs.
-        """
-        self.refuse_differences(config.differences(self.saved_config()["settings"]))
-
-    def refuse_other_compute(self, computed: Computed) -> None:
-        """Refuse to resume on another kind of device, engine or number of threads: sums would differ.
-
-        Raises:
-            InputError: it says what differs.
-        """
-        versions = self.saved_config()["versions"]
-        # One CUDA device computes as another: their numbers are left out.
-        self.refuse_differences(
-            [
-                f"-{name} is {versions.get(name)!r} in the run and {here!r} here"
-                for name, here in computed.items()
-                if str(versions.get(name)).split(":")[0] != str(here).split(":")[0]
-            ]
-        )
-
-    def refuse_other_data(self, fingerprint: str) -> None:
-        """Refuse to resume on another training part.
-
-        Raises:
-            InputError: it is another.
-        """
-        if self.saved_config()["versions"].get("data") != fingerprint:
-            raise InputError(
-                f"{self.path} has begun with other training pictures or labels than its data set holds now; "
-                "put those back, or begin anew with -overwrite"
-            )
-
-    def refuse_other_processes(self, processes: Processes) -> None:
-        """Refuse to resume with another number of processes: sums would differ.
-
-        Raises:
-            InputError: it says how to start as many.
-        """
-        there = self.saved_config()["versions"].get("processes", 1)
-        if there != processes.count:
-            command = f"start it with `{' '.join(LAUNCHER)} {there}`" if there != 1 else "start it as one process"
-            raise InputError(
-                f"{self.path} cannot go on in another number of processes: {there} in the run and {processes.count} "
-                f"here; {command}"
-            )
-
-    def as_computed(self, config: AnyRun) -> AnyRun:
-        """The configuration with the threads and engine that the run has computed with, unless it names others."""
-        saved = self.saved_config()["versions"]
-        open_settings = [name for name in ("threads", "engine") if getattr(config, name, "") in (None, "auto")]
-        return config.model_copy(update={name: saved[name] for name in open_settings if name in saved})
-
-    def as_begun(self, config: AnyRun) -> AnyRun:
-        """The configuration with what it leaves open as it was settled when the run began.
-
-        Raises:
-            InputError: a value in the run's is none that the setting can have.
-        """
-        saved = {**BEFORE, **self.saved_config()["settings"]}
-        left_open = {name for name, value in config if value == AUTO and name not in ENVIRONMENT}
-        settled = {name: saved[name] for name in left_open & set(saved)}
-        checked = type(config)(**(dict(config) | settled))
-        # A copy keeps a data set that was given as an object.
-        return config.model_copy(update={name: getattr(checked, name) for name in settled})
-
-    def refuse_differences(self, differences: list[str]) -> None:
-        """Raise an InputError that lists what differs, where anything does."""
-        if differences:
-            raise InputError(f"{self.path} cannot go on with other settings: {'; '.join(differences)}")
-
     def write_result(self, text: str) -> None:
         """Mark the run as finished."""
         self.write_text("result.txt", text + "\n")
@@ -279,11 +201,6 @@ class RunFolder(SavedRun):
                 file.write(f"{stamp} {line}\n".encode(errors="surrogateescape"))
         except OSError as error:
             raise RunError(f"cannot write {self.path / 'log.txt'}: {error.strerror}") from error
-
-
-def settled(config: AnyRun, values: Mapping[str, float]) -> AnyRun:
-    """The configuration with values for what it has left open."""
-    return config.model_copy(update=dict(values))
 
 
 def refuse_both(resume: bool, overwrite: bool) -> None:

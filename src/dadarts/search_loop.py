@@ -24,7 +24,8 @@ from dadarts.penalties import default_target, discretization_distance
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
 from dadarts.relax import Hard, Soft
-from dadarts.run import SEARCH, Run, Taken
+from dadarts.run import SEARCH, Run
+from dadarts.run_state import Taken
 from dadarts.runfolder import RunFolder
 from dadarts.schedules import Progress, cosine
 from dadarts.search_notes import notes

@@ -14,7 +14,7 @@ from dadarts import compute, diagnostics, fitting, foundation, memory
 from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
-from dadarts.config import Computed, SearchConfig
+from dadarts.config import SearchConfig
 from dadarts.data import Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
 from dadarts.errors import InputError
@@ -27,6 +27,7 @@ from dadarts.pacing import counted
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.rates import Rates, rates
+from dadarts.run_settings import Computed
 from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
 from dadarts.selection import Perturbation, UniformDraw

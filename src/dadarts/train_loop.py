@@ -24,7 +24,8 @@ from dadarts.network import DropPath, count_multiply_adds, count_parameters
 from dadarts.pacing import counted
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
-from dadarts.run import TRAINING, Run, Taken
+from dadarts.run import TRAINING, Run
+from dadarts.run_state import Taken
 from dadarts.schedules import Progress, cosine
 from dadarts.seeds import generator
 from dadarts.train_state import TrainState

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dadarts import compute, fitting, foundation, memory, spaces
 from dadarts.checkpoint import State
-from dadarts.config import Computed, TrainConfig
+from dadarts.config import TrainConfig
 from dadarts.data import Loader, hold_out, stratified_part
 from dadarts.events import Row
 from dadarts.foundation import Foundation
@@ -20,6 +20,7 @@ from dadarts.network import Network
 from dadarts.norms import synchronise
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
+from dadarts.run_settings import Computed
 from dadarts.seeds import seeded
 
 

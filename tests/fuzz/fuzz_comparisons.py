@@ -8,7 +8,7 @@ from shutil import copytree
 
 import pytest
 
-from dadarts import doors
+from dadarts import execute
 from dadarts.compare import worker
 from dadarts.compare.executors import Local
 from dadarts.compare.store import JobFolder, Try
@@ -42,7 +42,7 @@ class _Ended:
 
 def _here(place: Local, folder: Path, log: Path) -> _Ended:
     """Run a job in this process: one of its own would spend a second on imports."""
-    return _Ended(doors.guarded("dadarts compare", lambda: worker.work(JobFolder(folder))))
+    return _Ended(execute.guarded("dadarts compare", lambda: worker.work(JobFolder(folder))))
 
 
 def prepare(base: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from dadarts import cli, doors, methods
+from dadarts import cli, configs, methods
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.flags import Command, flags_of
 from dadarts.genotype import Genotype
@@ -187,8 +187,8 @@ def _use_command(folder: Path) -> None:
     """Only what reads words: nothing is searched or trained, and no picture is looked at."""
     name, words = json.loads((folder / "words").read_text())
     reads: dict[str, Callable[[list[str]], object]] = {
-        "search": lambda given: _parsed(doors.search_command("search.py"), given),
-        "augment": lambda given: _parsed(doors.train_command("augment.py"), given),
+        "search": lambda given: _parsed(configs.search_command("search.py"), given),
+        "augment": lambda given: _parsed(configs.train_command("augment.py"), given),
         "dadarts search": cli.search_config,
         "dadarts train": cli.train_config,
     }
@@ -204,11 +204,11 @@ def _use_command(folder: Path) -> None:
 
 
 def _parsed(spoken: Command, words: list[str]) -> None:
-    values, _, _ = doors.split_run_flags(spoken.parse(words))
+    values, _, _ = configs.split_run_flags(spoken.parse(words))
     if "genotype" in values:
-        doors.train_config(values)
+        configs.train_config(values)
     else:
-        doors.search_config(values, "dadarts")
+        configs.search_config(values, "dadarts")
 
 
 FUZZERS = (

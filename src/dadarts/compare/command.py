@@ -10,14 +10,15 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from dadarts import doors
+from dadarts import configs
 from dadarts.compare.executors import Local, Place
 from dadarts.compare.jobs import Job, Protocol, jobs_of, listed, seeds_of
 from dadarts.compare.store import Store
-from dadarts.config import RunConfig, SearchConfig, TrainConfig
+from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
 from dadarts.flags import Command, Flag, flags_of
 from dadarts.processes import cores
+from dadarts.run_settings import RunConfig
 from dadarts.stopping import stop_signals
 
 _OWN = (
@@ -84,7 +85,7 @@ def compare(words: Sequence[str]) -> int:
     protocol = Protocol(_search_settings(values, place), _training_settings(values), store.path.absolute())
     methods = listed("methods", values["methods"])
     jobs = jobs_of(protocol, methods, seeds_of(values.get("seeds", "0:5")), spaces, datasets)
-    return _carry_out(jobs, store, place, ["dadarts", "compare", *words], doors.truth("report", values))
+    return _carry_out(jobs, store, place, ["dadarts", "compare", *words], configs.truth("report", values))
 
 
 def _folder(values: dict[str, str], spaces: list[str], datasets: list[str]) -> Path:
@@ -107,7 +108,7 @@ def _search_settings(values: dict[str, str], place: Place) -> dict[str, str]:
 
 def _training_settings(values: dict[str, str]) -> dict[str, str] | None:
     own = {name.removeprefix(_PREFIX): value for name, value in values.items() if name.startswith(_PREFIX)}
-    if not doors.truth("train", values):
+    if not configs.truth("train", values):
         if own:
             raise InputError(f"-{_PREFIX}{next(iter(own))} is a setting of trainings; give -train with it")
         return None

@@ -10,9 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dadarts import doors
-from dadarts.config import ENVIRONMENT, RunConfig, SearchConfig, TrainConfig
+from dadarts import configs
+from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
+from dadarts.run_settings import ENVIRONMENT, RunConfig
 
 MOST_JOBS = 100_000
 _OWN = frozenset({"name", "seed", "dataset", "search_space", "nodes", "method", *ENVIRONMENT})
@@ -152,7 +153,7 @@ def jobs_of(
 def _job(protocol: Protocol, method: str, seed: int, space: str, dataset: str) -> Job:
     name, own = _read_method(method)
     common = {"name": "-", "seed": str(seed), "search_space": space, "dataset": dataset}
-    config, _ = doors.search_config({**protocol.search, **own, **common, "method": name}, name)
+    config, _ = configs.search_config({**protocol.search, **own, **common, "method": name}, name)
     config = named(config.model_copy(update={"runs_dir": protocol.runs_dir}))
     if protocol.training is None:
         return Job(method, config)
@@ -187,7 +188,7 @@ def _refuse_equals(jobs: Sequence[Job]) -> None:
 def _read_method(word: str) -> tuple[str, dict[str, str]]:
     name, *changes = word.split(":")
     own: dict[str, str] = {}
-    flags = {alias: flag.names[0] for flag in doors.search_command("dadarts search").flags for alias in flag.names}
+    flags = {alias: flag.names[0] for flag in configs.search_command("dadarts search").flags for alias in flag.names}
     for change in changes:
         written, _, value = change.partition("=")
         flag = flags.get(written, written)

@@ -20,12 +20,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dadarts import atomic, doors, files
+from dadarts import atomic, execute, files
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
-from dadarts.config import RunConfig, SearchConfig
+from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError, InputError, RunError
 from dadarts.lock import locked
+from dadarts.run_settings import RunConfig
 from dadarts.runfolder import RunFolder
 
 _PATIENCE = 120.0
@@ -93,7 +94,7 @@ def _run(loop: Any, config: RunConfig, kind: str) -> int:
 
 def _carried_out(loop: Any, config: RunConfig, *, resume: bool = False, overwrite: bool = False) -> int:
     events = partial(loop, config, resume=resume, overwrite=overwrite)
-    return doors.run(events, config.print_freq, ["dadarts", "compare"], ["as a job"], resumes=resume, go_on=())
+    return execute.run(events, config.print_freq, ["dadarts", "compare"], ["as a job"], resumes=resume, go_on=())
 
 
 def _peak_memory() -> int:
@@ -130,4 +131,4 @@ def main(folder: JobFolder) -> int:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.exit(doors.guarded("dadarts compare", lambda: main(JobFolder(Path(sys.argv[1])))))
+    sys.exit(execute.guarded("dadarts compare", lambda: main(JobFolder(Path(sys.argv[1])))))

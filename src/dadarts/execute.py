@@ -1,4 +1,4 @@
-"""What both command lines share: words to configurations, and a run with its signals, progress and exit code."""
+"""A command with its signals, progress and exit code: what both command lines share."""
 
 from __future__ import annotations
 
@@ -10,152 +10,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
-from dadarts import metrics, streams, technique_notes
-from dadarts.config import AUTO, ENVIRONMENT, SearchConfig, TrainConfig
-from dadarts.errors import DadartsError, InputError, RunError, unknown
+from dadarts import configs, streams
+from dadarts.config import SearchConfig, TrainConfig
+from dadarts.errors import DadartsError, RunError
 from dadarts.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
-from dadarts.flags import TRUTH, Command, Flag, as_typed, flags_of, own_dashes, without_booleans
+from dadarts.flags import as_typed, own_dashes, without_booleans
 from dadarts.lookup import reading_notes
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
-from dadarts.runfolder import RunFolder, refuse_both
+from dadarts.runfolder import RunFolder
 from dadarts.stopping import Signals, StoppedEarlyError, stop_signals
-from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 
 _HEAD_START = 10.0
-
-RUN_FLAGS = (
-    Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True),
-    Flag(
-        ("overwrite",), "run", "replace a run of this name, which is kept beside until the new one ends", boolean=True
-    ),
-)
-BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
-"""What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
-UNSUPPORTED = frozenset(
-    {
-        "topk_to_remove",
-        "variable_temperature",
-        "zero_variable_temperature",
-        "epsilon",
-        "alphas_path",
-        "mask_alphas",
-        "prune_strategy",
-        "project",
-        "debugging",
-    }
-)
-
-
-def search_command(
-    prog: str, *more: Flag, method: str = "darts", own: Mapping[str, str] = MappingProxyType({})
-) -> Command:
-    """The flags of a search, in either door, with the technique flags' defaults under a method and a door's `own`."""
-    defaults = {**{name: str(value) for name, value in FLAGS_OF_METHOD[method].items()}, **own}
-    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *flags_of(SelectionFlags), *flags_of(Techniques))
-    flags = tuple(replace(flag, default=defaults.get(flag.names[0], flag.default)) for flag in flags)
-    about = "Search a network architecture by gradient descent; the genotype is the last line on stdout."
-    notes = (
-        "A pass multiplies the operations on an edge by mixing weights M. W = softmax(alpha), and M = W unless a flag "
-        "says otherwise; D(W) is W rounded as the genotype is, A and B are top-k over an edge and over a node. w' is w "
-        "after the virtual step, e of E the epoch."
-    )
-    return Command(prog, about, flags, unsupported=UNSUPPORTED, notes=f"{notes} {Command.notes}")
-
-
-def train_command(prog: str) -> Command:
-    """The flags of a training, in either door."""
-    about = "Train the network of a genotype from scratch; its test accuracy is the last line on stdout."
-    return Command(prog, about, (*flags_of(TrainConfig), *RUN_FLAGS), unsupported=UNSUPPORTED)
-
-
-def search_config(values: dict[str, str], default_method: str) -> tuple[SearchConfig, list[str]]:
-    """The configuration that the words of a search spell, and what the log should say about them.
-
-    Args:
-        values: settings as text, a `method` perhaps among them.
-        default_method: the method where none is named; technique flags change it.
-
-    Raises:
-        InputError: a value cannot be used.
-    """
-    from dadarts.methods import METHODS
-
-    method = values.get("method", default_method)
-    technique_names = set(Techniques.model_fields)
-    chosen = {name: value for name, value in values.items() if name in technique_names}
-    selection = SelectionFlags(**{name: values[name] for name in SelectionFlags.model_fields if name in values})
-    elsewhere = {*technique_names, *SelectionFlags.model_fields, "method"}
-    rest: dict[str, Any] = {name: value for name, value in values.items() if name not in elsewhere}
-    if method not in METHODS:
-        raise unknown("method", method, METHODS)
-    if method not in FLAGS_OF_METHOD:
-        if chosen:
-            raise InputError(f"-{next(iter(chosen))} does not go with -method {method}")
-        return SearchConfig(**rest, method=selection.applied(METHODS[method]())), []
-    techniques = Techniques(**{**FLAGS_OF_METHOD[method], **chosen})
-    config = SearchConfig(**rest, method=selection.applied(techniques.method()))
-    if techniques.dal_target == "none" and not config.space.none_everywhere:
-        raise InputError(
-            f"-dal_target none needs a banned `none` on every edge; search space {config.search_space} has none"
-        )
-    return config, technique_notes.notes(techniques, chosen)
-
-
-def train_config(values: dict[str, str]) -> TrainConfig:
-    """The configuration that the words of a training spell.
-
-    Raises:
-        InputError: a value cannot be used.
-    """
-    given: dict[str, Any] = dict(values)
-    return TrainConfig(**given)
-
-
-def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
-    """The settings of the run to resume, where the command line names the run and nothing that decides numbers.
-
-    Raises:
-        InputError: there is no such run, or it is damaged.
-    """
-    if not truth("resume", values) or not values.get("name") or "/" in values["name"]:
-        return None
-    folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values["name"])
-    folder.check(resume=True, overwrite=False)
-    if set(values) - ENVIRONMENT - {"name", "resume"}:
-        return None
-    settings: dict[str, Any] = folder.saved_config()["settings"]
-    return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
-
-
-def split_run_flags(values: dict[str, str]) -> tuple[dict[str, str], bool, bool]:
-    """Separate -resume and -overwrite, which steer a run, from the settings, which decide it.
-
-    Raises:
-        InputError: both are given, whatever the settings are.
-    """
-    resume, overwrite = truth("resume", values), truth("overwrite", values)
-    refuse_both(resume, overwrite)
-    return {name: value for name, value in values.items() if name not in ("resume", "overwrite")}, resume, overwrite
-
-
-def truth(name: str, values: dict[str, str]) -> bool:
-    """Whether a boolean flag is given and not False.
-
-    Raises:
-        InputError: its value is neither True nor False.
-    """
-    word = values.get(name, "False")
-    if word.lower() not in TRUTH:
-        raise InputError(f"-{name} {word[:40]}: give True or False")
-    return word.lower() in ("true", "yes", "1")
 
 
 def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int:
@@ -300,6 +171,9 @@ def _finish(event: SearchDone | TrainDone, progress: Progress) -> None:
     if isinstance(event, SearchDone):
         _print_result(event.genotype, f"the search has ended, and its result is in {event.folder}; ")
         return
+    # Imports torch, which `--help` does without.
+    from dadarts import metrics
+
     for line in metrics.in_words(event.metrics):
         progress.say(line)
     doubt = metrics.doubt(event.metrics)
@@ -324,15 +198,15 @@ def _say_at_once() -> None:
 def search_from_values(
     values: dict[str, str], default_method: str, argv: Sequence[str], own: Mapping[str, str] = MappingProxyType({})
 ) -> int:
-    """Search with settings as text, after either door has read its own words. Returns the exit code.
+    """Search with settings as text. Returns the exit code.
 
     Args:
-        own: settings of the door for a search that does not give them.
+        own: the command's settings for a search that does not give them.
     """
-    settings, resume, overwrite = split_run_flags(values)
+    settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
-    saved = saved_values(values, "search")
-    config, notes = (SearchConfig(**saved), []) if saved else search_config({**own, **settings}, default_method)
+    saved = configs.saved_values(values, "search")
+    config, notes = (SearchConfig(**saved), []) if saved else configs.search_config({**own, **settings}, default_method)
     from dadarts.search_loop import search
 
     return run(
@@ -345,12 +219,12 @@ def search_from_values(
 
 
 def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> int:
-    """Train with the words of either door. Returns the exit code."""
-    values = train_command(prog).parse(argv)
-    settings, resume, overwrite = split_run_flags(values)
+    """Train with the words of a command line. Returns the exit code."""
+    values = configs.train_command(prog).parse(argv)
+    settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
-    saved = saved_values(values, "augment")
-    config = TrainConfig(**saved) if saved else train_config(settings)
+    saved = configs.saved_values(values, "augment")
+    config = TrainConfig(**saved) if saved else configs.train_config(settings)
     from dadarts.train_loop import train
 
     return run(

@@ -1,0 +1,143 @@
+"""From the words of a command line to a configuration: what both command lines share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from dadarts import technique_notes
+from dadarts.config import SearchConfig, TrainConfig
+from dadarts.errors import InputError, unknown
+from dadarts.flags import TRUTH, Command, Flag, flags_of
+from dadarts.run_settings import AUTO, ENVIRONMENT
+from dadarts.runfolder import RunFolder, refuse_both
+from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
+
+RUN_FLAGS = (
+    Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True),
+    Flag(
+        ("overwrite",), "run", "replace a run of this name, which is kept beside until the new one ends", boolean=True
+    ),
+)
+BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
+"""What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
+UNSUPPORTED = frozenset(
+    {
+        "topk_to_remove",
+        "variable_temperature",
+        "zero_variable_temperature",
+        "epsilon",
+        "alphas_path",
+        "mask_alphas",
+        "prune_strategy",
+        "project",
+        "debugging",
+    }
+)
+
+
+def search_command(
+    prog: str, *more: Flag, method: str = "darts", own: Mapping[str, str] = MappingProxyType({})
+) -> Command:
+    """The flags of a search, with the technique flags' defaults under a method and a command's `own`."""
+    defaults = {**{name: str(value) for name, value in FLAGS_OF_METHOD[method].items()}, **own}
+    flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *flags_of(SelectionFlags), *flags_of(Techniques))
+    flags = tuple(replace(flag, default=defaults.get(flag.names[0], flag.default)) for flag in flags)
+    about = "Search a network architecture by gradient descent; the genotype is the last line on stdout."
+    notes = (
+        "A pass multiplies the operations on an edge by mixing weights M. W = softmax(alpha), and M = W unless a flag "
+        "says otherwise; D(W) is W rounded as the genotype is, A and B are top-k over an edge and over a node. w' is w "
+        "after the virtual step, e of E the epoch."
+    )
+    return Command(prog, about, flags, unsupported=UNSUPPORTED, notes=f"{notes} {Command.notes}")
+
+
+def train_command(prog: str) -> Command:
+    """The flags of a training."""
+    about = "Train the network of a genotype from scratch; its test accuracy is the last line on stdout."
+    return Command(prog, about, (*flags_of(TrainConfig), *RUN_FLAGS), unsupported=UNSUPPORTED)
+
+
+def search_config(values: dict[str, str], default_method: str) -> tuple[SearchConfig, list[str]]:
+    """The configuration that the words of a search spell, and what the log should say about them.
+
+    Args:
+        values: settings as text, a `method` perhaps among them.
+        default_method: the method where none is named; technique flags change it.
+
+    Raises:
+        InputError: a value cannot be used.
+    """
+    from dadarts.methods import METHODS
+
+    method = values.get("method", default_method)
+    technique_names = set(Techniques.model_fields)
+    chosen = {name: value for name, value in values.items() if name in technique_names}
+    selection = SelectionFlags(**{name: values[name] for name in SelectionFlags.model_fields if name in values})
+    elsewhere = {*technique_names, *SelectionFlags.model_fields, "method"}
+    rest: dict[str, Any] = {name: value for name, value in values.items() if name not in elsewhere}
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    if method not in FLAGS_OF_METHOD:
+        if chosen:
+            raise InputError(f"-{next(iter(chosen))} does not go with -method {method}")
+        return SearchConfig(**rest, method=selection.applied(METHODS[method]())), []
+    techniques = Techniques(**{**FLAGS_OF_METHOD[method], **chosen})
+    config = SearchConfig(**rest, method=selection.applied(techniques.method()))
+    if techniques.dal_target == "none" and not config.space.none_everywhere:
+        raise InputError(
+            f"-dal_target none needs a banned `none` on every edge; search space {config.search_space} has none"
+        )
+    return config, technique_notes.notes(techniques, chosen)
+
+
+def train_config(values: dict[str, str]) -> TrainConfig:
+    """The configuration that the words of a training spell.
+
+    Raises:
+        InputError: a value cannot be used.
+    """
+    given: dict[str, Any] = dict(values)
+    return TrainConfig(**given)
+
+
+def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
+    """The settings of the run to resume, where the command line names the run and nothing that decides numbers.
+
+    Raises:
+        InputError: there is no such run, or it is damaged.
+    """
+    if not truth("resume", values) or not values.get("name") or "/" in values["name"]:
+        return None
+    folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values["name"])
+    folder.check(resume=True, overwrite=False)
+    if set(values) - ENVIRONMENT - {"name", "resume"}:
+        return None
+    settings: dict[str, Any] = folder.saved_config()["settings"]
+    return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
+
+
+def split_run_flags(values: dict[str, str]) -> tuple[dict[str, str], bool, bool]:
+    """Separate -resume and -overwrite, which steer a run, from the settings, which decide it.
+
+    Raises:
+        InputError: both are given, whatever the settings are.
+    """
+    resume, overwrite = truth("resume", values), truth("overwrite", values)
+    refuse_both(resume, overwrite)
+    return {name: value for name, value in values.items() if name not in ("resume", "overwrite")}, resume, overwrite
+
+
+def truth(name: str, values: dict[str, str]) -> bool:
+    """Whether a boolean flag is given and not False.
+
+    Raises:
+        InputError: its value is neither True nor False.
+    """
+    word = values.get(name, "False")
+    if word.lower() not in TRUTH:
+        raise InputError(f"-{name} {word[:40]}: give True or False")
+    return word.lower() in ("true", "yes", "1")

@@ -1,0 +1,100 @@
+"""What a run that goes on has in common with the run as it was begun, and the refusal of one that has not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from dadarts.errors import InputError
+from dadarts.processes import LAUNCHER, Processes
+from dadarts.run_settings import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
+from dadarts.saved import SavedRun
+
+AnyRun = TypeVar("AnyRun", bound=RunConfig)
+
+
+def refuse_other_settings(run: SavedRun, config: RunConfig) -> None:
+    """Refuse to resume with settings that decide numbers and are not the run's.
+
+    Raises:
+        InputError: it names every setting that differs.
+    """
+    refuse_differences(run, config.differences(run.saved_config()["settings"]))
+
+
+def refuse_other_compute(run: SavedRun, computed: Computed) -> None:
+    """Refuse to resume on another kind of device, engine or number of threads: sums would differ.
+
+    Raises:
+        InputError: it says what differs.
+    """
+    versions = run.saved_config()["versions"]
+    # One CUDA device computes as another: their numbers are left out.
+    refuse_differences(
+        run,
+        [
+            f"-{name} is {versions.get(name)!r} in the run and {here!r} here"
+            for name, here in computed.items()
+            if str(versions.get(name)).split(":")[0] != str(here).split(":")[0]
+        ],
+    )
+
+
+def refuse_other_data(run: SavedRun, fingerprint: str) -> None:
+    """Refuse to resume on another training part.
+
+    Raises:
+        InputError: it is another.
+    """
+    if run.saved_config()["versions"].get("data") != fingerprint:
+        raise InputError(
+            f"{run.path} has begun with other training pictures or labels than its data set holds now; "
+            "put those back, or begin anew with -overwrite"
+        )
+
+
+def refuse_other_processes(run: SavedRun, processes: Processes) -> None:
+    """Refuse to resume with another number of processes: sums would differ.
+
+    Raises:
+        InputError: it says how to start as many.
+    """
+    there = run.saved_config()["versions"].get("processes", 1)
+    if there != processes.count:
+        command = f"start it with `{' '.join(LAUNCHER)} {there}`" if there != 1 else "start it as one process"
+        raise InputError(
+            f"{run.path} cannot go on in another number of processes: {there} in the run and {processes.count} "
+            f"here; {command}"
+        )
+
+
+def as_computed(run: SavedRun, config: AnyRun) -> AnyRun:
+    """The configuration with the threads and engine that the run has computed with, unless it names others."""
+    saved = run.saved_config()["versions"]
+    open_settings = [name for name in ("threads", "engine") if getattr(config, name, "") in (None, "auto")]
+    return config.model_copy(update={name: saved[name] for name in open_settings if name in saved})
+
+
+def as_begun(run: SavedRun, config: AnyRun) -> AnyRun:
+    """The configuration with what it leaves open as it was settled when the run began.
+
+    Raises:
+        InputError: a value in the run's is none that the setting can have.
+    """
+    saved = {**BEFORE, **run.saved_config()["settings"]}
+    left_open = {name for name, value in config if value == AUTO and name not in ENVIRONMENT}
+    begun = {name: saved[name] for name in left_open & set(saved)}
+    checked = type(config)(**(dict(config) | begun))
+    # A copy keeps a data set that was given as an object.
+    return config.model_copy(update={name: getattr(checked, name) for name in begun})
+
+
+def refuse_differences(run: SavedRun, differences: list[str]) -> None:
+    """Raise an InputError that lists what differs, where anything does."""
+    if differences:
+        raise InputError(f"{run.path} cannot go on with other settings: {'; '.join(differences)}")
+
+
+def settled(config: AnyRun, values: Mapping[str, float]) -> AnyRun:
+    """The configuration with values for what it has left open."""
+    return config.model_copy(update=dict(values))

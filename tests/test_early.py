@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dadarts import early
 from tests.commands import COMMON, ROOT, spawn
 
 AT_AN_IMPORT = """
@@ -82,9 +83,28 @@ def test_only_the_first_of_several_processes_speaks() -> None:
         "import os, signal\nfrom dadarts import early\nearly.answer_signals('x')\nos.kill(os.getpid(), signal.SIGTERM)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "RANK": "1"}, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "RANK": "1", "WORLD_SIZE": "2"},
+        check=False,
     )
     assert (done.returncode, done.stderr) == (143, "")
+
+
+@pytest.mark.parametrize(
+    ("rank", "count", "is_heard"),
+    [("0", "3", True), ("1", "3", False), ("2", "3", False), ("3", "3", True), ("1", "1", True), ("1", None, True),
+     ("x", "3", True), ("1", "x", True), (None, "3", True), (None, None, True), ("9" * 5000, "3", True)],
+)  # fmt: skip
+def test_whoever_has_no_launcher_speaks(
+    rank: str | None, count: str | None, is_heard: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", rank), ("WORLD_SIZE", count)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert early.speaks() is is_heard
 
 
 def test_a_command_that_was_told_to_ignore_a_signal_ignores_it() -> None:

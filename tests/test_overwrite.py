@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -218,6 +219,14 @@ def test_runs_replaced_in_the_same_second_and_by_the_longest_names_are_all_kept(
     assert begin("fourth", overwrite=True, path=path).replaced == []
 
 
+def test_what_was_replaced_last_is_last_whatever_the_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [str(number) for number in range(13)]
+    for text, second in zip(texts, (5, 3, *[9] * 11), strict=True):
+        monkeypatch.setattr(time, "strftime", lambda _, second=second: f"20260101-00000{second}")
+        begin(text, overwrite=True, ends=False)
+    assert [(folder / "history.csv").read_text() for folder in replaced.kept(RUN)] == texts[:-1]
+
+
 def test_a_folder_that_cannot_be_renamed_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     begin("old")
 
@@ -265,6 +274,6 @@ def test_a_lock_of_a_folder_that_was_moved_holds_nothing(how: str, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(lock, "_taken", moved_before)
         with lock.locked(RUN, lambda _: "held") as file:
-            assert (RUN / ".lock").stat().st_ino == Path(file.name).stat().st_ino
+            assert os.path.samestat((RUN / ".lock").stat(), os.fstat(file.fileno()))
             patch.undo()
             assert lock.is_held(RUN)

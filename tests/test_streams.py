@@ -76,6 +76,8 @@ def test_a_name_that_the_terminal_cannot_show_is_escaped(runs: Path, environment
         ({"WORLD_SIZE": "2"}, "WORLD_SIZE is in the environment without RANK"),
         ({"WORLD_SIZE": "2", "RANK": "x"}, "RANK 'x' in the environment is no number"),
         ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK '2' in the environment is no number"),
+        ({"WORLD_SIZE": "2", "RANK": "9" * 5000}, "in the environment is no number"),
+        ({"WORLD_SIZE": "2", "RANK": ""}, "RANK '' in the environment is no number"),
         ({"WORLD_SIZE": "0"}, "WORLD_SIZE '0' in the environment is no number"),
     ],
 )
@@ -85,7 +87,6 @@ def test_an_environment_of_no_launcher_is_refused(
     monkeypatch.chdir(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("dadarts.execute._is_first", lambda: True)
     outcome = call(search, "-name", "it", *TINIEST)
     assert outcome.code == 2
     assert said in outcome.err

@@ -18,8 +18,7 @@ def answer_signals(prog: str) -> None:
     """
 
     def stop(number: int, _: object) -> None:
-        # Of several processes the first one speaks.
-        if os.environ.get("RANK", "0") == "0":
+        if speaks():
             os.write(2, f"{prog}: stopped before a run was begun\n".encode())
         os._exit(128 + number)
 
@@ -27,6 +26,18 @@ def answer_signals(prog: str) -> None:
         # A command in the background of a script is told by its shell to ignore ^C.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
+
+
+def speaks() -> bool:
+    """Whether this process says what there is to say: all do but those that a launcher made besides the first one.
+
+    In an environment that no launcher leaves, whoever refuses it must be heard.
+    """
+    numbers = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE")]
+    if not all(number.isascii() and number.isdecimal() and len(number) < 9 for number in numbers):
+        return True
+    rank, count = map(int, numbers)
+    return not 0 < rank < count
 
 
 def ignore_signals() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import Protocol
 
 from dadarts import configs, streams
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.early import speaks
 from dadarts.errors import DadartsError, RunError
 from dadarts.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
@@ -42,7 +42,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
 
 
 def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
-    is_first = _is_first()
+    is_first = speaks()
     try:
         code = main()
         streams.flush_output()
@@ -66,11 +66,6 @@ def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
     if is_first:
         print(f"{prog}: {line}", file=sys.stderr)
     return code
-
-
-def _is_first() -> bool:
-    """Whether this is the first of several processes, or the only one; known before they have found one another."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 class RunOf(Protocol):
@@ -99,7 +94,7 @@ def run(
     """
     written = partial(as_typed, argv=argv, own=own_dashes(argv[min(1, len(argv) - 1)]))
     progress = Progress(
-        print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not _is_first(), written=written
+        print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not speaks(), written=written
     )
     with (
         progress.ticking(),
@@ -141,7 +136,7 @@ class _Narrator(logging.Handler):
 def _narrated(progress: Progress, written: Callable[[str], str]) -> Iterator[None]:
     """Say what the package logs, such as that it is compiling, in the first process."""
     package, handler = logging.getLogger("dadarts"), _Narrator(progress, written)
-    package.setLevel(logging.INFO if _is_first() else logging.WARNING)
+    package.setLevel(logging.INFO if speaks() else logging.WARNING)
     package.addHandler(handler)
     try:
         yield
@@ -191,7 +186,7 @@ def _print_result(result: object, ended: str) -> None:
 
 def _say_at_once() -> None:
     """A person who waits is told why before torch, which takes seconds, is imported."""
-    if sys.stderr.isatty() and _is_first():
+    if sys.stderr.isatty() and speaks():
         print("loading torch and the data ...", file=sys.stderr, flush=True)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dadarts.errors import InputError, RunError
 
-_STAMP = r"\.replaced-\d{8}-\d{6}(-\d+)?"
+_STAMP = r"(\.replaced-\d{8}-\d{6})(?:-(\d+))?"
 _MARK = ".replaces"
 """The file that tells a run that has replaced another from one that was begun beside what is kept."""
 
@@ -24,10 +24,15 @@ def replaces(name: str) -> str | None:
 def kept(folder: Path) -> list[Path]:
     """What is kept of the runs that a run's folder has replaced, the oldest first."""
     try:
-        siblings = sorted(folder.parent.iterdir())
+        siblings = [*folder.parent.iterdir()]
     except OSError:
         return []
-    return [path for path in siblings if replaces(path.name) == folder.name]
+    return sorted((path for path in siblings if replaces(path.name) == folder.name), key=_order)
+
+
+def _order(path: Path) -> tuple[str, int, str]:
+    match = re.search(f"{_STAMP}$", path.name)
+    return (match[1], int(match[2] or 1), path.name) if match else ("", 0, path.name)
 
 
 def move_aside(folder: Path) -> Path:
@@ -36,7 +41,9 @@ def move_aside(folder: Path) -> Path:
     Raises:
         InputError: it cannot be renamed.
     """
-    stamp = f"{folder.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}"
+    # A clock may go backwards, and what is kept must not.
+    now = f".replaced-{time.strftime('%Y%m%d-%H%M%S')}"
+    stamp = folder.name + max([now, *(_order(path)[0] for path in kept(folder))])
     aside, more = folder.with_name(stamp), 1
     # A rename would put it in the place of an empty folder without a word.
     while aside.exists() or aside.is_symlink():

@@ -6,13 +6,15 @@ import csv
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.commands import call, modern
+from dadarts.compare import figures
+from tests.commands import alphas, call, modern
 from tests.fuzz.fuzz_comparisons import COMPARISON, WORDS, prepare
 
 
@@ -29,6 +31,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _in_a_copy(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(finished / "runs", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
+
+
+def inflated(path: Path) -> None:
+    """A file of a few kilobytes that declares an array of gigabytes."""
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483648,), }".ljust(117) + b"\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in alphas(path.parent):
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
 
 
 def empty(path: Path) -> None:
@@ -59,10 +69,13 @@ def another_document(path: Path) -> None:
     path.write_text(json.dumps([{"peak_memory_bytes": "much", "exit": None, "test_top1": 7}]))
 
 
+DRAWN = (("search/*/alphas.npz", empty), ("augment/*/metrics.json", another_document))
+
+
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        *(("search/*/alphas.npz", damage) for damage in (empty, cut, pipe, other_shapes)),
+        *(("search/*/alphas.npz", damage) for damage in (empty, cut, pipe, other_shapes, inflated)),
         *(("search/*/history.csv", damage) for damage in (pipe, words_for_numbers)),
         *(("search/*/result.txt", damage) for damage in (empty, pipe)),
         *(("search/*/config.json", damage) for damage in (empty, another_document)),
@@ -71,7 +84,12 @@ def another_document(path: Path) -> None:
         *(("augment/*/metrics.json", damage) for damage in (empty, pipe, another_document)),
     ],
 )
-def test_a_damaged_file_costs_its_job_and_no_other(name: str, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_file_costs_its_job_and_no_other(
+    name: str, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (name, damage) not in DRAWN:
+        # Drawing takes longer than all else.
+        monkeypatch.setattr(figures, "_drawn", lambda *_: "")
     path = min(COMPARISON.glob(name))
     damage(path)
     outcome = call(modern, *WORDS)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import xml.etree.ElementTree as ET
 from hashlib import sha256
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dadarts import oracle
 from dadarts.alphas import Alphas
@@ -17,7 +21,7 @@ from dadarts.compare import report, results
 from dadarts.compare.analysis import Block, blocks_of
 from dadarts.compare.jobs import Job, Protocol, jobs_of
 from dadarts.compare.provenance import provenance
-from dadarts.compare.results import COLUMNS, Result
+from dadarts.compare.results import COLUMNS, Result, as_cell
 from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.genotype import Genotype, derive
@@ -159,3 +163,61 @@ def test_a_trajectory_is_read_off_alphas_epoch_by_epoch(tmp_path: Path) -> None:
     assert course.kept_from_draw == pytest.approx(kept(genotypes[0]))
     assert course.kept_from_first_epoch == pytest.approx(kept(genotypes[1]))
     assert trajectory(config, tmp_path / "nothing.npz") is None
+
+
+class _Page(HTMLParser):
+    """What a browser makes of a page: its elements, and the text in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.text += "\0"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.text += "\0"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_names_from_outside_are_text_and_no_html_or_link_or_row(tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>|=1&amp;[a](javascript:b).npz"
+    why = "<script>\u2028| a row |\r# a title"
+    (job,) = jobs_of(Protocol({}, None, Path("runs")), ["darts"], [0], ["nas-bench-201"], [name])
+    found = [result(job, BEST, 1.0)]
+    found[0].row.update(dataset=name, state="failed", why=why, data="f")
+    texts = written(found, tmp_path)
+    page = _Page()
+    page.feed(texts["report.html"])
+    assert not page.tags & {"img", "script"}
+    assert f"\0{name}, training part\0" in page.text.replace("\n", "")
+    assert f"\0{why}\0".replace("\r", "\n") in page.text
+    markdown = texts["report.md"]
+    assert "<" not in markdown
+    assert "](" not in markdown
+    assert "&lt;img src=x onerror=alert(1)&gt;\\|=1&amp;amp;[a]\\(javascript:b).npz, training part |" in markdown
+    assert "| failed | 1 | &lt;script&gt; \\| a row \\| # a title |" in markdown
+
+
+@given(st.text(st.sampled_from("='+-@\t\r\n＝ab,\""), min_size=1))
+def test_no_cell_is_a_formula_and_every_text_can_be_had_back(text: str) -> None:
+    written_to = io.StringIO()
+    csv.writer(written_to).writerow([as_cell(text)])
+    ((cell,),) = csv.reader(io.StringIO(written_to.getvalue(), newline=""))
+    assert cell[0] not in "=+-@\t\r\n＝"
+    assert cell.removeprefix("'") == text
+
+
+def test_results_can_be_read_back_from_the_table(found: list[Result], tmp_path: Path) -> None:
+    names = ["=1+1.npz", "'quoted", "plain", "-2"]
+    for one, name in zip(found, names, strict=True):
+        one.row["dataset"] = name
+    results.write([one.row for one in found], tmp_path)
+    with (tmp_path / "results.csv").open(newline="") as file:
+        cells = [row["dataset"] for row in csv.DictReader(file)]
+    assert cells == ["'=1+1.npz", "''quoted", "plain", "'-2"]
+    assert [cell.removeprefix("'") for cell in cells] == names

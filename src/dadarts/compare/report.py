@@ -206,8 +206,8 @@ def _html_table(table: tuple[tuple[str, ...], ...]) -> str:
 
 
 def _as_markdown(text: str) -> str:
-    """A text that Markdown shows as it is: names and paths are data, and HTML in them is none."""
-    return " ".join(escape(text, quote=False).split("\n"))
+    """A text that Markdown shows as it is: names and paths are data, and HTML, links and lines in them are none."""
+    return " ".join(escape(text, quote=False).splitlines()).replace("](", "]\\(")
 
 
 def _markdown(sections: Sequence[Section]) -> Iterator[str]:

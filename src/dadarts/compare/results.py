@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,14 +25,15 @@ from dadarts.selection import Argmax
 from dadarts.spaces import space
 
 Row: TypeAlias = dict[str, Any]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")
 _LARGEST = 1e30
 """No measurement is larger; sums of squares stay finite."""
 _BY_READERS = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError, RuntimeError, MemoryError),
-    *(csv.Error, zipfile.BadZipFile, zlib.error),
+    csv.Error,
 )
-"""What csv and numpy raise where a file is damaged."""
+"""What csv and torch raise where a file is damaged."""
+_WAY_ON = "remove the run's folder to search anew"
 
 _TEXT = ("job", "method", "space", "dataset", "state", "why", "genotype", "device", "engine", "source", "data")
 _WHOLE = ("seed", "tries", "epochs", "changed_choices", "changes", "peak_memory_bytes", "threads", "parameters")
@@ -170,10 +169,10 @@ def _naming(path: Path) -> Iterator[Path]:
     """
     try:
         yield path
+    except InputError as error:
+        raise InputError(f"{error}; {_WAY_ON}") from None
     except _BY_READERS as error:
-        raise InputError(
-            f"{path} is damaged ({type(error).__name__}); remove the run's folder to search anew"
-        ) from None
+        raise InputError(f"{path} is damaged ({type(error).__name__}); {_WAY_ON}") from None
 
 
 def _number(cell: str | None) -> float | None:

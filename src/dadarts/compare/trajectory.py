@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from dadarts import files, fitting
+from dadarts import fitting
 from dadarts.alphas import Alphas
 from dadarts.config import SearchConfig
+from dadarts.data.npz import read_arrays
 from dadarts.discretization import discretize
 from dadarts.genotype import Genotype, read_off
 from dadarts.seeds import generator
@@ -37,17 +37,18 @@ def trajectory(config: SearchConfig, path: Path) -> Trajectory | None:
     """Read a search's alphas.npz; None where there is none, or where the method trains no alphas.
 
     Raises:
-        ValueError: they are not alphas of such a search; other errors of a reader where the file is damaged.
+        ValueError: they are not alphas of such a search.
+        InputError: the file is damaged, or declares more than there is memory.
     """
     if not path.exists() or config.method.order == "none":
         return None
     alphas = Alphas(config.space, generator(0), config.method.sparsity, config.method.activation)
     names = alphas.names
-    with files.open_bytes(path) as file, np.load(file) as arrays:
-        if not names or not set(names) <= set(arrays.files):
-            return None
-        draw = [torch.from_numpy(arrays[f"initial_{name}"]) for name in names]
-        snapshots = [torch.from_numpy(arrays[name]) for name in names]
+    arrays = read_arrays(path, [*names, *(f"initial_{name}" for name in names)])
+    if not names or not set(names) <= set(arrays):
+        return None
+    draw = [torch.from_numpy(arrays[f"initial_{name}"]) for name in names]
+    snapshots = [torch.from_numpy(arrays[name]) for name in names]
     epochs = [[values[epoch] for values in snapshots] for epoch in range(len(snapshots[0]))]
     parameters = [parameter.detach() for parameter in alphas.parameters()]
     for snapshot in (draw, *epochs):

@@ -236,7 +236,7 @@ def test_a_folder_is_read_by_the_rules_of_training_and_loops_of_links_end() -> N
         (("it", "none.png"), "there is no file none.png"),
         (("it", "none.png", "nor.png"), None),
         (("it",), "the following arguments are required: path"),
-        ((), "the following arguments are required: run, path"),
+        ((), "begin with dadarts predict RUN PATH ..."),
         (("itt", "one.png"), "did you mean it?"),
         (("@itt", "one.png"), "there is no trained network at runs/augment/itt; did you mean it?"),
         (("@", "one.png"), "there is no trained network at @"),

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 TEXT = 1 << 24
 """Bytes of a text that is read whole."""
@@ -52,13 +52,13 @@ def open_text(path: Path, most: int = TABLE) -> IO[str]:
     return os.fdopen(_opened(path, os.O_RDONLY, most), encoding="utf-8", newline="")
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path, *, links: bool = True) -> BinaryIO:
     """A file of any size to read.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
+        OSError: it cannot be read, or is not a regular file; without `links`, also where it is a symbolic link.
     """
-    return os.fdopen(_opened(path, os.O_RDONLY), "rb")
+    return os.fdopen(_opened(path, os.O_RDONLY if links else os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
 def open_to_append(path: Path) -> IO[bytes]:

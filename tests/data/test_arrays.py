@@ -181,6 +181,8 @@ def test_a_test_part_of_another_kind_is_refused(tmp_path: Path, ask: Asking) -> 
     file = written(tmp_path / "train.npz", x=X, y=Y)
     with pytest.raises(InputError, match=r"is no \.npz file"):
         load(replace(ask(file), choices=Choices(test_path=tmp_path)))
+    with pytest.raises(InputError, match="test_path ~no-such-user/at/home: "):
+        load(replace(ask(file), choices=Choices(test_path=Path("~no-such-user/at/home"))))
     write_classes(tmp_path / "set")
     with pytest.raises(InputError, match="is a file; the test part of a folder is a folder too"):
         load(replace(ask(tmp_path / "set"), choices=Choices(test_path=file)))

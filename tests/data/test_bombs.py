@@ -66,10 +66,10 @@ def test_a_small_file_of_very_many_pixels_is_refused_by_name_before_it_is_inflat
         lambda: images.decode_to(file, str(file), (1, 32, 32)),
         lambda: images.decode(file, str(file), 3),
     ):
-        began = time.monotonic()
+        began = time.process_time()
         with pytest.raises(InputError, match=r"bomb\.png declares over 160 megapixels; give smaller pictures"):
             read()
-        assert time.monotonic() - began < 1
+        assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF", "JPEG", "PPM"])
@@ -128,10 +128,10 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_text_in_a_picture_is_not_inflated_without_end(name: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InputError, match="bomb cannot be read as a picture: "):
         images.decode(png(8, 8, TEXTS[name]), "bomb", 1)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_picture_that_is_scanned_again_and_again_is_refused() -> None:
@@ -149,5 +149,5 @@ def test_a_picture_that_is_scanned_again_and_again_is_refused() -> None:
 @pytest.mark.parametrize("make", [os.mkfifo, lambda file: file.symlink_to("/dev/zero"), lambda file: file.mkdir()])
 def test_what_is_no_regular_file_is_no_picture(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "it.png")
-    with pytest.raises(InputError, match=r"it\.png (is no regular file|cannot be read as a picture: Is a directory)"):
+    with pytest.raises(InputError, match=r"it\.png cannot be read as a picture: not a regular file"):
         images.read_header(tmp_path / "it.png", "it.png")

@@ -113,10 +113,10 @@ def test_a_forged_member_is_refused_by_name_in_a_short_line(name: str, tmp_path:
     np.savez(tmp_path / "pictures.npz", y=Y)
     with zipfile.ZipFile(tmp_path / "pictures.npz", "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", BAD_MEMBERS[name])
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InputError, match=r"pictures\.npz: x ") as refused:
         load(ask(tmp_path / "pictures.npz"))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) <= 500 + len(str(tmp_path))
 
@@ -197,5 +197,5 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path, name
         file.mkdir()
     else:
         file.symlink_to("/dev/zero")
-    with pytest.raises(InputError, match=f"{name} (is no regular file|cannot be read: Is a directory)"):
+    with pytest.raises(InputError, match=f"{name} cannot be read: not a regular file"):
         read_arrays(file, ("x",))

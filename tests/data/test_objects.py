@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 
 import dadarts
 from dadarts import SearchConfig
-from dadarts.data import DataRequest, DataSet, InMemory, load
+from dadarts.data import DataRequest, DataSet, InMemory, Preparation, load
 from dadarts.data.decoding import Streamed
 from dadarts.data.given import as_given
 from dadarts.errors import InputError
 from dadarts.events import RunStarted
 
-from .samples import Pixels, noise
+from .samples import Pixels, encoded, noise
 
 PIXELS = noise(20, 12, 10, 3)
 LABELS = [number % 2 for number in range(20)]
@@ -238,3 +239,47 @@ def test_a_search_on_an_object_stops_and_goes_on_with_the_same_object_alone(tmp_
 
 def test_a_path_may_be_a_path(tmp_path: Path) -> None:
     assert SearchConfig(name="a", dataset=tmp_path).dataset == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda pixels: pixels[..., 0] > 127,
+        lambda pixels: torch.from_numpy(pixels[..., 0] > 127),
+        lambda pixels: torch.from_numpy(pixels / 255).permute(2, 0, 1).bfloat16(),
+        lambda pixels: (pixels[..., 0] / 255).astype(np.float16),
+    ],
+)
+def test_other_types_of_numbers_are_prepared_in_training_as_in_prediction(tmp_path: Path, form: Any) -> None:
+    pictures = [form(pixels) for pixels in PIXELS]
+    data = read((Stored(pictures, LABELS), Stored(pictures, LABELS)), tmp_path)
+    assert data.value_range is None
+    preparation = Preparation(data.train.shape, data.value_range)
+    taken = data.test.take(torch.arange(20)).numpy()
+    assert np.array_equal(taken, np.stack([preparation.from_array(picture) for picture in pictures]))
+    assert taken.std() > 50
+
+
+def test_a_picture_that_pillow_cannot_finish_is_named_by_its_item(tmp_path: Path) -> None:
+    content = encoded(PIXELS[0])
+    pictures: list[Any] = [Image.fromarray(pixels) for pixels in PIXELS]
+    pictures[3] = Image.open(io.BytesIO(content[: len(content) // 2]))
+    with pytest.raises(InputError, match=r"^item 3 of the training part cannot be read: OSError: .*truncated"):
+        read(Stored(pictures, LABELS), tmp_path)
+
+
+@pytest.mark.parametrize("make", [np.asarray, Image.fromarray])
+def test_infinity_is_named_by_its_item(tmp_path: Path, make: Callable[[Any], Any]) -> None:
+    floats = [np.linspace(0, 5, 100, dtype=np.float32).reshape(10, 10) for _ in range(20)]
+    floats[19][0, 0] = np.inf
+    pictures = [make(values) for values in floats]
+    train = Stored(pictures[:10], LABELS[:10])
+    with pytest.raises(InputError, match=r"^item 9 of the test part holds infinity"):
+        read((train, Stored(pictures[10:], LABELS[10:])), tmp_path)
+
+
+def test_bytes_beside_deeper_pictures_are_said_to_be_taken_as_they_are(tmp_path: Path) -> None:
+    deep = Stored([pixels.astype(np.float32) * 9 for pixels in PIXELS], LABELS)
+    data = read((deep, Stored(list(PIXELS), LABELS)), tmp_path)
+    assert data.notes[0].startswith("20 pictures are deeper than 8 bits and 20 are not: ")
+    assert torch.equal(data.test.take(torch.arange(20)), torch.from_numpy(PIXELS).permute(0, 3, 1, 2))

@@ -182,10 +182,10 @@ def test_a_forged_pickle_is_refused_at_once_in_one_line(name: str, where: str, t
         "key": BATCH + FORGED[name] + b"Nu.",
     }[where]
     write_files(tmp_path / "datasets/cifar-10-batches-py", cifar10_python() | {"test_batch": content})
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InputError, match="test_batch") as refused:
         load(ask("cifar10"))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert len(str(refused.value)) <= 500 + len(str(tmp_path))
     assert "\n" not in str(refused.value)
 

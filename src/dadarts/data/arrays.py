@@ -88,11 +88,11 @@ def _images(given: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _range(parts: list[NDArray[Any]], training: Tensor, file: Path, nominal: bool) -> ValueRange | None:
-    """The range that the training pictures decide; bytes and truth values have theirs, as all have where `nominal`."""
+    """The range that the training pictures decide; bytes have theirs, as all have where `nominal`."""
     given = parts[0]
     if nominal and not all(part.dtype.kind != "f" or (part.min() >= 0 and part.max() <= 1) for part in parts):
         raise InputError(f"{file} holds floats outside [0, 1], which have no nominal range; give -value_range auto")
-    if nominal or not is_deep(given) or given.dtype.kind == "b":
+    if nominal or not is_deep(given):
         return None
     sample = sampled(training.tolist(), lambda place: given[place])
     return None if sample is None else decide(sample)

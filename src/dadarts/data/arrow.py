@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dadarts import files
 from dadarts.data import declared
 from dadarts.errors import InputError, shortened
 
@@ -102,7 +103,7 @@ def _opened(file: Path) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     try:
-        with declared.opened(file):
+        with files.open_bytes(file):
             pass
         with pq.ParquetFile(file, memory_map=False, page_checksum_verification=True) as table:
             yield table

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from dadarts.data import declared
+from dadarts import files
 from dadarts.data.cache import Cache, digest
 from dadarts.data.listing import Listing
 from dadarts.data.plain import plain
@@ -35,18 +35,18 @@ def allowance(count: int) -> int:
 
 def refuse_too_many(found: Listing, broken: Broken) -> None:
     """Raise InputError, with counts and the first names, where a part would lose more than its allowance."""
-    parts = [("the data set" if found.test is None else "the training part", found.train.files)]
+    parts = [("the data set" if found.test is None else "the training part", found.train)]
     if found.test is not None:
-        parts.append(("the test part", found.test.files))
-    for name, files in parts:
-        lost = [broken[file] for file in files if file in broken]
-        allowed = allowance(len(files))
+        parts.append(("the test part", found.test))
+    for name, part in parts:
+        lost = [broken[file] for file in part.files if file in broken]
+        allowed = allowance(len(part))
         if len(lost) > allowed:
-            few = f"up to {allowed} of {len(files):,}" if allowed else f"none of fewer than {_FEW}"
+            few = f"up to {allowed} of {len(part):,}" if allowed else f"none of fewer than {_FEW}"
             first = "; ".join(plain(why)[:_LONGEST] for why in lost[:_NAMED])
             more = f"; and {len(lost) - _NAMED:,} more" if len(lost) > _NAMED else ""
             raise InputError(
-                f"{len(lost):,} of {len(files):,} pictures of {name} cannot be read, and {few} are skipped: {first}"
+                f"{len(lost):,} of {len(part):,} pictures of {name} cannot be read, and {few} are skipped: {first}"
                 f"{more}"
             )
 
@@ -79,9 +79,9 @@ def remember(cache: Cache, key: str, found: Listing, broken: Broken) -> None:
 def _gives_its_bytes(file: Path) -> bool:
     """Whether a file is broken in its content, and not for want of permission or of a disk that answers."""
     try:
-        with declared.opened(file) as stream:
+        with files.open_bytes(file) as stream:
             while stream.read(_BLOCK):
                 pass
-    except (OSError, InputError):
+    except OSError:
         return False
     return True

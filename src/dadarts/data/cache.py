@@ -20,7 +20,8 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from dadarts.data import declared, npz
+from dadarts import files
+from dadarts.data import npz
 
 _FORMAT = 1
 
@@ -43,7 +44,7 @@ class Cache:
     def find(self, key: str) -> NDArray[Any] | None:
         """The array kept under `key`, mapped from its file; None where there is no whole one."""
         try:
-            with declared.opened(self._file(key), links=False) as stream:
+            with files.open_bytes(self._file(key), links=False) as stream:
                 header = npz.read_header(stream, key)
                 if os.fstat(stream.fileno()).st_size != header.length + header.size or header.size == 0:
                     return None

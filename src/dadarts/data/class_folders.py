@@ -25,7 +25,7 @@ class Choices:
     test_path: Path | None = None
 
     def among(self, names: Sequence[str]) -> dict[str, str]:
-
+        """The name that each of the `classes` means, of those that mean one: itself, or the only one spelt alike."""
         found = {}
         for wanted in self.classes or ():
             alike = [name for name in names if _folded(name) == _folded(wanted) or plain(name) == wanted]

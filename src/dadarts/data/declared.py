@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dadarts import files
 from dadarts.data import memory
 from dadarts.errors import InputError
 
@@ -22,23 +20,6 @@ class Readable(Protocol):
     """A file, or what is inflated from one."""
 
     def read(self, size: int, /) -> bytes: ...
-
-
-@contextmanager
-def opened(file: Path, *, links: bool = True) -> Iterator[BinaryIO]:
-    """A regular file, for reading; another kind, such as a pipe, could keep a run waiting or never end.
-
-    Without `links`, a symbolic link is not followed but cannot be read.
-
-    Raises InputError where it is of another kind, and OSError where it cannot be read.
-    """
-    # Opening a pipe waits for its writer unless it is told not to.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InputError(f"{file} is no regular file")
-    with os.fdopen(descriptor, "rb") as stream:
-        yield stream
 
 
 def check(size: int, name: str) -> None:
@@ -70,9 +51,9 @@ def read(stream: Readable, size: int, name: str, there: int | None = None) -> ND
 def read_all(file: Path) -> bytes:
     """The content of a regular file.
 
-    Raises InputError where it is of another kind or larger than the memory, and OSError where it cannot be read.
+    Raises InputError where it is larger than the memory, and OSError where it is of another kind or cannot be read.
     """
-    with opened(file) as stream:
+    with files.open_bytes(file) as stream:
         check(os.fstat(stream.fileno()).st_size, str(file))
         return stream.read()
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dadarts.data import broken, depth, finding, measuring, table
+from dadarts.data import broken, calibration, finding, measuring, table
 from dadarts.data.cache import digest
 from dadarts.data.class_folders import Choices
 from dadarts.data.decoding import Decoder, Streamed, UnreadableError
@@ -81,7 +81,7 @@ def _read(
     files = (*train.files, *test.files)
     key = digest(files, "folder", image_size)
     measured = measuring.measure(files, image_size, decoder, f"{key}-measured", all_failures)
-    chosen = depth.choose(train.files, measured.depths[: len(train)], decoder, f"{key}-values")
+    chosen = calibration.choose(train.files, measured.depths[: len(train)], decoder, f"{key}-values")
     if any(measured.depths):
         key = f"{key}-{digest((), chosen)}"
     preparation = Preparation(measured.shape, chosen)
@@ -93,5 +93,5 @@ def _read(
     )
     passed = f"passed over: {found.passed.text}" if found.passed.text else ""
     remarks = tuple(filter(None, (measured.resized, *found.remarks, passed)))
-    notes = (*depth.mixed(measured.depths), *described(chosen))
+    notes = (*calibration.mixed(measured.depths), *described(chosen))
     return Parts(found.classes, held_train, held_test, remarks, notes, chosen)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dadarts import files
 from dadarts.data import declared, download
 from dadarts.data.declared import Readable
 from dadarts.data.decoding import Decoder
@@ -86,7 +87,7 @@ def _part(layout: Layout, image_file: Path, label_file: Path) -> InMemory:
 def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
     """An IDX file of unsigned bytes; raises InputError, naming it, where it is anything else or damaged."""
     try:
-        with declared.opened(file) as stream:
+        with files.open_bytes(file) as stream:
             zipped = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
             there = None if zipped else os.fstat(stream.fileno()).st_size

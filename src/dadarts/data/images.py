@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dadarts import files
 from dadarts.data import declared, deep, formats, memory
 from dadarts.data.pictures import Shape
 from dadarts.data.values import ValueRange, Values
@@ -162,7 +163,7 @@ def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
     else:
-        with declared.opened(source) as stream:
+        with files.open_bytes(source) as stream:
             yield stream
 
 

@@ -17,7 +17,7 @@ from dadarts.data.given import MARK, Given
 from dadarts.data.pictures import DataRequest, DataSet, Parts, Pictures
 from dadarts.data.plain import plain
 from dadarts.data.registry import KNOWN, Facts
-from dadarts.errors import InputError, unknown
+from dadarts.errors import InputError, shortened, unknown
 from dadarts.seeds import generator
 
 _SAMPLE_BYTES = 1 << 26
@@ -84,15 +84,14 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         is_folder, is_file = bool(request.dataset) and path.is_dir(), path.is_file()
     except (OSError, RuntimeError):  # A name too long for the file system, or a `~name` without a home.
         is_folder = is_file = False
+    choices = _expanded(request.choices)
     if is_folder or (is_file and path.suffix.lower() in table.SUFFIXES):
-        return folder.read(
-            path, request.image_size, decoder, _checked(request.choices), skip_broken=request.skip_broken
-        )
+        return folder.read(path, request.image_size, decoder, _checked(choices), skip_broken=request.skip_broken)
     if is_file and path.suffix.lower() == ".npz":
         if request.image_size is not None:
             raise InputError(f"an image size is for folders of pictures; {path} has its own")
         _refuse_choices(request, "-classes is", request.choices.classes)
-        return arrays.read(path, request.choices.test_path, request.nominal)
+        return arrays.read(path, choices.test_path, request.nominal)
     if is_file:
         raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures, an .npz file or a .csv")
     if request.dataset.endswith(MARK):
@@ -111,15 +110,23 @@ def _refuse_choices(request: DataRequest, what: str, given: object) -> None:
         raise InputError(f"{what} for folders of pictures; {request.dataset} has its own")
 
 
-def _checked(choices: Choices) -> Choices:
-    """The choices for a folder, with a test path that is one."""
+def _expanded(choices: Choices) -> Choices:
+    """The choices, with a `~` in the test path replaced."""
     if choices.test_path is None:
         return choices
-    path = choices.test_path.expanduser()
-    if not path.is_dir():
+    try:
+        return replace(choices, test_path=choices.test_path.expanduser())
+    except RuntimeError as error:  # A `~name` without a home.
+        raise InputError(f"-test_path {plain(choices.test_path)}: {shortened(error)}") from None
+
+
+def _checked(choices: Choices) -> Choices:
+    """The choices for a folder, whose test path is one too."""
+    path = choices.test_path
+    if path is not None and not path.is_dir():
         what = "a file; the test part of a folder is a folder too" if path.is_file() else "no folder"
         raise InputError(f"-test_path {plain(path)} is {what}: give one of class folders")
-    return replace(choices, test_path=path)
+    return choices
 
 
 def _check(dataset: str, parts: Parts, every_class: bool) -> None:

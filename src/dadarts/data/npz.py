@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dadarts import files
 from dadarts.data import declared
 from dadarts.data.declared import Readable
 from dadarts.errors import InputError, shortened
@@ -103,7 +104,7 @@ def read_arrays(file: Path, keys: Sequence[str]) -> dict[str, NDArray[Any]]:
     or where one of the arrays is none of numbers or text.
     """
     try:
-        with declared.opened(file) as stream:
+        with files.open_bytes(file) as stream:
             if stream.read(6) == _MAGIC:
                 raise InputError(f"{file} is a single array, not an .npz archive of x and y")
             with zipfile.ZipFile(stream) as archive:

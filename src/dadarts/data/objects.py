@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from dadarts.data import deep, images
+from dadarts.data import calibration, deep, images
 from dadarts.data.decoding import Decoder, Streamed, shown
 from dadarts.data.deep import Depth
 from dadarts.data.given import Given, MapStyle
 from dadarts.data.listing import HELD_OUT
 from dadarts.data.measuring import check_size, measured_of
 from dadarts.data.pictures import InMemory, Parts, Pictures, Shape
-from dadarts.data.preparation import Preparation
+from dadarts.data.preparation import Preparation, arranged
 from dadarts.data.split import hold_out_test
-from dadarts.data.values import ValueRange, Values, decide, described, sampled
+from dadarts.data.values import ValueRange, Values, described
 from dadarts.errors import InputError, shortened
 
 Picture: TypeAlias = "Image.Image | NDArray[Any]"
@@ -40,8 +40,15 @@ class _Items:
     headers: list[images.Header]
     held: list[Picture]
 
+    def called(self, position: int) -> str:
+        return f"item {position} of {self.name}"
+
     def picture(self, position: int) -> Picture:
-        return self.held[position] if position < len(self.held) else _item(self.source, position, self.name)[0]
+        return self.held[position] if position < len(self.held) else self.item(position)[0]
+
+    def item(self, position: int) -> tuple[Picture, Label]:
+        """Ask the data set for an item; raises InputError, naming it, where it gives none that can be used."""
+        return _item(self.source, position, self.called(position))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +66,11 @@ class _Chosen:
         return self.preparation.shape
 
     def decode(self, position: int) -> NDArray[np.uint8]:
-        picture = self.items.picture(int(self.index[position]))
+        place = int(self.index[position])
+        picture, name = self.items.picture(place), self.items.called(place)
         if isinstance(picture, Image.Image):
-            return self.preparation.from_image(picture)
-        return self.preparation.from_array(picture)
+            return self.preparation.from_image(picture, name)
+        return self.preparation.from_array(picture, name)
 
 
 def read(given: Given, image_size: int | None, decoder: Decoder) -> Parts:
@@ -94,7 +102,9 @@ def read(given: Given, image_size: int | None, decoder: Decoder) -> Parts:
         left -= made[-1].labels.numel() * int(np.prod(measured.shape))
     remark = HELD_OUT if given.test is None else "test part: the second of the pair"
     remarks = tuple(filter(None, (measured.resized, remark)))
-    return Parts(classes, made[0], made[1], remarks, tuple(described(value_range)), value_range)
+    depths = [header.depth for part in parts for header in part.headers]
+    notes = (*calibration.mixed(depths), *described(value_range))
+    return Parts(classes, made[0], made[1], remarks, notes, value_range)
 
 
 def _pictures(encoded: _Chosen, room: int) -> Pictures:
@@ -111,7 +121,7 @@ def _pictures(encoded: _Chosen, room: int) -> Pictures:
 def _read(source: MapStyle, part: str, room: int) -> _Items:
     items = _Items(f"the {part} part", source, [], [], [])
     for position in shown(range(len(source)), len(source), "reading the data set"):
-        picture, label = _item(source, position, items.name)
+        picture, label = items.item(position)
         items.labels.append(label)
         items.headers.append(_header(picture))
         room -= _size(picture)
@@ -120,10 +130,11 @@ def _read(source: MapStyle, part: str, room: int) -> _Items:
     return items
 
 
-def _item(source: MapStyle, position: int, part: str) -> tuple[Picture, Label]:
-    name = f"item {position} of {part}"
+def _item(source: MapStyle, position: int, name: str) -> tuple[Picture, Label]:
     try:
         item = source[position]
+        if isinstance(item, tuple | list) and item and isinstance(item[0], Image.Image):
+            item[0].load()
     except Exception as error:  # Whatever the user's own code raises.
         raise InputError(f"{name} cannot be read: {type(error).__name__}: {shortened(error, 120)}") from error
     if not isinstance(item, tuple | list) or len(item) != 2:
@@ -133,27 +144,13 @@ def _item(source: MapStyle, position: int, part: str) -> tuple[Picture, Label]:
 
 def _picture(value: Any, name: str) -> Picture:
     if isinstance(value, Image.Image):
-        value.load()
         return value
-    if isinstance(value, Tensor):
-        values, channels_first = value.detach().cpu().numpy(), True
-    elif isinstance(value, np.ndarray):
-        values, channels_first = value, False
-    else:
+    if not isinstance(value, Tensor | np.ndarray):
         raise InputError(
             f"{name}: {shortened(type(value).__name__, 40)} is no picture; give Pillow's, an array or a tensor"
         )
-    first, last = (values.ndim == 3 and values.shape[axis] in (1, 3, 4) for axis in (0, 2))
-    if first and (channels_first or not last):
-        values = values.transpose(1, 2, 0)
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
-    has_alpha = values.ndim == 3 and values.shape[2] == 4
-    if not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (3, 4))) or not values.size:
-        raise InputError(f"{name} has shape {value.shape}; give (H, W), (H, W, C) or (C, H, W) with C 1, 3 or 4")
-    if values.dtype.kind not in "biuf" or (has_alpha and values.dtype != np.uint8):
-        raise InputError(f"{name} holds {values.dtype}; give numbers, and with alpha bytes")
-    values = np.array(values)
+    # A copy, since a data set may use the same memory for its next item.
+    values = np.array(arranged(value, name))
     return Image.fromarray(values) if values.dtype == np.uint8 else values
 
 
@@ -186,19 +183,16 @@ def _size(picture: Picture) -> int:
 
 def _range(train: _Items, index: Tensor) -> ValueRange | None:
     """The range of the training pictures' values, where they are more than bytes."""
-    places = [place for place in index.tolist() if train.headers[place].depth != Depth.BYTES]
-    kinds = {train.headers[place].depth for place in places}
-    if len(kinds) > 1:
-        raise InputError("the pictures hold integers and floats, which cannot be compared; bring them to one kind")
-    values = sampled(places, partial(_values, train))
-    return None if values is None else decide(values)
+    places = index.tolist()
+    depths = [train.headers[place].depth for place in places]
+    return calibration.decided(places, depths, partial(_values, train), train.called)
 
 
 def _values(items: _Items, position: int) -> Values | None:
     picture = items.picture(position)
     if not isinstance(picture, Image.Image):
         return picture
-    found = deep.read(picture, items.name)
+    found = deep.read(picture, items.called(position))
     return None if found is None else found.values
 
 
@@ -221,7 +215,7 @@ def _classified(given: Given, parts: Sequence[_Items]) -> tuple[tuple[str, ...],
 def _places(part: _Items, places: dict[Label, int]) -> Iterator[int]:
     for position, label in enumerate(part.labels):
         if label not in places:
-            raise InputError(f"item {position} of {part.name}: label {shortened(label, 40)} is none of the classes")
+            raise InputError(f"{part.called(position)}: label {shortened(label, 40)} is none of the classes")
         yield places[label]
 
 

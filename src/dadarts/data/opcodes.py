@@ -12,43 +12,15 @@ from __future__ import annotations
 import codecs
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
+from dadarts.data.pickle_machine import Builder, DamagedError, Machine, Name
 from dadarts.errors import InputError
-
-_LONGEST_NUMBER = 100
-"""Characters of a number written in text, and so of nothing that takes long to convert."""
-
 
 _OPCODES, _BYTES_PER_OPCODE = 1_000_000, 256
 """How many opcodes are read of a file of any size, and how many more of a large one; a batch of CIFAR has one a kB."""
-
-
-class DamagedError(Exception):
-    """The bytes are no pickle of data."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """What a pickle refers to by a module and a name; never imported."""
-
-    module: str
-    name: str
-
-
-class Builder(Protocol):
-    """Makes what is neither text nor a number nor a container."""
-
-    def call(self, name: Name, arguments: tuple[Any, ...]) -> Any:
-        """What a function of that name would return."""
-        ...
-
-    def set_state(self, made: Any, state: Any) -> None:
-        """Completes what `call` made."""
-        ...
 
 
 def interpret(content: bytes, builder: Builder) -> Any:
@@ -59,7 +31,7 @@ def interpret(content: bytes, builder: Builder) -> Any:
     Raises:
         DamagedError: it is cut short, or no pickle of data.
     """
-    machine = _Machine(content, builder)
+    machine = Machine(content, builder)
     left = _OPCODES + len(content) // _BYTES_PER_OPCODE
     try:
         while (code := machine.number(1)) != _STOP:
@@ -76,129 +48,60 @@ def interpret(content: bytes, builder: Builder) -> Any:
     return machine.pop()
 
 
-class _Machine:
-    """A stack, the stacks below its marks, and the memo, as pickle's language needs them."""
-
-    def __init__(self, content: bytes, builder: Builder) -> None:
-        self.content = content
-        self.builder = builder
-        self.position = 0
-        self.stack: list[Any] = []
-        self.below: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
-
-    def take(self, size: int) -> bytes:
-        end = self.position + size
-        if end > len(self.content):
-            raise DamagedError(f"it ends at byte {len(self.content)}, within {size} promised bytes")
-        taken = self.content[self.position : end]
-        self.position = end
-        return taken
-
-    def number(self, size: int, signed: bool = False) -> int:
-        return int.from_bytes(self.take(size), "little", signed=signed)
-
-    def line(self) -> bytes:
-        end = self.content.find(b"\n", self.position)
-        if end < 0:
-            raise DamagedError(f"it ends at byte {len(self.content)}, within a line")
-        taken = self.content[self.position : end]
-        self.position = end + 1
-        return taken
-
-    def short_line(self) -> bytes:
-        taken = self.line()
-        if len(taken) > _LONGEST_NUMBER:
-            raise DamagedError(f"a number of {len(taken)} characters")
-        return taken
-
-    def push(self, value: Any) -> None:
-        self.stack.append(value)
-
-    def pop(self) -> Any:
-        if not self.stack:
-            raise DamagedError(f"nothing is on the stack at byte {self.position}")
-        return self.stack.pop()
-
-    def top(self, kind: type[Any]) -> Any:
-        if not self.stack or not isinstance(self.stack[-1], kind):
-            raise DamagedError(f"no {kind.__name__} is on the stack at byte {self.position}")
-        return self.stack[-1]
-
-    def mark(self) -> None:
-        self.below.append(self.stack)
-        self.stack = []
-
-    def pop_to_mark(self) -> list[Any]:
-        if not self.below:
-            raise DamagedError(f"no mark is set at byte {self.position}")
-        items = self.stack
-        self.stack = self.below.pop()
-        return items
-
-    def put(self, place: int) -> None:
-        self.memo[place] = self.top(object)
-
-    def get(self, place: int) -> None:
-        if place not in self.memo:
-            raise DamagedError(f"memo {place} is read before it is written")
-        self.push(self.memo[place])
-
-
-def _constant(machine: _Machine, value: Any) -> None:
+def _constant(machine: Machine, value: Any) -> None:
     machine.push(value)
 
 
-def _empty(machine: _Machine, kind: type[Any]) -> None:
+def _empty(machine: Machine, kind: type[Any]) -> None:
     machine.push(kind())
 
 
-def _number(machine: _Machine, size: int, signed: bool = False) -> None:
+def _number(machine: Machine, size: int, signed: bool = False) -> None:
     machine.push(machine.number(size, signed))
 
 
-def _number_in_text(machine: _Machine) -> None:
+def _number_in_text(machine: Machine) -> None:
     text = machine.short_line().rstrip(b"L")
     # Protocols 0 and 1 write False and True so.
     machine.push({b"00": False, b"01": True}[text] if text in (b"00", b"01") else int(text))
 
 
-def _long(machine: _Machine, size_bytes: int) -> None:
+def _long(machine: Machine, size_bytes: int) -> None:
     machine.push(machine.number(machine.number(size_bytes), signed=True))
 
 
-def _float_in_text(machine: _Machine) -> None:
+def _float_in_text(machine: Machine) -> None:
     machine.push(float(machine.short_line()))
 
 
-def _float(machine: _Machine) -> None:
+def _float(machine: Machine) -> None:
     machine.push(struct.unpack(">d", machine.take(8))[0])
 
 
-def _bytes(machine: _Machine, size_bytes: int) -> None:
+def _bytes(machine: Machine, size_bytes: int) -> None:
     machine.push(machine.take(machine.number(size_bytes)))
 
 
-def _bytes_in_text(machine: _Machine) -> None:
+def _bytes_in_text(machine: Machine) -> None:
     line = machine.line()
     if len(line) < 2 or line[:1] not in b"'\"" or line[:1] != line[-1:]:
         raise DamagedError("text without quotes")
     machine.push(codecs.escape_decode(line[1:-1])[0])
 
 
-def _text(machine: _Machine, size_bytes: int) -> None:
+def _text(machine: Machine, size_bytes: int) -> None:
     machine.push(machine.take(machine.number(size_bytes)).decode("utf-8", "surrogatepass"))
 
 
-def _text_in_text(machine: _Machine) -> None:
+def _text_in_text(machine: Machine) -> None:
     machine.push(machine.line().decode("raw-unicode-escape"))
 
 
-def _tuple(machine: _Machine, count: int) -> None:
+def _tuple(machine: Machine, count: int) -> None:
     machine.push(tuple(machine.pop() for _ in range(count))[::-1])
 
 
-def _collected(machine: _Machine, collect: Callable[[list[Any]], Any]) -> None:
+def _collected(machine: Machine, collect: Callable[[list[Any]], Any]) -> None:
     items = machine.pop_to_mark()
     machine.push(collect(items))
 
@@ -219,52 +122,52 @@ def _add_pairs(target: dict[Any, Any], items: list[Any]) -> None:
         target[key] = value
 
 
-def _append(machine: _Machine) -> None:
+def _append(machine: Machine) -> None:
     item = machine.pop()
     machine.top(list).append(item)
 
 
-def _appends(machine: _Machine) -> None:
+def _appends(machine: Machine) -> None:
     items = machine.pop_to_mark()
     machine.top(list).extend(items)
 
 
-def _set_item(machine: _Machine) -> None:
+def _set_item(machine: Machine) -> None:
     value, key = machine.pop(), machine.pop()
     _add_pairs(machine.top(dict), [key, value])
 
 
-def _set_items(machine: _Machine) -> None:
+def _set_items(machine: Machine) -> None:
     items = machine.pop_to_mark()
     _add_pairs(machine.top(dict), items)
 
 
-def _name_in_lines(machine: _Machine) -> None:
+def _name_in_lines(machine: Machine) -> None:
     module, name = machine.line(), machine.line()
     machine.push(Name(module.decode("utf-8"), name.decode("utf-8")))
 
 
-def _name_on_stack(machine: _Machine) -> None:
+def _name_on_stack(machine: Machine) -> None:
     name, module = machine.pop(), machine.pop()
     if not isinstance(module, str) or not isinstance(name, str):
         raise DamagedError("a name is no text")
     machine.push(Name(module, name))
 
 
-def _call(machine: _Machine) -> None:
+def _call(machine: Machine) -> None:
     arguments, name = machine.pop(), machine.pop()
     if not isinstance(name, Name) or not isinstance(arguments, tuple):
         raise DamagedError("something is called that has no name")
     machine.push(machine.builder.call(name, arguments))
 
 
-def _set_state(machine: _Machine) -> None:
+def _set_state(machine: Machine) -> None:
     state = machine.pop()
     machine.builder.set_state(machine.top(object), state)
 
 
 _STOP = ord(".")
-_SPELLED: tuple[tuple[bytes, Callable[[_Machine], object]], ...] = (
+_SPELLED: tuple[tuple[bytes, Callable[[Machine], object]], ...] = (
     (b"\x80", lambda machine: machine.take(1)),  # the protocol, which each opcode implies
     (b"\x95", lambda machine: machine.take(8)),  # the length of a frame, likewise
     (b"N", partial(_constant, value=None)),
@@ -318,4 +221,4 @@ _SPELLED: tuple[tuple[bytes, Callable[[_Machine], object]], ...] = (
     (b"R", _call),
     (b"b", _set_state),
 )
-_STEPS: Mapping[int, Callable[[_Machine], object]] = MappingProxyType({code[0]: step for code, step in _SPELLED})
+_STEPS: Mapping[int, Callable[[Machine], object]] = MappingProxyType({code[0]: step for code, step in _SPELLED})

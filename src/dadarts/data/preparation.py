@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from dadarts.data import images
 from dadarts.data.pictures import Shape
@@ -32,22 +34,48 @@ class Preparation:
         """A picture file's pixels; raises InputError, naming it, where it is missing or damaged."""
         return images.decode_to(Path(path), str(path), self.shape, self.value_range)
 
-    def from_image(self, image: Image.Image) -> NDArray[np.uint8]:
-        """The pixels of a picture that Pillow has opened or made."""
-        return images.fitted(image, self.shape, self.value_range)
+    def from_image(self, image: Image.Image, name: str = "the picture") -> NDArray[np.uint8]:
+        """The pixels of a picture that Pillow has opened or made.
 
-    def from_array(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """The pixels of one picture's values, (H, W), (H, W, C) or (C, H, W) with C 1 or 3.
-
-        Raises InputError where its shape is another, or it holds NaN.
+        Raises InputError, calling it `name`, where it holds NaN.
         """
-        if values.ndim == 3 and values.shape[2] not in (1, 3) and values.shape[0] in (1, 3):
-            values = values.transpose(1, 2, 0)
-        if values.ndim == 3 and values.shape[2] == 1:
-            values = values[..., 0]
-        if values.dtype.kind not in "biuf" or (values.ndim != 2 and values.shape[2:] != (3,)) or not values.size:
-            raise InputError(
-                f"an array of {values.dtype}, {values.shape}, is no picture; give numbers (H, W) or (H, W, 3)"
-            )
-        refuse_unbounded(values, "the picture")
-        return self.from_image(Image.fromarray(np.ascontiguousarray(scaled(values, self.value_range))))
+        return images.fitted(image, self.shape, self.value_range, name)
+
+    def from_array(self, values: NDArray[Any] | Tensor, name: str = "the picture") -> NDArray[np.uint8]:
+        """The pixels of one picture's values, in any order of axes that `arranged` knows.
+
+        Raises InputError as `arranged`.
+        """
+        pixels = scaled(arranged(values, name), self.value_range)
+        return self.from_image(Image.fromarray(np.ascontiguousarray(pixels)))
+
+
+def arranged(picture: NDArray[Any] | Tensor, name: str) -> NDArray[Any]:
+    """A picture's values as (H, W) or (H, W, C) with C 3 or 4, from (H, W), (H, W, C) or (C, H, W) with C 1, 3 or 4.
+
+    Where both the first and the last axis can be the channels, it is the first of a tensor and the last of an array.
+    Only bytes can have a fourth channel, alpha.
+
+    Raises InputError, calling it `name`, where it is not so, or holds NaN.
+    """
+    channels_first = isinstance(picture, Tensor)
+    values: NDArray[Any] = _numbers(picture) if isinstance(picture, Tensor) else picture
+    first, last = (values.ndim == 3 and values.shape[axis] in (1, 3, 4) for axis in (0, 2))
+    if first and (channels_first or not last):
+        values = values.transpose(1, 2, 0)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    has_alpha = values.ndim == 3 and values.shape[2] == 4
+    if not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (3, 4))) or not values.size:
+        shape = tuple(picture.shape)
+        raise InputError(f"{name} has shape {shape}; give (H, W), (H, W, C) or (C, H, W) with C 1, 3 or 4")
+    if values.dtype.kind not in "biuf" or (has_alpha and values.dtype != np.uint8):
+        raise InputError(f"{name} holds {values.dtype}; give numbers, and with alpha bytes")
+    refuse_unbounded(values, name)
+    return values
+
+
+def _numbers(picture: Tensor) -> NDArray[Any]:
+    # Numpy has no bfloat16.
+    wide = picture.float() if picture.dtype == torch.bfloat16 else picture
+    return wide.detach().cpu().numpy()

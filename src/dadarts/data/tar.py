@@ -12,6 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
+from dadarts import files
 from dadarts.data import declared
 from dadarts.data.declared import Readable
 from dadarts.errors import InputError
@@ -30,7 +31,7 @@ def read(archive: Path, wanted: Collection[str]) -> dict[str, bytes]:
     Raises InputError, naming it, where it is damaged, cut short, or holds more than it may.
     """
     try:
-        with declared.opened(archive) as stream:
+        with files.open_bytes(archive) as stream:
             zipped = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
             return _read(_stream(stream, zipped), archive, wanted)

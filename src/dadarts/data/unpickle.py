@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dadarts.data.opcodes import DamagedError, Name, interpret
+from dadarts.data.opcodes import interpret
+from dadarts.data.pickle_machine import DamagedError, Name
 from dadarts.errors import InputError, shortened
 
 _NUMPY_MODULES = frozenset(

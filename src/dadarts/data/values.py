@@ -74,8 +74,8 @@ def _scaled(values: Values, value_range: ValueRange | None) -> Values:
 
 def is_bounded(values: Values) -> bool:
     """Whether every value is a number that can be scaled."""
-    # A comparison with NaN is false.
-    return values.dtype.kind != "f" or bool((np.abs(values) <= _LARGEST).all())
+    # A comparison with NaN is false. Python's float, since the bound is beyond what a half-precision number holds.
+    return values.dtype.kind != "f" or float(np.abs(values).max(initial=0)) <= _LARGEST
 
 
 def refuse_unbounded(values: Values, name: str) -> None:
@@ -92,9 +92,11 @@ def decide(values: Values) -> ValueRange | None:
     somebody has brought to [0, 1] on purpose. Else the percentiles are the range, or the extremes where these are near;
     and 0 is black where it is near and nothing is negative.
     """
+    if values.dtype.kind == "b":
+        return None
     least, low, high, most = (float(value) for value in np.percentile(values, (0, *_TAILS, 100)))
     usual = nominal(values)
-    filled = most - least if values.dtype.kind in "fb" else high - low
+    filled = most - least if values.dtype.kind == "f" else high - low
     is_usual = usual.low <= least and most <= usual.high
     if is_usual and (filled >= (usual.high - usual.low) / 2 or least == most):
         return None

@@ -1,8 +1,8 @@
-"""The value range of a folder's pictures, of which some or all may be deeper than bytes."""
+"""Which values are black and white in a data set, of whose pictures some or all may be deeper than bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dadarts.data import images
 from dadarts.data.decoding import Decoder
 from dadarts.data.deep import Depth
-from dadarts.data.values import ValueRange, Values, decide, sampled
+from dadarts.data.values import Given, ValueRange, Values, decide, sampled
 from dadarts.errors import InputError
 
 _NOMINAL = (np.nan, np.nan)
@@ -28,7 +28,7 @@ def choose(files: Sequence[Path], depths: Sequence[Depth], decoder: Decoder, key
         return None
     kept = decoder.cache.find(key)
     if kept is None or not _is_range(kept):
-        chosen = _decided(files, depths)
+        chosen = decided(files, depths, _read, str)
         kept = decoder.cache.keep(key, np.array(_NOMINAL if chosen is None else chosen, np.float64))
     low, high = kept.tolist()
     return None if np.isnan(low) else ValueRange(low, high)
@@ -40,18 +40,28 @@ def _is_range(kept: NDArray[Any]) -> bool:
     return bool(np.isnan(kept).all() or (np.isfinite(kept).all() and kept[0] <= kept[1]))
 
 
-def _decided(files: Sequence[Path], depths: Sequence[Depth]) -> ValueRange | None:
-    chosen: dict[ValueRange | None, Path] = {}
+def decided(
+    pictures: Sequence[Given],
+    depths: Sequence[Depth],
+    read: Callable[[Given], Values | None],
+    name: Callable[[Given], str],
+) -> ValueRange | None:
+    """The range of training pictures that `read` gives the values of; None as of `choose`.
+
+    Raises InputError, with the names of two pictures, where integers and floats have different ranges.
+    """
+    chosen: dict[ValueRange | None, Given] = {}
     for kind in (Depth.INTEGERS, Depth.FLOATS):
-        deep = [file for file, depth in zip(files, depths, strict=True) if depth == kind]
-        values = sampled(deep, _read)
+        deep = [picture for picture, depth in zip(pictures, depths, strict=True) if depth == kind]
+        values = sampled(deep, read)
         if values is not None:
             chosen.setdefault(decide(values), deep[0])
     if len(chosen) > 1:
         (one, first), (other, second) = chosen.items()
         raise InputError(
-            f"the pictures are of two kinds that cannot be compared: integers such as {first} ({one or 'nominal'}) and "
-            f"floats such as {second} ({other or 'nominal'}); bring them to one kind"
+            "the pictures are of two kinds that cannot be compared: "
+            f"integers such as {name(first)} ({one or 'nominal'}) and "
+            f"floats such as {name(second)} ({other or 'nominal'}); bring them to one kind"
         )
     return next(iter(chosen), None)
 
@@ -68,6 +78,6 @@ def mixed(depths: Sequence[Depth]) -> Iterator[str]:
     deep = sum(depth != Depth.BYTES for depth in depths)
     if 0 < deep < len(depths):
         yield (
-            f"{deep} pictures are deeper than 8 bits and {len(depths) - deep} are not: of these, 0 is black and 255 is "
-            "white, whatever is so of those"
+            f"{deep} pictures are deeper than 8 bits and {len(depths) - deep} are not: those of 8 bits are taken as "
+            "they are, 0 as black and 255 as white"
         )

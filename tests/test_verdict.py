@@ -95,7 +95,7 @@ def test_choices_are_counted_against_the_first_draw() -> None:
         verdict.summary
         == f"decided: entropy {verdict.entropy:.2f} of 2.08, 2 of 2 choices changed since the first draw"
     )
-    assert verdict.lines == (verdict.summary,)
+    assert (verdict.lines, verdict.word) == ((verdict.summary,), "decided")
 
 
 def test_the_warnings_say_what_is_wrong_once_with_a_cure() -> None:
@@ -107,9 +107,13 @@ def test_the_warnings_say_what_is_wrong_once_with_a_cure() -> None:
     assert "alpha_lr" in undecided
     (locked,) = of_alphas(sure, sure, places(EVEN), []).warnings
     assert locked.startswith("locked: every choice is still that of the first random draw")
+    whole = of_alphas(sure, sure, places(EVEN), [])
+    assert (whole.lines, whole.word) == ((locked,), "locked")
+    assert whole.summary.startswith("locked: entropy ")
     rows = [{"changed_choices": change} for change in (2, 0, 0, 0, 0)]
     (early,) = of_alphas(sure, draw, places(EVEN), rows).warnings
     assert early.startswith("locked: no choice has changed since epoch 1 of 5")
+    assert of_alphas(sure, draw, places(EVEN), rows).lines == (early,)
     untrained = of_alphas(sure, sure, places(EVEN), [], trained=False)
     assert untrained.decided is False
     assert "trains no alphas" in untrained.warnings[0]
@@ -133,6 +137,10 @@ def cells(normal: str, reduce: str) -> Genotype:
         ),
         (cells("skip_connect skip_connect", "sep_conv_3x3 sep_conv_5x5"), "collapsed: the normal cell has nothing but"),
         (
+            cells("skip_connect skip_connect", "skip_connect skip_connect"),
+            "the normal and reduce cells have nothing but",
+        ),
+        (
             Genotype.parse("|skip_connect~0|+|none~0|skip_connect~1|+|none~0|none~1|none~2|"),
             "the normal cell has nothing",
         ),
@@ -148,7 +156,11 @@ def test_a_genotype_has_collapsed_where_over_half_is_parameter_free_or_a_cell_is
     assert said is None or said in warnings[0]
     verdict = judged(genotype, Verdict(None, by="random")).verdict
     assert verdict is not None
-    assert verdict.lines == ("the genotype is chosen by random, not read off alphas", *warnings)
+    assert verdict.lines == (
+        "the genotype is chosen by random, not read off alphas",
+        *(warning.replace("give the weights a head start (alpha_warm_up), ", "") for warning in warnings),
+    )
+    assert verdict.word == ("collapsed" if said else "")
 
 
 def test_a_verdict_survives_its_json_and_changes_no_architecture() -> None:
@@ -195,6 +207,10 @@ def test_every_door_says_the_verdict() -> None:
     saved = json.loads(Path("runs/search/it/genotype.json").read_text())["verdict"]
     assert saved["decided"] is False
     assert saved["warnings"][0].startswith("undecided: ")
+    resumed = succeed(original, "-name", "it", *TINIEST, "-first_order", "-alpha_lr", "1e-5", "-resume")
+    assert resumed.err.count("note: undecided: the mixing weights of ") == 1
+    assert "  undecided: Genotype(" in succeed(modern, "runs").out
+    assert json.loads(succeed(modern, "runs", "--json").out)[0]["verdict"] == "undecided"
     shown = succeed(modern, "show", "@it", "--space", "connect-nas-bench").out
     assert "search         undecided: " in shown
     training = list(TINY_TRAINING)
@@ -206,7 +222,14 @@ def test_every_door_says_the_verdict() -> None:
 def test_a_decided_search_says_so_in_python() -> None:
     settings = {"init_channels": 2, "layers": 1, "batch_size": 16, "epochs": 2, "dataset_portion": 0.1, "workers": 0}
     config = SearchConfig(
-        name="it", dataset="digits", nodes=2, search_space="connect-nas-bench", alpha_lr=3.0, threads=1, **settings
+        name="it",
+        seed=2,
+        dataset="digits",
+        nodes=2,
+        search_space="connect-nas-bench",
+        alpha_lr=3.0,
+        threads=1,
+        **settings,
     )
     done = list(search(config))[-1]
     assert isinstance(done, SearchDone)

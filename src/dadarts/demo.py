@@ -12,11 +12,11 @@ from dadarts import execute, metrics
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import DataRequest, load
 from dadarts.events import Event
-from dadarts.genotype import Genotype, random_genotype
+from dadarts.genotype import Genotype, found_in, random_genotype
 from dadarts.methods import METHODS
 from dadarts.run_settings import AUTO
 from dadarts.runfolder import RunFolder
-from dadarts.search_loop import ended, search
+from dadarts.search_loop import search
 from dadarts.train_loop import train
 
 _DIGITS: dict[str, Any] = {"dataset": "digits", "batch_size": 64, "layers": 3, "workers": 0}
@@ -75,8 +75,9 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
     found = folder.result()
     if code or found is None:
         return code
-    rivals = {"found": Genotype.parse(found), "random": random_genotype(config.space, config.seed)}
-    lines = [f"search: {line}" for line in _said(folder, rivals["found"])]
+    rivals = {"found": found_in(folder.path, found), "random": random_genotype(config.space, config.seed)}
+    verdict = rivals["found"].verdict
+    lines = [f"search: {line}" for line in (verdict.lines if verdict else ())]
     accuracies = []
     for label, genotype in rivals.items():
         print(f"\ntraining the {label} genotype from scratch\n  {genotype}", flush=True)
@@ -93,12 +94,6 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
     pictures = [*sorted((folder.path / "cells").glob("*.svg")), folder.path / "curves.svg"]
     print("", *lines, "pictures:", *(f"  {picture}" for picture in pictures), sep="\n")
     return 0
-
-
-def _said(folder: RunFolder, found: Genotype) -> tuple[str, ...]:
-    """What the search has said of what it found; nothing where it ended before searches did."""
-    verdict = ended(folder, found).verdict
-    return verdict.lines if verdict else ()
 
 
 def against_chance(found: float, random: float, *, tested: int) -> str:

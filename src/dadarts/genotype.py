@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import Generator, Tensor
 
+from dadarts import files
 from dadarts.discretization import Rule, discretize, draw_uniform
 from dadarts.errors import InputError
 from dadarts.genotype_text import CHOICES, Edge, read
@@ -104,6 +107,19 @@ class Genotype:
     def parameter_free(self) -> list[str]:
         """The names on those edges."""
         return [op for op in self.operations() if op in _PARAMETER_FREE]
+
+
+def found_in(folder: Path, result: str) -> Genotype:
+    """What the search in a folder has ended with, with its verdict where the folder has one.
+
+    Raises:
+        InputError: the result is no genotype.
+    """
+    genotype = Genotype.parse(result)
+    with suppress(OSError, ValueError, InputError):
+        saved = Genotype.parse(files.read_text(folder / "genotype.json"))
+        return saved if saved == genotype else genotype
+    return genotype
 
 
 def read_off(space: SearchSpace, chosen: Mapping[str, tuple[Tensor, ...]]) -> Genotype:

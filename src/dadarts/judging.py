@@ -124,13 +124,19 @@ def decided_early(history: Sequence[Row]) -> int | None:
     return changed[-1]
 
 
-def of_genotype(genotype: Genotype) -> list[str]:
-    """Warnings that a genotype has collapsed: over half without parameters, or a cell of nothing but skips."""
+def of_genotype(genotype: Genotype, by: str = "alphas") -> list[str]:
+    """Warnings that a genotype has collapsed: over half without parameters, or a cell of nothing but skips.
+
+    Args:
+        by: what has chosen it, for the cure.
+    """
     share = genotype.parameter_free_share()
-    cure = "see whether other seeds agree, give the weights a head start (alpha_warm_up), or search by another method"
+    head_start = "give the weights a head start (alpha_warm_up), " if by == "alphas" else ""
+    cure = f"see whether other seeds agree, {head_start}or search by another method"
     skips = [kind for kind, cell in genotype.cells.items() if _all_skips(cell.nodes)]
     if skips:
-        return [f"collapsed: the {' and '.join(skips)} cell has nothing but skip_connect; {cure}"]
+        which = f"{' and '.join(skips)} {'cell has' if len(skips) == 1 else 'cells have'}"
+        return [f"collapsed: the {which} nothing but skip_connect; {cure}"]
     if share > COLLAPSED:
         most, times = Counter(genotype.parameter_free()).most_common(1)[0]
         return [f"collapsed: {share:.0%} of the edges have no weights ({times} {most} the most frequent); {cure}"]
@@ -144,5 +150,5 @@ def _all_skips(nodes: Sequence[Sequence[tuple[str, int]]]) -> bool:
 
 def judged(genotype: Genotype, verdict: Verdict) -> Genotype:
     """The genotype with the verdict on it, its own warnings among those of the verdict."""
-    whole = replace(verdict, warnings=(*verdict.warnings, *of_genotype(genotype)))
+    whole = replace(verdict, warnings=(*verdict.warnings, *of_genotype(genotype, verdict.by)))
     return replace(genotype, verdict=whole)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dadarts import columns, files
 from dadarts.errors import InputError
+from dadarts.genotype import found_in
 from dadarts.metrics import brief
 from dadarts.pacing import duration, size
 from dadarts.replaced import replaces
@@ -43,8 +44,9 @@ class RunSummary:
         seconds: computing time of what has ended: steps, validations, selection.
         bytes: on disk.
         accuracy: a training's on the test set, where it has ended; else the last on the validation part.
+        verdict: of a search that has ended: decided, undecided, locked or collapsed.
 
-    The last four are None where the run does not tell.
+    The last five are None where the run does not tell.
     """
 
     kind: str
@@ -59,6 +61,7 @@ class RunSummary:
     seconds: float | None = None
     bytes: int | None = None
     accuracy: float | None = None
+    verdict: str | None = None
 
     def as_dict(self) -> dict[str, str | int | float | None]:
         """For ``--json``."""
@@ -82,7 +85,8 @@ class RunSummary:
     def in_short(self) -> str:
         """What it ended with, as far as the other cells do not say it."""
         is_said = self.kind == "augment" and self.accuracy is not None
-        return "" if is_said else columns.cut(columns.printable(self.result), 60)
+        result = f"{self.verdict}: {self.result}" if self.verdict else self.result
+        return "" if is_said else columns.cut(columns.printable(result), 60)
 
 
 def is_folder(path: Path) -> bool:
@@ -141,6 +145,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         processes,
         seconds=_seconds(history),
         accuracy=_accuracy(kind, history, result),
+        verdict=_verdict(folder, result) if kind == "search" and result is not None else None,
     )
 
 
@@ -171,6 +176,13 @@ def _accuracy(kind: str, history: list[dict[str, str]], result: str | None) -> f
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             return float(json.loads(result)["test_top1"])
     return next(reversed(_numbers(history, "valid_top1")), None)
+
+
+def _verdict(folder: RunFolder, result: str) -> str | None:
+    with suppress(InputError):
+        verdict = found_in(folder.path, result).verdict
+        return verdict.word or None if verdict else None
+    return None
 
 
 def _began(folder: RunFolder) -> str | None:

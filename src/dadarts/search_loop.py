@@ -16,7 +16,7 @@ from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
-from dadarts.genotype import Genotype, derive
+from dadarts.genotype import Genotype, derive, found_in
 from dadarts.gibbs import Gibbs
 from dadarts.judging import judged
 from dadarts.pacing import counted
@@ -26,7 +26,6 @@ from dadarts.processes import ALONE, Processes
 from dadarts.relax import Hard, Soft
 from dadarts.run import SEARCH, Run
 from dadarts.run_state import Taken
-from dadarts.runfolder import RunFolder
 from dadarts.schedules import Progress, cosine
 from dadarts.search_notes import notes
 from dadarts.search_state import SearchState
@@ -65,7 +64,8 @@ def search(
     run = Run(SEARCH, config, resume, overwrite, processes)
     result = run.result()
     if result is not None:
-        genotype = ended(run.folder, Genotype.parse(result))
+        genotype = found_in(run.folder.path, result)
+        yield from _said_of(genotype)
         yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
         return
     with run.begun(search_state.build, files={}) as state:
@@ -106,7 +106,7 @@ class _Search:
                 scores = yield from select(self.run, state)
                 self._write_selection_seconds()
         genotype = self._retained(scores)
-        yield from (Note(line) for line in (genotype.verdict.lines if genotype.verdict else ()))
+        yield from _said_of(genotype)
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         yield from self.run.ended(str(genotype))
         yield SearchDone(self.folder, genotype, pictures)
@@ -269,13 +269,8 @@ class _Search:
         self.run.folder.write("alphas.npz", lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
 
 
-def ended(folder: RunFolder, genotype: Genotype) -> Genotype:
-    """The genotype of a search that has ended, with the verdict on it where it has one."""
-    try:
-        saved = Genotype.parse((folder.path / "genotype.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, InputError):
-        return genotype
-    return saved if saved == genotype else genotype
+def _said_of(genotype: Genotype) -> Iterator[Note]:
+    return (Note(line) for line in (genotype.verdict.lines if genotype.verdict else ()))
 
 
 def _shares(genotype: Genotype) -> Row:

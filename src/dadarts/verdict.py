@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+DOUBTS = ("undecided", "locked", "collapsed")
+"""What a warning begins with, behind it a colon."""
 _LONGEST = 400
 
 
@@ -36,6 +38,17 @@ class Verdict:
     warnings: Sequence[str] = ()
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """What the warnings are about, of `DOUBTS`."""
+        about = [warning.partition(":")[0] for warning in self.warnings]
+        return tuple(doubt for doubt in DOUBTS if doubt in about)
+
+    @property
+    def word(self) -> str:
+        """All of it in a word: the gravest doubt, else decided; empty where alphas are not read and nothing is odd."""
+        return next(iter(self.doubts), "decided" if self.decided else "")
+
+    @property
     def summary(self) -> str:
         """Whether the search has decided anything, in a line."""
         if self.decided is None:
@@ -45,12 +58,14 @@ class Verdict:
             numbers.append(f"entropy {self.entropy:.2f} of {self.undecided:.2f}")
         if self.changed is not None:
             numbers.append(f"{self.changed} of {self.choices} choices changed since the first draw")
-        return f"{'decided' if self.decided else 'undecided'}: {', '.join(numbers)}"
+        how = "undecided" if not self.decided else "locked" if "locked" in self.doubts else "decided"
+        return f"{how}: {', '.join(numbers)}"
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All that is to be said: the summary, where no warning says it, and the warnings."""
-        return (*(() if self.decided is False else (self.summary,)), *self.warnings)
+        """All that is to be said: the summary, where no warning says it or speaks against it, and the warnings."""
+        is_said = self.decided is False or "locked" in self.doubts
+        return (*(() if is_said else (self.summary,)), *self.warnings)
 
     def to_json(self) -> dict[str, Any]:
         """The fields, as JSON values."""

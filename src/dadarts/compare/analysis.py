@@ -120,6 +120,11 @@ class Block:
         accuracies = self.values(method, self.scores[0]).values()
         return free, sum(accuracy < COLLAPSED_ACCURACY for accuracy in accuracies), len(found)
 
+    def doubted(self, method: str) -> str:
+        """How many searches ended undecided or locked to their first draw, of how many; ``-`` without verdicts."""
+        words = [result.row["verdict"] for result in self.found(method)]
+        return f"{sum(word in ('undecided', 'locked') for word in words)}/{len(words)}" if any(words) else "-"
+
     def pairs(self, measure: Measure) -> list[Pair]:
         """Every two methods by seed."""
         return compare_pairs({method: self.values(method, measure) for method in self.methods}, measure.more_is_better)

@@ -65,8 +65,9 @@ def _sections(blocks: Sequence[Block], results: Sequence[Result], provenance: Pr
 
 _BEHAVIOUR = (
     f"Mean over seeds [{LEVEL:.0%} bootstrap interval]. Collapsed: genotypes with over half of their edges "
-    "parameter-free; on NAS-Bench-201 also, apart, those below 60 % accuracy. Discretization gap: accuracy of the "
-    "relaxed less that of the discretized supernet."
+    "parameter-free; on NAS-Bench-201 also, apart, those below 60 % accuracy. Undecided or locked: searches "
+    "whose alphas hardly tell operations apart, or whose choices are those of a random draw. Discretization gap: "
+    "accuracy of the relaxed less that of the discretized supernet."
 )
 
 
@@ -150,14 +151,18 @@ def _behaviour_table(block: Block) -> tuple[tuple[str, ...], ...]:
     rows = []
     for method in block.methods:
         free, low, count = block.collapsed(method)
-        cells = [method, f"{free}/{count}" + ("" if low is None else f"; {low}/{count} below 60 %")]
+        cells = [
+            method,
+            f"{free}/{count}" + ("" if low is None else f"; {low}/{count} below 60 %"),
+            block.doubted(method),
+        ]
         for measure in measures:
             summary = block.summary(method, measure)
             cells.append(
                 "-" if summary is None else f"{summary.mean:.{measure.digits}f} {_interval(summary, measure.digits)}"
             )
         rows.append(tuple(cells))
-    return ("method", "collapsed", *(measure.label for measure in measures)), *rows
+    return ("method", "collapsed", "undecided or locked", *(measure.label for measure in measures)), *rows
 
 
 def _as_csv(every: Iterator[Row]) -> str:

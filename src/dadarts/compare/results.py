@@ -19,7 +19,7 @@ from dadarts.compare.schedule import Status
 from dadarts.compare.store import Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype
+from dadarts.genotype import Genotype, found_in
 from dadarts.oracle import ORACLES, Table
 from dadarts.selection import Argmax
 from dadarts.spaces import space
@@ -35,13 +35,26 @@ _BY_READERS = (
 """What csv and torch raise where a file is damaged."""
 _WAY_ON = "remove the run's folder to search anew"
 
-_TEXT = ("job", "method", "space", "dataset", "state", "why", "genotype", "device", "engine", "source", "data")
+_TEXT = (
+    "job",
+    "method",
+    "space",
+    "dataset",
+    "state",
+    "why",
+    "genotype",
+    "verdict",
+    "device",
+    "engine",
+    "source",
+    "data",
+)
 _WHOLE = ("seed", "tries", "epochs", "changed_choices", "changes", "peak_memory_bytes", "threads", "parameters")
 _LAST_EPOCH = ("valid_top1", "relaxed_top1", "discrete_top1", "discretization_gap", "alpha_entropy", "changed_choices")
 COLUMNS = (
     *("job", "method", "seed", "space", "dataset", "state", "tries", "why", "genotype", "epochs"),
     *_LAST_EPOCH,
-    *("changes", "kept_from_draw", "kept_from_first_epoch", "skip_share", "parameter_free_share"),
+    *("changes", "kept_from_draw", "kept_from_first_epoch", "skip_share", "parameter_free_share", "verdict"),
     *("seconds", "peak_memory_bytes", "test_top1", "parameters", "train_seconds"),
     *("device", "threads", "engine", "source", "data"),
 )
@@ -111,8 +124,15 @@ def _measured(job: Job, store: Store, row: Row) -> Result:
     found = run.result()
     if found is None:
         return Result(job, row)
-    genotype = Genotype.parse(found)
-    row |= {"genotype": found, **_shares(genotype), **_history(run.history), **_truth(job, genotype)}
+    genotype = found_in(run.path, found)
+    verdict = genotype.verdict.word if genotype.verdict else None
+    row |= {
+        "genotype": found,
+        "verdict": verdict or None,
+        **_shares(genotype),
+        **_history(run.history),
+        **_truth(job, genotype),
+    }
     versions = run.saved_config()["versions"]
     row |= {name: versions.get(name) for name in ("device", "threads", "engine", "data")}
     is_measured = _is_measured(job, epochs=row["epochs"])

@@ -17,7 +17,7 @@ from dadarts.listing import list_runs
 from dadarts.pacing import size
 from tests.commands import modern, succeed
 
-CONFIG = {"settings": {"epochs": 4, "dataset": "digits"}, "versions": {}}
+CONFIG = {"settings": {"name": "it", "epochs": 4, "dataset": "digits"}, "versions": {}}
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,9 @@ def columns_of(lines: list[str]) -> list[str]:
 def test_columns_hold_whatever_a_name_and_a_data_set_are(name: str, dataset: str) -> None:
     for kind in ("search", "augment"):
         folder = run(name, kind)
-        (folder / "config.json").write_text(json.dumps({"settings": {"epochs": 4, "dataset": dataset}, "versions": {}}))
+        (folder / "config.json").write_text(
+            json.dumps(CONFIG | {"settings": CONFIG["settings"] | {"dataset": dataset}})
+        )
     run("another")
     out = succeed(modern, "runs").out
     assert columns_of(out.splitlines()) == ["state", *["stopped"] * 3]

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dadarts import compute, diagnostics, fitting, foundation, memory
+from dadarts import compute, diagnostics, fitting, foundation, halves, memory
 from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
-from dadarts.data import Loader, stratified_halves
 from dadarts.engines import Engine, pick_engine
-from dadarts.errors import InputError
 from dadarts.events import Row
 from dadarts.foundation import Foundation
+from dadarts.halves import Loaders
 from dadarts.judging import of_alphas
 from dadarts.norms import synchronise
 from dadarts.optimizers import Optimizers
-from dadarts.pacing import counted
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.rates import Rates, rates
@@ -35,20 +33,6 @@ from dadarts.spaces import SearchSpace
 from dadarts.supernet import Supernet
 from dadarts.threads import Threads
 from dadarts.verdict import Verdict
-
-
-@dataclass(frozen=True)
-class Loaders:
-    """Batches of a search: the weight step's half, the other half augmented alike, and plain for validation."""
-
-    train: Loader
-    architecture: Loader
-    validation: Loader
-
-    @property
-    def steps(self) -> int:
-        """Batch pairs in an epoch."""
-        return min(self.train.steps(), self.architecture.steps())
 
 
 @dataclass
@@ -260,7 +244,7 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
         InputError: the data, the device or the batch size cannot be used.
     """
     base = foundation.lay(config, processes)
-    loaders = _loaders(config, base)
+    loaders = halves.loaders(config, base)
     base.refuse_lone_picture(config.space, loaders.validation)
     memory.refuse_too_large(
         partial(Supernet, config.space, channel_fraction=config.method.channel_fraction),
@@ -311,22 +295,3 @@ def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
 
 def _alphas(space: SearchSpace, draw: torch.Generator, method: Method) -> Alphas:
     return Alphas(space, draw, method.sparsity, method.activation)
-
-
-def _loaders(config: SearchConfig, base: Foundation) -> Loaders:
-    pictures = base.data.train
-    train, valid = stratified_halves(pictures.labels, config.dataset_portion, config.seed)
-    augment = base.augmentation()
-    halves = {"training": len(train), "validation": len(valid)}
-    smaller = min(halves, key=lambda half: halves[half])
-    if config.batch_size > halves[smaller]:
-        raise InputError(
-            f"a batch of {config.batch_size} is more than the {smaller} half of {counted(halves[smaller], 'picture')}: "
-            f"give -batch_size {halves[smaller]} or less"
-        )
-    return Loaders(
-        base.loader(pictures, train, "train", augment),
-        base.loader(pictures, valid, "architecture", augment),
-        # The supernet's batch norms use the batch: where all of it is one class, nothing tells classes apart.
-        replace(base.loader(pictures, valid, "validation", None), mixes_classes=True),
-    )

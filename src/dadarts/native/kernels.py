@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-_SUFFIX = {torch.float32: "f32", torch.float64: "f64"}
+from dadarts.native.window import SUFFIXES, Window, check
+
 _TYPES = {"p": ctypes.c_void_p, "l": ctypes.c_long, "d": ctypes.c_double, "b": ctypes.c_bool, "i": ctypes.c_int}
 _ARGUMENTS = {
     "unit_forward": "pppppdppi",
@@ -33,49 +33,6 @@ _ARGUMENTS = {
 }
 """What every kernel takes: pointers, longs, doubles, bools and ints."""
 
-KERNELS, DILATIONS, STRIDES = (3, 5), (1, 2), (1, 2)
-"""The windows of depthwise convolutions that were compiled; a pool's has 3x3 pixels and no dilation."""
-
-
-class _Window(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_long) for name in ("pictures", "channels", "height", "width", "kernel", "dilation", "stride")
-    ]
-
-
-@dataclass(frozen=True)
-class Window:
-    """A kernel x kernel window that slides over a picture, padded so that sizes become ceil(size / stride)."""
-
-    kernel: int
-    dilation: int = 1
-    stride: int = 1
-
-    def __post_init__(self) -> None:
-        if self.kernel not in KERNELS or self.dilation not in DILATIONS or self.stride not in STRIDES:
-            raise ValueError(f"{self}: kernels are 3 or 5 wide, dilation and stride 1 or 2")
-
-    def over(self, x: Tensor) -> Any:
-        """What a kernel must know of the window and the pictures."""
-        _check(x)
-        return ctypes.byref(_Window(*x.shape, self.kernel, self.dilation, self.stride))
-
-    def pool_over(self, x: Tensor) -> Any:
-        """The same for a pool.
-
-        Raises:
-            ValueError: the window is not one of pools.
-        """
-        if (self.kernel, self.dilation) != (3, 1):
-            raise ValueError(f"{self}: pools are 3 wide, without dilation")
-        return self.over(x)
-
-    def output(self, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """An empty tensor of the result's shape."""
-        batch, channels, height, width = x.shape
-        size = (batch, channels, -(-height // self.stride), -(-width // self.stride))
-        return torch.empty(size, dtype=dtype or x.dtype, memory_format=torch.channels_last)
-
 
 class _Projection(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("pictures", "channels", "height", "width", "out", "stride")]
@@ -92,7 +49,7 @@ class Kernels:
         self._functions = {
             (name, dtype): _typed(getattr(library, f"{name}_{suffix}"), types)
             for name, types in _ARGUMENTS.items()
-            for dtype, suffix in _SUFFIX.items()
+            for dtype, suffix in SUFFIXES.items()
         }
 
     def unit_forward(
@@ -267,7 +224,7 @@ class Kernels:
         )
 
     def _function(self, name: str, x: Tensor) -> Any:
-        _check(x)
+        check(x)
         return self._functions[name, x.dtype]
 
 
@@ -290,15 +247,8 @@ def _at(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _check(x: Tensor) -> None:
-    if x.device.type != "cpu" or x.dtype not in _SUFFIX:
-        raise TypeError(f"native kernels compute float32 and float64 on a CPU, not {x.dtype} on {x.device}")
-    if not x.is_contiguous(memory_format=torch.channels_last):
-        raise ValueError("native kernels read channels_last pictures")
-
-
 def _extent(x: Tensor) -> tuple[int, int]:
-    _check(x)
+    check(x)
     batch, channels, height, width = x.shape
     return batch * height * width, channels
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shlex
 import signal
 import socket
@@ -127,7 +128,7 @@ def pair(door: str, words: list[str], folder: Path) -> list[Running]:
     folders = [folder / f"rank{rank}" for rank in range(2)]
     for place in folders:
         place.mkdir(exist_ok=True)
-    words = ["-runs_dir", str(folder / "runs"), *words]
+    words = [*words, "-runs_dir", str(folder / "runs")]
     return [Running(door, words, place, environment(rank, 2, port)) for rank, place in enumerate(folders)]
 
 
@@ -367,14 +368,7 @@ def test_two_processes_under_the_launcher_search_as_one_does() -> None:
 def test_two_processes_weigh_draws_and_restart_as_one_does(tmp_path: Path) -> None:
     words = ["search", *TINIEST, "-method", "dadarts-plus", "-restarts", "2", "-print_freq", "1"]
     words[words.index("-epochs") + 1] = "6"
-    port, runs = free_port(), ["-runs_dir", str(tmp_path / "runs")]
-    places = [tmp_path / f"rank{rank}" for rank in range(2)]
-    for place in places:
-        place.mkdir()
-    running = [
-        Running("dadarts", [*words, *runs, "-name", "it"], place, environment(rank, 2, port))
-        for rank, place in enumerate(places)
-    ]
+    running = pair("dadarts", [*words, "-name", "it"], tmp_path)
     assert finish(running) == [0, 0], running[0].err
     succeed(modern, *words, "-name", "one", "-engine", "reference")
     one = alphas(SEARCH_RUN.with_name("one"))
@@ -384,6 +378,26 @@ def test_two_processes_weigh_draws_and_restart_as_one_does(tmp_path: Path) -> No
         # The gradient is made of differences between losses, in which float32 leaves fewer digits, and Adam enlarges
         # what is left of small ones; a gradient of half the batch differs by more than a step.
         np.testing.assert_allclose(alphas(SEARCH_RUN)[name], expected, rtol=0, atol=5e-5)
+
+
+def test_two_processes_decide_on_edges_as_one_does(tmp_path: Path) -> None:
+    words = ["search", *of_one_epoch("0.1")[: -len(DADARTS)], "-method", "fixed-alpha", "-selection_epochs", "1"]
+    running = pair("dadarts", [*words, "-name", "it"], tmp_path)
+    assert finish(running) == [0, 0], running[0].err
+    succeed(modern, *words, "-name", "one", "-engine", "reference")
+    two, one = decided(SEARCH_RUN), decided(SEARCH_RUN.with_name("one"))
+    assert len(two) == 12
+    assert [decision for decision, _ in two] == [decision for decision, _ in one]
+    # Losses of a picture differ as much as those weights that two processes have trained.
+    assert [sure for _, sure in two] == pytest.approx([sure for _, sure in one], abs=0.11)
+    assert running[0].out == (SEARCH_RUN.with_name("one") / "genotype.txt").read_text()
+    assert is_silent(running[1])
+
+
+def decided(run: Path) -> list[tuple[str, float]]:
+    """What a perturbation has kept, in its order, and how many standard errors before the next."""
+    notes = re.findall(r"selection \d+/12: (.*?keeps [a-z0-9_ ]+\w).*?([\d.]+) standard", (run / "log.txt").read_text())
+    return [(decision, float(sure)) for decision, sure in notes]
 
 
 def files(run: Path) -> set[str]:

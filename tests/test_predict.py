@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import dadarts
-from dadarts import export
+from dadarts import export, predict_command
 from dadarts.network import Network
 from tests.commands import DARTS_GENOTYPE, Outcome, augment, call, modern, refusal, succeed, without_pictures
 
@@ -242,6 +242,9 @@ def test_a_folder_is_read_by_the_rules_of_training_and_loops_of_links_end() -> N
         (("@", "one.png"), "there is no trained network at @"),
         (("found", "one.png"), "found is a search: train what it found, with `dadarts train --genotype @found`"),
         (("it", "one.png", "--batch_size", "0"), "--batch_size 0: give a whole number from 1 to 10000"),
+        (("it", "one.png", "--workers", "-1"), "--workers"),
+        (("it", "one.png", "--workers", "257"), "--workers 257: give a whole number from 0 to 256"),
+        (("it", "one.png", "--device", "tpu"), "--device tpu: give one of auto, cpu, cuda, mps"),
         (("it", "one.png", "--output", "no/such/file.csv"), "give a file in a folder that there is"),
         (("it", "one.png", "--output", "."), "give a file in a folder that there is"),
         (("x" * 5000, "one.png"), "there is no trained network at xxx"),
@@ -282,6 +285,28 @@ def test_a_table_in_a_file_is_whole_or_not_there(monkeypatch: pytest.MonkeyPatch
     assert not [path for path in Path().iterdir() if "some" in path.name]
 
 
+def test_who_waits_for_many_files_is_told_how_many_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_network()
+    files = pictures(*(f"{number}.png" for number in range(5)))
+    assert succeed(modern, "predict", "it", *files).err == ""
+    seconds = iter([0.0, 4.0, 9.0, 11.0, 20.0, 21.5])
+    monkeypatch.setattr(predict_command, "clock", lambda: next(seconds))
+    outcome = succeed(modern, "predict", "it", *files, "--workers", "0", "--device", "cpu")
+    assert outcome.err.splitlines() == [
+        "dadarts predict: 3 pictures, 0.3 a second",
+        "dadarts predict: 5 pictures, 0.2 a second",
+    ]
+    assert len(rows(outcome)) == 5
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_network()
+    pictures("one.png")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    said = refusal(modern, "predict", "it", "one.png", "--device", "cuda")
+    assert said == "dadarts: CUDA device 0: this machine has 0; use --device cpu"
+
+
 def signal_self() -> None:
     import signal
 
@@ -301,7 +326,7 @@ def test_a_full_disk_behind_stdout_is_a_line_and_exit_code_1(more: tuple[str, ..
     err = io.StringIO()
     with Path("/dev/full").open("w") as full, redirect_stdout(full), redirect_stderr(err):
         assert modern(("predict", "it", *pictures("one.png"), *more)) == 1
-    assert err.getvalue() == "dadarts: stdout cannot be written: No space left on device\n"
+    assert err.getvalue() == "dadarts: standard output cannot be written: No space left on device\n"
 
 
 def test_names_that_are_no_text_are_given_back_byte_for_byte() -> None:

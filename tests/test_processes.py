@@ -329,14 +329,14 @@ def test_engines_threads_and_devices_of_several_processes(monkeypatch: pytest.Mo
     assert compute.pick_threads(config, 1024, 16, 64, two).count == 4
     assert compute.pick_threads(config, 1024, 16, 16, two).count == 1
     with pytest.raises(InputError, match=r"run `python -m torch\.distributed\.run --nproc_per_node 2 search\.py"):
-        compute.pick_device(config)
+        compute.pick_device(config.device, config.gpus)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 6)
-    assert compute.pick_device(config, two) == torch.device("cuda", 5)
-    assert compute.pick_device(config.model_copy(update={"gpus": None}), two) == torch.device("cuda", 1)
+    assert compute.pick_device(config.device, config.gpus, two) == torch.device("cuda", 5)
+    assert compute.pick_device(config.device, None, two) == torch.device("cuda", 1)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match="this machine has 1"):
-        compute.pick_device(config.model_copy(update={"gpus": None}), Processes(0, 2))
+        compute.pick_device(config.device, None, Processes(0, 2))
 
 
 def test_a_batch_without_equal_shares_is_refused_before_data_is_read() -> None:

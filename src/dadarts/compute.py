@@ -14,22 +14,22 @@ from dadarts.run_settings import RunConfig
 from dadarts.threads import Threads, by_size
 
 
-def pick_device(config: RunConfig, processes: Processes = ALONE) -> torch.device:
-    """The device that `-device` and `-gpus` name; ``auto`` takes CUDA, then MPS, then the CPU.
+def pick_device(device: str, gpus: str | None = None, processes: Processes = ALONE) -> torch.device:
+    """The device that `-device` (cpu, cuda, mps or auto) and `-gpus` name; auto takes CUDA, then MPS, then the CPU.
 
     Several processes take a CUDA device each.
 
     Raises:
         InputError: this machine has no such device, or not one for every process.
     """
-    if config.device == "cpu":
+    if device == "cpu":
         return torch.device("cpu")
-    if config.gpus is not None:
-        return _cuda(config.gpus.split(","), config.gpus, processes)
-    if config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available()):
+    if gpus is not None:
+        return _cuda(gpus.split(","), gpus, processes)
+    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
         return _cuda([str(rank) for rank in range(processes.count)], None, processes)
     has_mps = torch.backends.mps.is_available() and not processes.several
-    if config.device == "mps" and not has_mps:
+    if device == "mps" and not has_mps:
         raise InputError("-device mps: this machine has no MPS device for every process; use -device cpu")
     return torch.device("mps" if has_mps else "cpu")
 

@@ -101,7 +101,7 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes) -> Foundation:
             f"-batch_size {config.batch_size} is the batch of all {processes.count} processes together, and they take "
             f"equal shares; give a multiple of {processes.count}"
         )
-    device = compute.pick_device(config, processes)
+    device = compute.pick_device(config.device, config.gpus, processes)
     request = DataRequest(
         config.dataset,
         config.data_path,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic as clock
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from dadarts import atomic, configs
-from dadarts.errors import InputError, RunError, shortened
+from dadarts import atomic, configs, streams
+from dadarts.errors import InputError, shortened
 from dadarts.flags import Command, Flag
+from dadarts.pacing import SILENCE, counted
 from dadarts.stopping import StoppedEarlyError, stop_signals
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ COMMAND = Command(
         Flag(("json",), "output", "print a list of JSON objects", boolean=True),
         Flag(("runs_dir",), "run", "where a training is looked up by its name", default="runs"),
         Flag(("batch_size",), "run", "pictures that are computed at once", default="64"),
+        Flag(("device",), "run", "cpu, cuda, mps or auto, which takes the fastest there is", default="auto"),
+        Flag(("workers",), "run", "threads that decode pictures", default="4"),
     ),
     positionals=(("run", "a training by its name or @NAME, its folder, or a model.safetensors"),),
     many=("path", "a picture, a folder (all pictures below it, sorted), or - for a list on stdin, one path a line"),
@@ -36,7 +40,8 @@ COMMAND = Command(
     f"file, prediction or probability has the column p:NAME. {Command.notes}",
 )
 _COLUMNS = ("file", "prediction", "probability")
-_LARGEST_BATCH = 10_000
+_LARGEST_BATCH, _MOST_WORKERS = 10_000, 256
+_DEVICES = ("auto", "cpu", "cuda", "mps")
 _DIGITS = ".9g"
 """What float32 needs to be read back as it was."""
 
@@ -44,17 +49,18 @@ _DIGITS = ".9g"
 def predict(words: Sequence[str]) -> int:
     """Predict as the words say. Returns the exit code: 1 where a file could not be read."""
     values, paths = COMMAND.parse_many(words)
-    batch_size, as_json = _batch_size(values.get("batch_size", "64")), configs.truth("json", values)
+    as_json = configs.truth("json", values)
+    settings = _Settings.read(values)
     output = _output(values["output"]) if values.get("output", "-") != "-" else None
     complaints = _Complaints()
     written = 0
     try:
         with stop_signals():
-            from dadarts.export import load
-
-            network = load(values["run"], runs_dir=values.get("runs_dir", "runs"))
+            network = _network(values["run"], values.get("runs_dir", "runs"), settings.device)
             with _stdout() if output is None else atomic.writing(output) as stream:
-                for row in _rows(network, _files(paths, complaints), batch_size, complaints):
+                seen = output is None and sys.stdout.isatty()
+                rows = _rows(network, _files(paths, complaints), settings, complaints)
+                for row in rows if seen else _paced(rows):
                     if not written:
                         table: _Table = _Json(stream) if as_json else _Csv(stream, network.classes)
                         complaints.say()
@@ -70,12 +76,54 @@ def predict(words: Sequence[str]) -> int:
     return 1 if complaints.count else 0
 
 
+@dataclass(frozen=True)
+class _Settings:
+    batch_size: int
+    workers: int
+    device: str
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> _Settings:
+        device = values.get("device", "auto")
+        if device not in _DEVICES:
+            raise InputError(f"-device {shortened(device, 40)}: give one of {', '.join(_DEVICES)}")
+        return cls(
+            _whole_number("batch_size", values.get("batch_size", "64"), 1, _LARGEST_BATCH),
+            _whole_number("workers", values.get("workers", "4"), 0, _MOST_WORKERS),
+            device,
+        )
+
+
+def _network(run: str, runs_dir: str, device: str) -> TrainedNetwork:
+    """The network on the device that it computes on."""
+    import torch
+
+    from dadarts import compute, export
+
+    network = export.load(run, runs_dir=runs_dir)
+    place = compute.pick_device(device)
+    compute.prepare(place, torch.get_num_threads(), "float32")
+    return network.to(place)
+
+
+def _paced(rows: Iterator[Prediction]) -> Iterator[Prediction]:
+    """The rows; after every ten seconds a line on stderr says how many there have been, and how fast."""
+    began = said = clock()
+    for count, row in enumerate(rows, start=1):
+        yield row
+        now = clock()
+        if now - said >= SILENCE:
+            rate = count / (now - began)
+            print(f"dadarts predict: {counted(count, 'picture')}, {rate:,.1f} a second", file=sys.stderr)
+            said = now
+
+
 def _rows(
-    network: TrainedNetwork, files: Iterator[str], batch_size: int, complaints: _Complaints
+    network: TrainedNetwork, files: Iterator[str], settings: _Settings, complaints: _Complaints
 ) -> Iterator[Prediction]:
     from dadarts.prediction import Prediction
 
-    for each in network.predictions(files, batch_size=batch_size):
+    for each in network.predictions(files, batch_size=settings.batch_size, workers=settings.workers):
         if isinstance(each, Prediction):
             yield each
         else:
@@ -136,9 +184,6 @@ def _below(path: str, complaints: _Complaints) -> Iterator[str]:
             if not found:
                 complaints.add(f"{path} holds no pictures")
             yield from map(str, found)
-        elif Path(path).exists() and not Path(path).is_file():
-            # A pipe would hang, a device may never end.
-            complaints.add(f"{path} is no file")
         else:
             yield path
     except (OSError, ValueError) as error:
@@ -205,9 +250,7 @@ def _stdout() -> Iterator[TextIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What is still in its buffer would fail again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise RunError(f"stdout cannot be written: {error.strerror}") from error
+        raise streams.unwritten(error) from error
 
 
 def _output(word: str) -> Path:
@@ -217,7 +260,7 @@ def _output(word: str) -> Path:
     return path
 
 
-def _batch_size(word: str) -> int:
-    if not word.isdecimal() or len(word) > 9 or not 0 < int(word) <= _LARGEST_BATCH:
-        raise InputError(f"-batch_size {shortened(word, 40)}: give a whole number from 1 to {_LARGEST_BATCH}")
+def _whole_number(name: str, word: str, least: int, most: int) -> int:
+    if not word.isdecimal() or len(word) > 9 or not least <= int(word) <= most:
+        raise InputError(f"-{name} {shortened(word, 40)}: give a whole number from {least} to {most}")
     return int(word)

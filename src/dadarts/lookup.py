@@ -63,7 +63,7 @@ def _one_of(path: Path, name: str | None) -> str:
         return text
     found = pick(text, name, shortened(path))
     # Where there is none the reader of genotypes says why.
-    return text[:MAX_PATH] if found is None else f"{found.name}={found.text}" if found.name else found.text
+    return text if found is None else f"{found.name}={found.text}" if found.name else found.text
 
 
 def _folder_of(word: str, runs_dir: Path) -> Path:

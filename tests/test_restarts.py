@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +18,17 @@ from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.schedules import Progress
 from dadarts.spaces import space
-from tests.commands import COMMON, alphas, history, modern, succeed, without_pictures
+from tests.commands import (
+    COMMON,
+    TINIEST,
+    Running,
+    alphas,
+    history,
+    modern,
+    result_of_search,
+    succeed,
+    without_pictures,
+)
 from tests.nets import flat
 
 SEARCH = ["search", *COMMON, "-search_space", "nas-bench-201", "-method", "dadarts-late", "-alpha_lr", "0.05"]
@@ -69,6 +80,20 @@ def test_the_first_restart_is_the_search_without_others_and_all_begin_anew() -> 
         [2, 0.025, 0, 0],
         [3, 0.013, 100, 0.5],
     ]
+
+
+def test_a_search_killed_where_a_restart_begins_and_within_it_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
+    words = ["search", *TINIEST, "-method", "dadarts-late", "-restarts", "2", "-print_freq", "1"]
+    words = [*words, "-checkpoint_minutes", "0"]
+    words[words.index("-epochs") + 1] = "6"
+    succeed(modern, *words, "-name", "whole")
+    for moment in ("epoch 3/6  loss", "epoch 4/6  step 2/"):
+        resumed = ["-resume"] if (RUNS / "it").exists() else []
+        running = Running("dadarts", [*words, "-name", "it", *resumed], tmp_path)
+        running.wait_for(moment)
+        assert running.stop(signal.SIGKILL) == -signal.SIGKILL, running.err
+    succeed(modern, *words, "-name", "it", "-resume")
+    assert result_of_search(RUNS / "it") == result_of_search(RUNS / "whole")
 
 
 def test_a_comparison_reads_off_what_each_epoch_would_have_returned() -> None:

@@ -54,8 +54,9 @@ def test_a_full_standard_output_at_the_end_says_that_the_run_has_ended(runs: Pat
     )
 
 
-def test_a_full_standard_output_of_a_list_is_said(runs: Path) -> None:
-    code, said = shell(f"{_COMMAND} runs >/dev/full", runs)
+@pytest.mark.parametrize("words", ["runs", "oracle nas-bench-201 --help"])
+def test_a_full_standard_output_of_a_list_or_a_help_is_said(runs: Path, words: str) -> None:
+    code, said = shell(f"{_COMMAND} {words} >/dev/full", runs)
     assert (code, said) == (1, "dadarts: standard output cannot be written: No space left on device\n")
 
 

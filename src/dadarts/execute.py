@@ -44,7 +44,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
 def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
     is_first = speaks()
     try:
-        code = main()
+        code = _printed(main)
         streams.flush_output()
         return code
     except DadartsError as error:
@@ -66,6 +66,15 @@ def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
     if is_first:
         print(f"{prog}: {line}", file=sys.stderr)
     return code
+
+
+def _printed(main: Callable[[], int]) -> int:
+    try:
+        return main()
+    except SystemExit:
+        # That is how argparse ends when it has printed a help, and whether that could be written it does not ask.
+        streams.flush_output()
+        raise
 
 
 class RunOf(Protocol):

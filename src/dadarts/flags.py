@@ -50,6 +50,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(message)
 
+    def print_help(self, file: Any = None) -> None:
+        # argparse keeps to itself that it could not be written.
+        print(self.format_help(), end="", file=file)
+
 
 @dataclass(frozen=True)
 class Command:

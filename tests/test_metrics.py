@@ -165,3 +165,27 @@ def test_under_balanced_class_weights_the_kept_epoch_is_the_best_by_balanced_acc
     network = export.load(RUN).network.state_dict()
     assert all(np.array_equal(network[name].numpy(), kept[best][name].numpy()) for name in network)
     assert max(balanced) > balanced[plain.index(max(plain))]
+
+
+@pytest.mark.parametrize(
+    ("text", "accuracy"),
+    [
+        ('{"test_top1": 0.5}', 0.5),
+        ('{"test_top1": 1, "classes": []}', 1.0),
+        *((text, None) for text in ("", "null", "[]", "0.5", '"test_top1"', "{}", "[" * 100_000, "1" * 100_000)),
+        *((f'{{"test_top1": {value}}}', None) for value in ("NaN", "1.5", "-1", '"0.5"', "null", "[1]", "9" * 400)),
+    ],
+)
+def test_an_accuracy_is_read_from_what_a_training_has_left_or_none_is(text: str, accuracy: float | None) -> None:
+    assert metrics.accuracy(text) == accuracy
+
+
+@pytest.mark.parametrize("result", ["[" * 100_000, '{"test_top1": ' + "9" * 400 + "}"])
+def test_a_training_with_a_damaged_result_is_listed_and_shown(result: str) -> None:
+    RUN.mkdir(parents=True)
+    settings = {"name": "it", "dataset": "digits", "epochs": 1, "genotype": BENCH_GENOTYPE, "init_channels": 4}
+    (RUN / "config.json").write_text(json.dumps({"settings": {**settings, "layers": 1}, "versions": {}}))
+    (RUN / "genotype.txt").write_text(BENCH_GENOTYPE)
+    (RUN / "result.txt").write_text(result)
+    assert " it " in succeed(modern, "runs").out
+    assert "accuracy" not in succeed(modern, "show", str(RUN)).out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 from dadarts import columns, files
 from dadarts.errors import InputError
 from dadarts.genotype import found_in
-from dadarts.metrics import brief
+from dadarts.metrics import accuracy, brief
 from dadarts.pacing import duration, size
 from dadarts.replaced import replaces
 from dadarts.runfolder import RunFolder
@@ -173,8 +172,9 @@ def _seconds(history: list[dict[str, str]]) -> float | None:
 
 def _accuracy(kind: str, history: list[dict[str, str]], result: str | None) -> float | None:
     if kind == "augment" and result is not None:
-        with suppress(ValueError, KeyError, TypeError, RecursionError):
-            return float(json.loads(result)["test_top1"])
+        found = accuracy(result)
+        if found is not None:
+            return found
     return next(reversed(_numbers(history, "valid_top1")), None)
 
 

@@ -47,6 +47,15 @@ def read(text: str, folder: Path) -> dict[str, Any]:
         raise InputError(f"the result in {folder} is damaged; replace the run with -overwrite") from None
 
 
+def accuracy(text: str) -> float | None:
+    """The accuracy on the test set in a training's result as it was left; None where that does not tell it."""
+    try:
+        found = json.loads(text)["test_top1"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return float(found) if isinstance(found, int | float) and 0 <= found <= 1 else None
+
+
 def brief(text: str) -> str:
     """A training's result as it was left, without what has an entry for every class."""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dadarts.errors import InputError, shortened
 from dadarts.export import KEY
 from dadarts.facts import Facts, facts_of
 from dadarts.lookup import NETWORK
+from dadarts.metrics import accuracy
 from dadarts.saved import SavedRun
 
 MOST = 65_536
@@ -100,6 +100,6 @@ def _network(run: SavedRun) -> Facts | None:
 
 
 def _accuracy(run: SavedRun) -> float | None:
-    with suppress(ValueError, LookupError, TypeError, InputError):
-        return float(json.loads(run.result() or "")["test_top1"])
+    with suppress(InputError):
+        return accuracy(run.result() or "")
     return None

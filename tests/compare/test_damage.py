@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from dadarts.compare import figures
-from tests.commands import alphas, call, modern
+from tests.commands import call, modern
 from tests.fuzz.fuzz_comparisons import COMPARISON, WORDS, prepare
 
 
@@ -31,14 +30,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _in_a_copy(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(finished / "runs", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
-
-
-def inflated(path: Path) -> None:
-    """A file of a few kilobytes that declares an array of gigabytes."""
-    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483648,), }".ljust(117) + b"\n"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in alphas(path.parent):
-            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
 
 
 def empty(path: Path) -> None:
@@ -75,7 +66,7 @@ DRAWN = (("search/*/alphas.npz", empty), ("augment/*/metrics.json", another_docu
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        *(("search/*/alphas.npz", damage) for damage in (empty, cut, pipe, other_shapes, inflated)),
+        *(("search/*/alphas.npz", damage) for damage in (empty, cut, pipe, other_shapes)),
         *(("search/*/history.csv", damage) for damage in (pipe, words_for_numbers)),
         *(("search/*/result.txt", damage) for damage in (empty, pipe)),
         *(("search/*/config.json", damage) for damage in (empty, another_document)),

@@ -24,6 +24,7 @@ from dadarts.compare.provenance import provenance
 from dadarts.compare.results import COLUMNS, Result, as_cell
 from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
+from dadarts.errors import InputError
 from dadarts.genotype import Genotype, derive
 from dadarts.seeds import generator
 
@@ -163,6 +164,16 @@ def test_a_trajectory_is_read_off_alphas_epoch_by_epoch(tmp_path: Path) -> None:
     assert course.kept_from_draw == pytest.approx(kept(genotypes[0]))
     assert course.kept_from_first_epoch == pytest.approx(kept(genotypes[1]))
     assert trajectory(config, tmp_path / "nothing.npz") is None
+
+
+def test_alphas_are_refused_before_they_are_inflated_to_more_than_there_is_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SearchConfig(name="it", dataset="digits", search_space="nas-bench-201")
+    np.savez_compressed(tmp_path / "alphas.npz", normal_0=np.zeros((10**5, 1, 5), np.float32))
+    monkeypatch.setattr("dadarts.data.memory.budget", lambda: 10**5)
+    with pytest.raises(InputError, match=r"alphas\.npz: normal_0 declares 2\.0 MB of data; 0\.1 MB fit"):
+        trajectory(config, tmp_path / "alphas.npz")
 
 
 class _Page(HTMLParser):

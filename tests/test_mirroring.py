@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from dadarts.config import SearchConfig, TrainConfig
 from tests.commands import (
     BENCH_GENOTYPE,
     COMMON,
+    ROOT,
     TINIEST,
     Door,
     Outcome,
@@ -117,3 +119,18 @@ def test_a_run_from_before_these_settings_goes_on_with_their_defaults_only(confi
     assert type(config)(**saved) == config
     changed = config.model_copy(update={"flip": "none", "crop_padding": 2})
     assert [text.split()[0] for text in changed.differences(saved)] == ["-flip", "-crop_padding"]
+
+
+def test_a_training_that_reads_a_data_set_otherwise_than_its_search_did_says_so() -> None:
+    write_bars(upright=False)
+    shutil.copytree(ROOT / "tests/data/runs-before/search/finished", "runs/search/first")
+    config = Path("runs/search/first/config.json")
+    saved = json.loads(config.read_text())
+    saved["settings"] |= {"dataset": "bars.npz", "flip": "none", "crop_padding": None, "classes": ["1", "0"]}
+    config.write_text(json.dumps(saved))
+    words = [*QUICK[:-2], "-epochs", "1", "-genotype", "@first"][2:]
+    data = ("-name", "other", "-dataset", f"{Path.cwd()}/bars.npz")
+    outcome = succeed(augment, *data, *words, "-crop_padding", "1")
+    said = [line for line in outcome.err.splitlines() if "was run on this data set with" in line]
+    assert len(said) == 1
+    assert "@first was run on this data set with -flip none and no -crop_padding and -classes 1,0, and" in said[0]

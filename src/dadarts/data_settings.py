@@ -67,6 +67,12 @@ class DataSettings(Settings):
         self._given = given
 
     @property
+    def reading(self) -> dict[str, Any]:
+        """The settings that decide how a data set's pictures are read and shown, as a run's file has them."""
+        names = {"image_size", "flip", "crop_padding", "classes", "test_path", "value_range"}
+        return self.model_dump(mode="json", include=names)
+
+    @property
     def given(self) -> Given | None:
         """The data set, where it was given as an object."""
         return self._given

@@ -20,7 +20,7 @@ from dadarts.errors import DadartsError, RunError
 from dadarts.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
 from dadarts.flags import as_typed, own_dashes, without_booleans
-from dadarts.lookup import reading_notes
+from dadarts.lookup import differences_in_reading, reading_notes
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
 from dadarts.runfolder import RunFolder
@@ -228,13 +228,15 @@ def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> 
     settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
     saved = configs.saved_values(values, "augment")
-    config = TrainConfig(**saved) if saved else configs.train_config(settings)
+    config, notes = (TrainConfig(**saved), []) if saved else (configs.train_config(settings), reading_notes(settings))
+    if not saved:
+        notes += differences_in_reading(settings["genotype"], config.runs_dir, config.dataset, config.reading)
     from dadarts.train_loop import train
 
     return run(
         partial(train, config, resume=resume, overwrite=overwrite),
         config.print_freq,
         [*command, *argv],
-        [] if saved else reading_notes(settings),
+        notes,
         resumes=resume,
     )

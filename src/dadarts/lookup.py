@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from dadarts import files
 from dadarts.errors import InputError, shortened
@@ -54,6 +55,40 @@ def reading_notes(values: Mapping[str, str]) -> list[str]:
         return []
     said = note(genotype_text(values["genotype"], Path(values.get("runs_dir", "runs"))))
     return [] if said is None else [said]
+
+
+def differences_in_reading(word: str, runs_dir: Path, dataset: str, reading: Mapping[str, Any]) -> Iterator[str]:
+    """What to say where the run of a genotype's word read the same data set in another way than `reading`."""
+    run = run_of(word, runs_dir)
+    try:
+        saved = {} if run is None else run.saved_config()["settings"]
+    except InputError:  # Its genotype can be read all the same.
+        return
+    if not saved or not _is_same_path(saved["dataset"], dataset):
+        return
+    # A run of before a setting is not compared in it.
+    other = [name for name, value in reading.items() if name in saved and _unordered(saved[name]) != _unordered(value)]
+    if other:
+        had = " and ".join(_as_flag(name, saved[name]) for name in other)
+        yield (
+            f"{shortened(word, 80)} was run on this data set with {had}, and this training is not; "
+            "give the same, unless it is meant to read the pictures in another way"
+        )
+
+
+def _is_same_path(first: str, second: str) -> bool:
+    return first == second or (_is_there(Path(first)) and _is_there(Path(second)) and Path(first).samefile(second))
+
+
+def _unordered(value: Any) -> Any:
+    return sorted(map(str, value)) if isinstance(value, list) else value
+
+
+def _as_flag(name: str, value: Any) -> str:
+    if value is None:
+        return f"no -{name}"
+    words = [f'"{word}"' if "," in word else word for word in map(str, value if isinstance(value, list) else [value])]
+    return f"-{name} {shortened(','.join(words), 120)}"
 
 
 def _one_of(path: Path, name: str | None) -> str:

@@ -246,7 +246,7 @@ def spoil(root: Path, how: str) -> None:
         ("one picture", "class bee has a single training picture"),
         ("no picture", "train/wasp holds no pictures"),
         ("no picture in test", "test/bee holds no pictures"),
-        ("one class", "holds 1 class folders"),
+        ("one class", "holds 1 class folder"),
         ("no class", "holds 0 class folders"),
         ("strange class", "test/wasp is a class that the training part does not have"),
     ],

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from dadarts.data import KNOWN, load
+from dadarts.data import KNOWN, Choices, load
 from dadarts.errors import InputError
 
 from .conftest import Asking
@@ -62,6 +64,16 @@ def test_an_unknown_name_is_refused_in_one_line(ask: Asking, dataset: str, compl
     with pytest.raises(InputError, match=complaint) as refused:
         load(ask(dataset))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("make", [lambda name: Path(name), lambda name: Path("set") / name])
+def test_a_test_path_that_no_file_system_holds_is_refused_in_a_short_line(
+    make: Callable[[str], Path], tmp_path: Path, ask: Asking
+) -> None:
+    write_classes(tmp_path / "set")
+    with pytest.raises(InputError, match="File name too long") as refused:
+        load(replace(ask(tmp_path / "set"), choices=Choices(test_path=make("x" * 5000))))
+    assert len(str(refused.value)) < 300
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, ask: Asking) -> None:

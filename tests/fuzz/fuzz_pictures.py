@@ -41,6 +41,7 @@ _OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "WEBP": [{}, {"lossless": True}],
     "TGA": [{}, {"compression": "tga_rle"}],
+    "AVIF": [{"speed": 10}],
 }
 
 

@@ -13,6 +13,7 @@ from dadarts.data.part_names import parts_among
 from dadarts.data.plain import listed, plain
 from dadarts.data.walk import Identity, Tally, entries, identity, pictures_below
 from dadarts.errors import InputError
+from dadarts.pacing import counted
 
 _DEEPEST_WRAPPING = 4
 
@@ -83,8 +84,8 @@ def classes_in(folder: Path, choices: Choices, apart: frozenset[Identity]) -> tu
     if len(names) < 2:
         outside = len(entries(folder).pictures)
         raise InputError(
-            f"{plain(folder)} holds {len(names)} class folders"
-            + (f" and {outside:,} pictures outside of class folders" if outside else "")
+            f"{plain(folder)} holds {counted(len(names), 'class folder')}"
+            + (f" and {counted(outside, 'picture')} outside of class folders" if outside else "")
             + "; it needs two or more, each with pictures, or a labels.csv beside pictures"
         )
     _refuse_twins(folder, names, chosen=choices.classes is not None)

@@ -15,7 +15,6 @@ from dadarts.data.class_folders import Choices
 from dadarts.data.decoding import Decoder
 from dadarts.data.given import MARK, Given
 from dadarts.data.pictures import DataRequest, DataSet, Parts, Pictures
-from dadarts.data.plain import plain
 from dadarts.data.registry import KNOWN, Facts
 from dadarts.errors import InputError, shortened, unknown
 from dadarts.seeds import generator
@@ -41,7 +40,8 @@ def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, F
         else:
             parts = _read_path(request, decoder, known)
     except OSError as error:
-        raise InputError(f"{error.filename or request.dataset} cannot be read: {error.strerror}") from error
+        name = shortened(error.filename or request.dataset)
+        raise InputError(f"{name} cannot be read: {error.strerror}") from error
     _check(request.dataset, parts, every_class=facts is None)
     if facts is not None and facts.mean is not None and facts.std is not None:
         mean, std, notes = facts.mean, facts.std, parts.notes
@@ -100,8 +100,10 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
             "with that data set"
         )
     if "/" in request.dataset or path.suffix.lower() == ".npz":
-        shown = request.dataset if len(request.dataset) <= 200 else request.dataset[:197] + "..."
-        raise InputError(f"there is no folder or file {shown!r}; give the path of a folder of pictures or an .npz file")
+        raise InputError(
+            f"there is no folder or file {shortened(request.dataset)!r}; "
+            "give the path of a folder of pictures or an .npz file"
+        )
     raise InputError(f"{unknown('data set', request.dataset, known)} Or give the path of a folder or .npz file.")
 
 
@@ -117,7 +119,7 @@ def _expanded(choices: Choices) -> Choices:
     try:
         return replace(choices, test_path=choices.test_path.expanduser())
     except RuntimeError as error:  # A `~name` without a home.
-        raise InputError(f"-test_path {plain(choices.test_path)}: {shortened(error)}") from None
+        raise InputError(f"-test_path {shortened(choices.test_path)}: {shortened(error)}") from None
 
 
 def _checked(choices: Choices) -> Choices:
@@ -125,7 +127,7 @@ def _checked(choices: Choices) -> Choices:
     path = choices.test_path
     if path is not None and not path.is_dir():
         what = "a file; the test part of a folder is a folder too" if path.is_file() else "no folder"
-        raise InputError(f"-test_path {plain(path)} is {what}: give one of class folders")
+        raise InputError(f"-test_path {shortened(path)} is {what}: give one of class folders")
     return choices
 
 

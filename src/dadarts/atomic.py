@@ -22,36 +22,12 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     Raises:
         RunError: the disk is full or the folder cannot be written; `path` is as it was.
     """
-    kept = "; what was there before is kept" if os.path.lexists(path) else ""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Who fills it may make a file of its own that others cannot read.
-        temporary.touch()
-        mode = stat.S_IMODE(temporary.stat().st_mode)
-        fill(temporary)
-        if stat.S_IMODE(temporary.stat().st_mode) != mode:
-            temporary.chmod(mode)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise RunError(f"cannot write {path}: {_reason(error, path.parent)}{kept}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _reason(error: OSError | RuntimeError, folder: Path) -> str:
-    """What the system said."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    # torch.save reports a failing disk as a RuntimeError about its own archive, which says nothing of a disk.
-    with suppress(OSError):
-        free = os.statvfs(folder)
-        if free.f_bavail * free.f_frsize < _FULL:
-            return os.strerror(errno.ENOSPC)
-    return "the disk is full, or fails"
+    with _replaced(path) as temporary:
+        try:
+            fill(temporary)
+        except RuntimeError as error:
+            # torch.save reports a failing disk as an error of its own archive, which says nothing of a disk.
+            raise OSError from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,17 +42,42 @@ def writing(path: Path) -> Iterator[TextIO]:
     Bytes of a file's name that are no UTF-8 are written as they are.
 
     Raises:
-        RunError: the disk is full or the folder cannot be written; `path` is as it was.
+        RunError: as in `write`.
     """
+    with (
+        _replaced(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        yield file
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    """An empty file that takes the place of `path` when the block has filled it."""
+    kept = "; what was there before is kept" if os.path.lexists(path) else ""
     temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            yield file
-            file.flush()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Who fills it may make a file of its own that others cannot read.
+        temporary.touch()
+        mode = stat.S_IMODE(temporary.stat().st_mode)
+        yield temporary
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:
+            temporary.chmod(mode)
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}; what was there before is kept") from error
+        raise RunError(f"cannot write {path}: {error.strerror or _of_the_disk(path.parent)}{kept}") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _of_the_disk(folder: Path) -> str:
+    """Why a disk has failed, where the system has not said it."""
+    with suppress(OSError):
+        free = os.statvfs(folder)
+        if free.f_bavail * free.f_frsize < _FULL:
+            return os.strerror(errno.ENOSPC)
+    return "the disk is full, or fails"

@@ -123,7 +123,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         settings = saved["settings"]
         epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
         processes = int(saved["versions"].get("processes", 1))
-        history = _history(folder)
+        history = folder.rows()
         done = len(history)
         if repr(UniformDraw()) in str(settings.get("method")):
             # Its history has a row all the same: what can be said of the genotype.
@@ -146,14 +146,6 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         accuracy=_accuracy(kind, history, result),
         verdict=_verdict(folder, result) if kind == "search" and result is not None else None,
     )
-
-
-def _history(folder: RunFolder) -> list[dict[str, str]]:
-    try:
-        with files.open_text(folder.history) as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
-        return []
 
 
 def _numbers(history: list[dict[str, str]], column: str) -> list[float]:

@@ -38,10 +38,6 @@ class RunFolder(SavedRun):
         return self.path / "checkpoints" / "last.pt"
 
     @property
-    def history(self) -> Path:
-        return self.path / "history.csv"
-
-    @property
     def is_held(self) -> bool:
         """Whether a process is writing the run."""
         return is_held(self.path)
@@ -211,15 +207,6 @@ def refuse_both(resume: bool, overwrite: bool) -> None:
     """
     if resume and overwrite:
         raise InputError("-resume continues a run and -overwrite replaces it; give one of them")
-
-
-def rows_of(history: Path) -> int:
-    """How many rows a history has; 0 where there is none."""
-    try:
-        with files.open_text(history) as file:
-            return sum(1 for _ in csv.DictReader(file))
-    except FileNotFoundError:
-        return 0
 
 
 def _left_by_a_beginning(name: str) -> bool:

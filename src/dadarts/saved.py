@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ class SavedRun:
         return self.path / "config.json"
 
     @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
     def exists(self) -> bool:
         """Whether a run of that name has begun (its configuration is the last thing a new folder gets)."""
         return self.config.is_file()
@@ -48,6 +53,18 @@ class SavedRun:
             return {"settings": settings, "versions": versions}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{self.config} is damaged; replace the run with -overwrite") from None
+
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of its history so far; none where none has been written.
+
+        Raises:
+            OSError: the file cannot be read; ValueError or csv.Error: it is damaged.
+        """
+        try:
+            with files.open_text(self.history) as file:
+                return list(csv.DictReader(file))
+        except FileNotFoundError:
+            return []
 
     def result(self) -> str | None:
         """What a finished run ended with; None while it has not ended."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from dadarts import atomic, files
+from dadarts import atomic
 from dadarts.compare.jobs import Job
 from dadarts.compare.schedule import Status
 from dadarts.compare.store import Finite, Store, Whole, read
@@ -21,6 +21,7 @@ from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
 from dadarts.genotype import Genotype, found_in
 from dadarts.oracle import ORACLES, Table
+from dadarts.saved import SavedRun
 from dadarts.selection import Argmax
 from dadarts.spaces import space
 
@@ -130,7 +131,7 @@ def _measured(job: Job, store: Store, row: Row) -> Result:
         "genotype": found,
         "verdict": verdict or None,
         **_shares(genotype),
-        **_history(run.history),
+        **_history(run),
         **_truth(job, genotype),
     }
     versions = run.saved_config()["versions"]
@@ -164,11 +165,9 @@ def _shares(genotype: Genotype) -> Row:
     return {"skip_share": genotype.share("skip_connect"), "parameter_free_share": genotype.parameter_free_share()}
 
 
-def _history(path: Path) -> Row:
-    if not path.exists():
-        return {"epochs": 0}
-    with _naming(path), files.open_text(path) as file:
-        rows = list(csv.DictReader(file))
+def _history(run: SavedRun) -> Row:
+    with _naming(run.history):
+        rows = run.rows()
         if not rows:
             return {"epochs": 0}
         return {

@@ -16,7 +16,7 @@ from dadarts import atomic, files
 from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
-from dadarts.runfolder import RunFolder, rows_of
+from dadarts.runfolder import RunFolder
 from dadarts.selection import UniformDraw
 
 Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
@@ -167,7 +167,7 @@ class Store:
 def _rows(run: RunFolder) -> int:
     # A run that goes on writes its history anew.
     with suppress(OSError, ValueError, csv.Error):
-        return rows_of(run.history)
+        return len(run.rows())
     return 0
 
 

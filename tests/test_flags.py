@@ -68,8 +68,8 @@ def test_a_value_is_taken_as_it_stands(form: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("-nam a", "unknown flag -nam; Did you mean '-name'?"),
-        ("-hd_on_weight", "unknown flag -hd_on_weight; Did you mean '-hd_on_weights'?"),
+        ("-nam a", "unknown flag -nam. Did you mean '-name'?"),
+        ("-hd_on_weight", "unknown flag -hd_on_weight. Did you mean '-hd_on_weights'?"),
         ("-xyzzy", "unknown flag -xyzzy; see tool --help"),
         ("-project", "-project of the original is not supported here"),
         ("-dropout_on_weights", "-dropout_on_weights of the original is not supported here"),
@@ -187,6 +187,7 @@ def test_help_answers_without_importing_torch(tmp_path: Path, monkeypatch: pytes
         [*script("search.py"), "--help"],
         [*script("augment.py"), "-h"],
         [sys.executable, "-c", "from dadarts.cli import main; main(['search', '--help'])"],
+        [sys.executable, "-c", "from dadarts.cli import main; main(['runs', '--json']); print('-topk_on_alphas')"],
     ):
         outcome = spawn(command[0], "-X", "importtime", *command[1:])
         assert outcome.code == 0

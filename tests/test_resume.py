@@ -382,6 +382,8 @@ def test_a_run_goes_on_with_no_other_setting_than_its_own(
     assert named in said.split("settings: ")[1]
     others = {"-batch_size", "-seed", "-hd_on_weights", "-w_lr", "-nodes", "-dataset_portion", "-epochs"} - {named}
     assert not [name for name in others if f"{name} " in said.split("settings: ")[1]], "only what differs is named"
+    if named != "-hd_on_virtualstep":
+        assert refusal(search, "-name", "it", *change, "-resume") == said, "without its data set it is the run's own"
 
 
 def test_a_run_goes_on_with_no_other_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:

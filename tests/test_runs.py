@@ -164,7 +164,10 @@ def test_runs_are_listed_for_people_and_programs(finished: Path, monkeypatch: py
     accuracy = json.loads((finished / "runs/augment/trained/metrics.json").read_text())["test_top1"]
     assert lines[2].endswith(f" {accuracy:.2%} test")
     valid = column(finished / "runs/search/found", "valid_top1")[-1]
-    assert f" {valid:.2%} valid  Genotype(" in lines[1]
+    verdict = json.loads((finished / "runs/search/found/genotype.json").read_text())["verdict"]
+    assert verdict["decided"] is False
+    assert f" {valid:.2%} valid  undecided: Genotype(" in lines[1]
+    assert [run["verdict"] for run in listed] == ["undecided", None]
     assert [run["accuracy"] for run in listed] == [valid, accuracy]
     for run in listed:
         folder = finished / "runs" / run["kind"] / run["name"]

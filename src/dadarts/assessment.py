@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
+
+from dadarts.metrics import Assessment, ClassScore
 
 LEVEL = 0.95
 """Of the interval of an accuracy."""
@@ -52,72 +53,6 @@ class Answers:
     def confusion(self, count: int) -> Tensor:
         """How many pictures of each of so many classes (row) were taken for each (column), int64 (K, K)."""
         return torch.bincount(self.labels * count + self.predicted, minlength=count * count).view(count, count)
-
-
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Count: TypeAlias = Annotated[int, Field(ge=0)]
-
-
-class ClassScore(BaseModel):
-    """How one class fares: `support` pictures are of it, `predicted` are taken for it.
-
-    Precision is 0 where nothing is taken for it, recall where nothing is of it, F1 where nothing of it is found.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    precision: Share
-    recall: Share
-    f1: Share
-    support: Count
-    predicted: Count
-
-
-class Assessment(BaseModel):
-    """What answers to a test part say.
-
-    Args:
-        test_top1_interval: the accuracy's 95 % Wilson interval.
-        balanced_accuracy: mean recall of the classes that the test part has.
-        macro_f1: mean F1 of the classes that it has or that were answered.
-        log_loss: mean cross entropy, in nats.
-        auc: area under the receiver operating characteristic; None unless there are two classes, both in the test part.
-        majority_class: the class with the most training pictures; of several the one with the most test pictures.
-        majority_baseline: the share of test pictures that are of it: the accuracy of always answering it.
-        beats_majority: whether the interval lies above the baseline.
-        confusion: rows are classes, columns what was answered; None where there are over a thousand classes.
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-
-    test_pictures: Count
-    test_top1_interval: tuple[Share, Share]
-    balanced_accuracy: Share
-    macro_f1: Share
-    log_loss: float
-    auc: Share | None
-    majority_class: str
-    majority_baseline: Share
-    beats_majority: bool
-    classes: tuple[ClassScore, ...]
-    confusion: tuple[tuple[Count, ...], ...] | None
-
-    @property
-    def present(self) -> list[ClassScore]:
-        """The classes that the test part has."""
-        return [score for score in self.classes if score.support]
-
-    @model_validator(mode="after")
-    def _is_of_pictures(self) -> Assessment:
-        if not self.present:
-            raise ValueError("no class has a picture")
-        return self
-
-    def as_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        values: dict[str, Any] = self.model_dump(mode="json")
-        return values
 
 
 def assess(answers: Answers, classes: Sequence[str], trained_on: Tensor) -> Assessment:

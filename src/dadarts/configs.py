@@ -12,7 +12,7 @@ from dadarts import technique_notes
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import TRUTH, Command, Flag, flags_of
-from dadarts.run_settings import AUTO, ENVIRONMENT
+from dadarts.run_settings import AUTO, RunConfig
 from dadarts.runfolder import RunFolder, refuse_both
 from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 
@@ -24,6 +24,8 @@ RUN_FLAGS = (
 )
 BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
 """What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
+CONFIGS: Mapping[str, type[RunConfig]] = MappingProxyType({"search": SearchConfig, "augment": TrainConfig})
+"""The settings of each kind of run."""
 UNSUPPORTED = frozenset(
     {
         "topk_to_remove",
@@ -105,7 +107,9 @@ def train_config(values: dict[str, str]) -> TrainConfig:
 
 
 def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
-    """The settings of the run to resume, where the command line names the run and nothing that decides numbers.
+    """The settings of the run to resume, with those that are given, where these do not tell what the run is of.
+
+    A command that names no data set means the run's own settings where it gives none.
 
     Raises:
         InputError: there is no such run, or it is damaged.
@@ -114,7 +118,7 @@ def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
         return None
     folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values["name"])
     folder.check(resume=True, overwrite=False)
-    if set(values) - ENVIRONMENT - {"name", "resume"}:
+    if "dataset" in values or not set(values) - {"resume"} <= {*CONFIGS[kind].model_fields} - {"method"}:
         return None
     settings: dict[str, Any] = folder.saved_config()["settings"]
     return {**settings, **{name: value for name, value in values.items() if name != "resume"}}

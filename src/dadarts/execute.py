@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
-from dadarts import configs, streams
+from dadarts import configs, metrics, streams
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.early import speaks
 from dadarts.errors import DadartsError, RunError
@@ -175,9 +175,6 @@ def _finish(event: SearchDone | TrainDone, progress: Progress) -> None:
     if isinstance(event, SearchDone):
         _print_result(event.genotype, f"the search has ended, and its result is in {event.folder}; ")
         return
-    # Imports torch, which `--help` does without.
-    from dadarts import metrics
-
     for line in metrics.in_words(event.metrics):
         progress.say(line)
     doubt = metrics.doubt(event.metrics)

@@ -163,6 +163,9 @@ class Command:
                 raise InputError(f"-{name} needs a value")
             _refuse_bytes(name, value)
             flags.append(f"--{name}={value}")
+        if "--help" not in flags and len(others) < len(self.positionals) + bool(self.many):
+            wanted = [name for name, _ in (*self.positionals, *([self.many] if self.many else []))]
+            raise InputError(f"{wanted[len(others)].upper()} must be given: {self.prog} {' '.join(self._needed())}")
         return [*flags, "--", *others] if others else flags
 
     def _known(self, name: str, by_name: Mapping[str, Flag]) -> Flag:
@@ -172,7 +175,7 @@ class Command:
             raise InputError(f"-{name} of the original is not supported here; leave it out")
         error = unknown("flag", f"-{name}", [f"-{known}" for known in by_name])
         hint = re.search(r"Did you mean .*", error.marked)
-        raise InputError(f"unknown flag -{_short(name)}; {hint[0] if hint else f'see {self.prog} --help'}")
+        raise InputError(f"unknown flag -{_short(name)}{f'. {hint[0]}' if hint else f'; see {self.prog} --help'}")
 
 
 def as_typed(message: str, argv: Sequence[str], own: str = "--") -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from dadarts import columns, files
 from dadarts.errors import InputError
-from dadarts.genotype import found_in
 from dadarts.metrics import accuracy, brief
 from dadarts.pacing import duration, size
 from dadarts.replaced import replaces
@@ -133,6 +132,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         result = folder.result()
     except (InputError, OSError, KeyError, ValueError, TypeError, OverflowError, csv.Error):
         return RunSummary(kind, folder.path.name, "", 0, 0, "damaged", "")
+    verdict = folder.verdict() if kind == "search" and result is not None else None
     return RunSummary(
         kind,
         folder.path.name,
@@ -144,7 +144,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         processes,
         seconds=_seconds(history),
         accuracy=_accuracy(kind, history, result),
-        verdict=_verdict(folder, result) if kind == "search" and result is not None else None,
+        verdict=verdict.word or None if verdict else None,
     )
 
 
@@ -168,13 +168,6 @@ def _accuracy(kind: str, history: list[dict[str, str]], result: str | None) -> f
         if found is not None:
             return found
     return next(reversed(_numbers(history, "valid_top1")), None)
-
-
-def _verdict(folder: RunFolder, result: str) -> str | None:
-    with suppress(InputError):
-        verdict = found_in(folder.path, result).verdict
-        return verdict.word or None if verdict else None
-    return None
 
 
 def _began(folder: RunFolder) -> str | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dadarts import files
+from dadarts import files, verdict
 from dadarts.errors import InputError
+from dadarts.verdict import Verdict
 
 _SIZES = {"method": str, "genotype": str, "init_channels": int, "layers": int}
 _LONGEST, _MOST = 2 * 65_536, 2**63
@@ -65,6 +67,12 @@ class SavedRun:
                 return list(csv.DictReader(file))
         except FileNotFoundError:
             return []
+
+    def verdict(self) -> Verdict | None:
+        """What a finished search has said of its genotype; None where it has said nothing that can be read."""
+        with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+            return verdict.read(json.loads(files.read_text(self.path / "genotype.json"))["verdict"])
+        return None
 
     def result(self) -> str | None:
         """What a finished run ended with; None while it has not ended."""

@@ -39,13 +39,21 @@ SHAPES = [(3, 8, 8), (1, 9, 13)]
 Form: TypeAlias = Callable[[Supernet], Forward]
 
 
-@pytest.fixture(params=["native", "torch"])
-def form(request: pytest.FixtureRequest) -> Form:
+FORMS = ("torch", "native")
+"""In this order: where there is no compiler the first is tested all the same."""
+
+
+def form_named(name: str) -> Form:
     """Makes a fast form of a supernet."""
-    if request.param == "torch":
+    if name == "torch":
         return SharedSupernet
     kernels = native_kernels()
     return lambda supernet: FusedSupernet(supernet, kernels)
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> Form:
+    return form_named(request.param)
 
 
 def batch_of(shape: tuple[int, int, int], seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -57,12 +65,17 @@ def batch_of(shape: tuple[int, int, int], seed: int = 0) -> tuple[Tensor, Tensor
 def both(
     form: Form, search_space: SearchSpace, shape: tuple[int, int, int], layers: int | None = None
 ) -> tuple[Supernet, Forward]:
+    supernet = of_four_channels(search_space, shape, layers)
+    return supernet, form(supernet)
+
+
+def of_four_channels(search_space: SearchSpace, shape: tuple[int, int, int], layers: int | None = None) -> Supernet:
     # The eight layers of a chain are deep enough: in 24, batch norms over the 4 values of a map of one pixel make a
     # rounding error of 1e-16 one of 1e-10, in either form.
     layers = layers or (1 if search_space.syntax == "nas-bench-macro" else 3)
     supernet = build_supernet(search_space, macro_of(channels=4, layers=layers, image_shape=shape))
     supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return supernet, form(supernet)
+    return supernet
 
 
 def gradients(
@@ -88,39 +101,52 @@ def assert_close(ours: Tensor, theirs: Tensor, scale: float) -> None:
     assert (ours - theirs).norm() <= 1e-12 * max(theirs.norm().item(), 1e-3 * scale)
 
 
+def check_every_form(search_space: SearchSpace, shape: tuple[int, int, int], relaxation: AnyRelaxation) -> None:
+    """Logits and gradients, of alphas too, are those of the readable supernet, whose passes serve all forms."""
+    supernet = of_four_channels(search_space, shape)
+    alphas = build_alphas(search_space)
+    check_passes(supernet, lambda: alphas.mix(relaxation, MIDWAY), list(alphas.parameters()), shape)
+
+
+def check_every_form_of_a_hard_pass(search_space: SearchSpace, shape: tuple[int, int, int]) -> None:
+    """The same without gradients of alphas, with which zeros may be skipped."""
+    supernet = of_four_channels(search_space, shape)
+    with torch.no_grad():
+        mixing = build_alphas(search_space).mix(Hard(), MIDWAY)
+    for theirs, ours in check_passes(supernet, lambda: mixing, [], shape):
+        for one, other in zip(ours, theirs, strict=True):
+            assert bool((one == 0).all()) == bool((other == 0).all())
+
+
+def check_passes(
+    supernet: Supernet, mixing: Callable[[], Mixing], alphas: list[Tensor], shape: tuple[int, int, int]
+) -> list[tuple[list[Tensor], list[Tensor]]]:
+    """The gradients of the readable supernet, and those of each form."""
+    inputs = [*alphas, *supernet.parameters()]
+    expected, theirs = gradients(supernet, mixing(), inputs, shape)
+    scale = torch.nn.utils.get_total_norm(theirs).item()
+    found = []
+    for name in FORMS:
+        logits, ours = gradients(form_named(name)(supernet), mixing(), inputs, shape)
+        torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12, msg=f"{name}: {{}}".format)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_close(one, other, scale)
+        found.append((theirs, ours))
+    return found
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", [*every_space(), "ragged"])
 @pytest.mark.parametrize("relaxation", RELAXATIONS, ids=repr)
 def test_logits_and_gradients_equal_the_reference_s(
-    form: Form, name: str, relaxation: AnyRelaxation, shape: tuple[int, int, int]
+    name: str, relaxation: AnyRelaxation, shape: tuple[int, int, int]
 ) -> None:
-    search_space = ragged_space() if name == "ragged" else tiny_space(name)
-    supernet, fused = both(form, search_space, shape)
-    alphas = build_alphas(search_space)
-    inputs = [*alphas.parameters(), *supernet.parameters()]
-    expected, theirs = gradients(supernet, alphas.mix(relaxation, MIDWAY), inputs, shape)
-    logits, ours = gradients(fused, alphas.mix(relaxation, MIDWAY), inputs, shape)
-    torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12)
-    scale = torch.nn.utils.get_total_norm(theirs).item()
-    for one, other in zip(ours, theirs, strict=True):
-        assert_close(one, other, scale)
+    check_every_form(ragged_space() if name == "ragged" else tiny_space(name), shape, relaxation)
 
 
 @pytest.mark.parametrize("name", every_space())
-def test_a_hard_pass_without_alphas_equals_the_reference_s_and_leaves_zeros(form: Form, name: str) -> None:
-    search_space = tiny_space(name)
-    supernet, fused = both(form, search_space, SHAPES[0])
-    alphas = build_alphas(search_space)
-    with torch.no_grad():
-        mixing = alphas.mix(Hard(), MIDWAY)
-    inputs = list(supernet.parameters())
-    expected, theirs = gradients(supernet, mixing, inputs, SHAPES[0])
-    logits, ours = gradients(fused, mixing, inputs, SHAPES[0])
-    torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12)
-    scale = torch.nn.utils.get_total_norm(theirs).item()
-    for one, other in zip(ours, theirs, strict=True):
-        assert_close(one, other, scale)
-        assert bool((one == 0).all()) == bool((other == 0).all())
+def test_a_hard_pass_without_alphas_equals_the_reference_s_and_leaves_zeros(name: str) -> None:
+    check_every_form_of_a_hard_pass(tiny_space(name), SHAPES[0])
 
 
 @pytest.mark.parametrize("name", every_space())

@@ -147,7 +147,8 @@ def test_what_cannot_be_shown_is_refused(words: list[str], said: str) -> None:
 def test_a_run_is_shown_with_its_data_set_and_a_training_with_its_size_and_accuracy() -> None:
     small = ("-dataset", "digits", "-init_channels", "4", "-layers", "2")
     succeed(search, "-name", "it", *TINIEST)
-    succeed(augment, "-name", "it", *small, "-epochs", "1", "-genotype", "@it", "-aux_weight", "0", "-device", "cpu")
+    short = ("-epochs", "1", "-dataset_portion", "0.1", "-aux_weight", "0", "-device", "cpu")
+    succeed(augment, "-name", "it", *small, *short, "-genotype", "@it")
     text = Path("runs/search/it/genotype.txt").read_text().strip()
     trained = shown("runs/augment/it")
     measured = json.loads(Path("runs/augment/it/metrics.json").read_text())
@@ -247,7 +248,8 @@ def test_cells_of_other_spaces_are_trained_loaded_and_shown() -> None:
     assert "search space darts has no sep_conv_7x7" in refusal(modern, "show", "genotypes.py", "--space", "darts")
 
 
-TINY_SIZES = ["-dataset", "digits", "-init_channels", "4", "-layers", "1", "-epochs", "1", "-device", "cpu"]
+TINY_SIZES = ["-dataset", "digits", "-init_channels", "4", "-layers", "1", "-epochs", "1", "-device", "cpu",
+              "-dataset_portion", "0.1"]  # fmt: skip
 INDICES = "(4, 0, 3, 1, 4, 3)"
 OF_INDICES = "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|"
 

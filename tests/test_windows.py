@@ -13,14 +13,23 @@ from dadarts.native import Window
 from dadarts.norms import BatchNorm, batch_norm, pool_norm
 from dadarts.ops import OPS, DilConv, FactorizedReduce, Operation, ReLUConvBN, SepConv
 from dadarts.parts import pool_of
-from dadarts.relax import Hard, Soft
+from dadarts.relax import Soft
 from dadarts.spaces import SearchSpace, Size, space
 from dadarts.supernet import Forward, MixedNode, Supernet
 from dadarts.terms import Chain, Identity, Other, Pool, Projection, term_of
 from tests.nets import MIDWAY, build_alphas, native_kernels
-from tests.test_fused import Form, assert_close, both, cast, form, gradients
-
-__all__ = ["form"]
+from tests.test_fused import (
+    FORMS,
+    Form,
+    assert_close,
+    both,
+    cast,
+    check_every_form,
+    check_every_form_of_a_hard_pass,
+    form_named,
+    gradients,
+    of_four_channels,
+)
 
 ODD = (1, 9, 13)
 
@@ -115,48 +124,35 @@ def space_of(*names: str) -> SearchSpace:
 
 
 @pytest.mark.parametrize("name", [name for name in OWN if name not in space("darts").candidates["normal"][0][0]])
-def test_any_operation_is_computed_as_the_readable_supernet_does(form: Form, name: str) -> None:
+def test_any_operation_is_computed_as_the_readable_supernet_does(name: str) -> None:
     familiar = ("max_pool_3x3", "avg_pool_3x3", "sep_conv_3x3")
-    search_space = space_of(*dict.fromkeys((name, *familiar)))
-    supernet, fast = both(form, search_space, ODD)
-    alphas = build_alphas(search_space)
+    check_every_form(space_of(*dict.fromkeys((name, *familiar))), ODD, Soft())
+
+
+def test_all_of_them_at_once_are_computed_in_both_precisions() -> None:
+    search_space = space_of(*OWN)
+    exact, *fast_exact = passes_of(search_space, torch.float64)
+    reference, *single = passes_of(search_space, torch.float32)
+    for fast in fast_exact:
+        assert_close(fast, exact, exact.norm().item())
+    for fast in single:
+        assert 0 < (fast - exact).norm() <= 3 * (reference - exact).norm()
+
+
+def passes_of(search_space: SearchSpace, dtype: torch.dtype) -> list[Tensor]:
+    """Logits and gradients of the readable supernet and of every form, each as one vector."""
+    supernet = of_four_channels(search_space, ODD).to(dtype)
+    alphas = build_alphas(search_space).to(dtype)
     inputs = [*alphas.parameters(), *supernet.parameters()]
-    expected, theirs = gradients(supernet, alphas.mix(Soft(), MIDWAY), inputs, ODD)
-    logits, ours = gradients(fast, alphas.mix(Soft(), MIDWAY), inputs, ODD)
-    torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12)
-    scale = torch.nn.utils.get_total_norm(theirs).item()
-    for one, other in zip(ours, theirs, strict=True):
-        assert_close(one, other, scale)
+    found = []
+    for forward in (supernet, *(form_named(name)(supernet) for name in FORMS)):
+        logits, gradient = gradients(cast(forward, dtype), alphas.mix(Soft(), MIDWAY), inputs, ODD)
+        found.append(torch.cat([part.double().flatten() for part in (logits, *gradient)]))
+    return found
 
 
-def test_all_of_them_at_once_are_computed_in_both_precisions(form: Form) -> None:
-    search_space = space_of(*OWN)
-    found: list[Tensor] = []
-    for dtype in (torch.float64, torch.float32):
-        supernet, fast = both(form, search_space, ODD)
-        supernet.to(dtype)
-        alphas = build_alphas(search_space).to(dtype)
-        inputs = [*alphas.parameters(), *supernet.parameters()]
-        for forward in (supernet, fast):
-            logits, gradient = gradients(cast(forward, dtype), alphas.mix(Soft(), MIDWAY), inputs, ODD)
-            found.append(torch.cat([part.double().flatten() for part in (logits, *gradient)]))
-    exact, fast_exact, reference, single = found
-    assert_close(fast_exact, exact, exact.norm().item())
-    assert 0 < (single - exact).norm() <= 3 * (reference - exact).norm()
-
-
-def test_a_hard_pass_chooses_among_them(form: Form) -> None:
-    search_space = space_of(*OWN)
-    supernet, fast = both(form, search_space, ODD)
-    with torch.no_grad():
-        mixing = build_alphas(search_space).mix(Hard(), MIDWAY)
-    inputs = list(supernet.parameters())
-    expected, theirs = gradients(supernet, mixing, inputs, ODD)
-    logits, ours = gradients(fast, mixing, inputs, ODD)
-    torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12)
-    scale = torch.nn.utils.get_total_norm(theirs).item()
-    for one, other in zip(ours, theirs, strict=True):
-        assert_close(one, other, scale)
+def test_a_hard_pass_chooses_among_them() -> None:
+    check_every_form_of_a_hard_pass(space_of(*OWN), ODD)
 
 
 @pytest.mark.parametrize(

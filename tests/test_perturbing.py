@@ -115,6 +115,8 @@ def test_an_operation_that_is_left_out_hands_its_weight_to_the_others_of_its_edg
     alone = torch.zeros_like(M)
     alone[1, 0, 2] = 1
     assert not without_each(alone, candidates, decision, True)[2].any()
+    alone[1, 0, 3] = 1e-42
+    torch.testing.assert_close(without_each(alone, candidates, decision, True)[2][1, 0, 3], torch.tensor(1.0))
 
 
 def test_the_losses_of_every_picture_are_those_of_the_readable_supernet() -> None:

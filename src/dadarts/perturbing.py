@@ -209,10 +209,10 @@ def without_each(M: Tensor, candidates: Candidates, decision: Decision, renormal
         place = (decision.node, name) if decision.edge is None else (decision.node, decision.edge, name)
         left[place] = 0
         if renormalise and decision.edge is not None:
-            row = left[decision.node, decision.edge]
+            # In float32 the quotient could be infinite where next to nothing is left.
+            row, whole = left[decision.node, decision.edge].double(), M[decision.node, decision.edge].double().sum()
             # Where nothing is left there is nothing to scale.
-            scale = M[decision.node, decision.edge].sum() / row.sum() if row.any() else 1.0
-            left[decision.node, decision.edge] = row * scale
+            left[decision.node, decision.edge] = (row * (whole / row.sum()) if row.any() else row).to(M)
         found[name] = left
     return found
 

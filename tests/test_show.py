@@ -121,7 +121,7 @@ def test_a_genotype_is_refused_by_a_space_that_has_its_operation_on_other_edges_
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "genotype"),
+        ([], "begin with dadarts show GENOTYPE"),
         (["@nothing"], "there is no genotype"),
         (["."], ".: there is no genotype at genotype.txt; see `dadarts runs`"),
         (["runs/augment/nobody"], "there is no file or folder runs/augment/nobody"),

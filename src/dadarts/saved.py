@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dadarts import files, verdict
-from dadarts.errors import InputError
+from dadarts.errors import InputError, shortened
 from dadarts.verdict import Verdict
 
 _SIZES = {"method": str, "genotype": str, "init_channels": int, "layers": int}
@@ -53,6 +53,8 @@ class SavedRun:
             _check(settings, {"name": str, "dataset": str, "epochs": int}, _SIZES)
             _check(versions, {}, {"threads": int, "processes": int, "engine": str, "device": str, "data": str})
             return {"settings": settings, "versions": versions}
+        except _OtherTypeError as error:
+            raise InputError(f"{self.config} is damaged: {error}; replace the run with -overwrite") from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{self.config} is damaged; replace the run with -overwrite") from None
 
@@ -85,17 +87,24 @@ class SavedRun:
             raise InputError(f"{path} is damaged; replace the run with -overwrite") from None
 
 
+class _OtherTypeError(TypeError):
+    """A value is not of its type; says which, and what it is."""
+
+
 def _check(values: Any, needed: Mapping[str, type], known: Mapping[str, type]) -> None:
-    """Raise a TypeError where values are not JSON's plain ones, or those that are used as they stand not of their type.
+    """Refuse values that are not JSON's plain ones, or those that are used as they stand not of their type.
 
     All others are checked by the configuration that is made of them.
+
+    Raises:
+        TypeError: they are.
     """
     if not isinstance(values, dict) or not all(map(_is_plain, values.values())):
         raise TypeError("not a dict of plain values")
     kinds = {**needed, **{name: kind for name, kind in known.items() if values.get(name) is not None}}
     wrong = [name for name, kind in kinds.items() if type(values.get(name)) is not kind]
     if wrong:
-        raise TypeError(f"{wrong[0]} is of another type")
+        raise _OtherTypeError(f"{wrong[0]} is {shortened(values.get(wrong[0]), 40)}")
 
 
 def _is_plain(value: Any) -> bool:

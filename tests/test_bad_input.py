@@ -15,9 +15,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dadarts import checkpoint, files
+from dadarts import atomic, checkpoint, files
 from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.errors import RunError
 from dadarts.flags import flags_of
 from dadarts.network import Network
 from dadarts.techniques import Techniques
@@ -361,6 +362,37 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
     assert [entry.name for entry in path.parent.iterdir()] == ["last.pt"]
     succeed(command, *words, "-resume")
     assert len(history(path.parents[1])) == 2
+
+
+@pytest.mark.parametrize("failing", ["fsync", "save after a part"])
+def test_a_full_disk_at_the_first_checkpoint_is_said_in_plain_words(
+    failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = checkpoint.save
+
+    def save_on_a_full_disk(*arguments: Any) -> None:
+        with full_disk(monkeypatch, failing):
+            save(*arguments)
+
+    monkeypatch.setattr(checkpoint, "save", save_on_a_full_disk)
+    outcome = call(search, *SEARCH)
+    reason = os.strerror(errno.ENOSPC) if failing == "fsync" else "the disk is full, or fails"
+    assert check_failure(outcome) == f"search.py: cannot write runs/search/it/checkpoints/last.pt: {reason}"
+    assert "PytorchStreamWriter" not in outcome.err
+
+
+def test_a_list_that_cannot_be_written_says_what_is_kept_where_there_is_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "list.csv"
+    for content, end in ((None, "No space left on device"), ("before", "; what was there before is kept")):
+        if content is not None:
+            path.write_text(content)
+        with full_disk(monkeypatch, "fsync"), pytest.raises(RunError) as failed, atomic.writing(path) as file:
+            file.write("after")
+        assert str(failed.value).endswith(end)
+        assert (path.read_text() if path.exists() else None) == content
+    assert [entry.name for entry in tmp_path.iterdir()] == ["list.csv"]
 
 
 def test_a_disk_that_fills_up_for_real_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o027], indirect=True, ids=oct)
 def test_every_file_of_a_run_has_the_mode_that_the_umask_leaves(
     umask: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,8 +41,8 @@ def test_a_command_runs_without_its_streams(runs: Path, closed: str) -> None:
 
 
 def test_a_refusal_without_a_standard_error_has_its_exit_code(runs: Path) -> None:
-    assert shell(f"{_COMMAND} show nothing 2>&-", runs)[0] == 2
-    assert shell(f"{_COMMAND} show nothing 2>/dev/full", runs)[0] == 2
+    assert shell(f"{_COMMAND} runs --runs_dir nothing 2>&-", runs)[0] == 2
+    assert shell(f"{_COMMAND} runs --runs_dir nothing 2>/dev/full", runs)[0] == 2
 
 
 def test_a_full_standard_output_at_the_end_says_that_the_run_has_ended(runs: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
@@ -76,6 +77,16 @@ def test_a_block_is_judged_by_its_benchmark(block: Block) -> None:
     assert summary.worst == min(accuracies)
     assert block.collapsed("darts") == (1, 1, 2)
     assert block.collapsed("dadarts") == (0, 0, 2)
+
+
+def test_searches_that_are_undecided_or_locked_are_counted(found: list[Result]) -> None:
+    words = {("darts", 0): "locked", ("darts", 1): "undecided", ("dadarts", 0): "collapsed", ("dadarts", 1): "locked"}
+    (plain,) = blocks_of(found)
+    assert plain.doubted("darts") == "-", "runs of before there were verdicts"
+    (block,) = blocks_of(
+        [replace(one, row=one.row | {"verdict": words[one.job.method, one.job.search.seed]}) for one in found]
+    )
+    assert (block.doubted("darts"), block.doubted("dadarts")) == ("2/2", "1/2")
 
 
 def test_regret_is_followed_over_epochs(block: Block) -> None:

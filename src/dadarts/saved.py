@@ -18,6 +18,18 @@ _SIZES = {"method": str, "genotype": str, "init_channels": int, "layers": int}
 _LONGEST, _MOST = 2 * 65_536, 2**63
 
 
+class DamageError(InputError):
+    """A file of a run cannot be read.
+
+    Args:
+        what: which one; what to do follows from where the run is.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; replace the run with -overwrite")
+        self.what = what
+
+
 @dataclass(frozen=True)
 class SavedRun:
     """The folder of a run, to read.
@@ -54,9 +66,9 @@ class SavedRun:
             _check(versions, {}, {"threads": int, "processes": int, "engine": str, "device": str, "data": str})
             return {"settings": settings, "versions": versions}
         except _OtherTypeError as error:
-            raise InputError(f"{self.config} is damaged: {error}; replace the run with -overwrite") from None
+            raise DamageError(f"{self.config} is damaged: {error}") from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(f"{self.config} is damaged; replace the run with -overwrite") from None
+            raise DamageError(f"{self.config} is damaged") from None
 
     def rows(self) -> list[dict[str, str]]:
         """The rows of its history so far; none where none has been written.
@@ -84,7 +96,7 @@ class SavedRun:
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
-            raise InputError(f"{path} is damaged; replace the run with -overwrite") from None
+            raise DamageError(f"{path} is damaged") from None
 
 
 class _OtherTypeError(TypeError):

@@ -91,6 +91,7 @@ def test_a_damaged_file_costs_its_job_and_no_other(
     (damaged,) = (row for row in rows if row["state"] == "damaged")
     (said,) = (line for line in outcome.err.splitlines() if "is damaged" in line)
     assert said.startswith(f"dadarts compare: job {damaged['job']} is damaged: ")
+    assert "overwrite" not in said, "a comparison has no such flag"
     assert path.name in said
     assert str(path) in (COMPARISON / "report.md").read_text()
     assert "1 of 2 jobs are done" in (COMPARISON / "report.md").read_text()

@@ -17,12 +17,14 @@ from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
 from dadarts.runfolder import RunFolder
+from dadarts.saved import DamageError
 from dadarts.selection import UniformDraw
 
 Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e30)]
 Word = Annotated[str, Field(max_length=1000)]
 Document = TypeVar("Document")
+_ANEW = "remove the run's folder to search anew"
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,16 @@ class Store:
             genotype = self.search(job).result()
             if genotype is not None:
                 Genotype.parse(genotype)
+        except DamageError as error:
+            return f"{error.what}; {_ANEW}"
         except InputError as error:
             return str(error) if str(found) in str(error) else f"{found} is damaged: {error}"
         try:
             self.is_done(job)
             self.data_of(job)
             self.folder(job).tries()
+        except DamageError as error:
+            return f"{error.what}; {_ANEW}"
         except InputError as error:
             return str(error)
         return ""

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import dadarts
-from dadarts import export, predict_command
+from dadarts import atomic, export, predict_command
 from dadarts.network import Network
 from tests.commands import DARTS_GENOTYPE, Outcome, augment, call, modern, refusal, succeed, without_pictures
 
@@ -235,7 +235,7 @@ def test_a_folder_is_read_by_the_rules_of_training_and_loops_of_links_end() -> N
     [
         (("it", "none.png"), "there is no file none.png"),
         (("it", "none.png", "nor.png"), None),
-        (("it",), "the following arguments are required: path"),
+        (("it",), "PATH must be given: dadarts predict RUN PATH ..."),
         ((), "begin with dadarts predict RUN PATH ..."),
         (("itt", "one.png"), "did you mean it?"),
         (("@itt", "one.png"), "there is no trained network at runs/augment/itt; did you mean it?"),
@@ -305,6 +305,19 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     said = refusal(modern, "predict", "it", "one.png", "--device", "cuda")
     assert said == "dadarts: CUDA device 0: this machine has 0; use --device cpu"
+
+
+def test_a_pipe_or_a_device_is_not_replaced_by_a_table() -> None:
+    a_network()
+    pictures("one.png")
+    os.mkfifo("pipe")
+    said = refusal(modern, "predict", "it", "one.png", "--output", "pipe")
+    assert said == "dadarts: --output pipe: not a regular file; leave --output out and write stdout to it"
+    with pytest.raises(dadarts.RunError, match="cannot write pipe: not a regular file"):
+        atomic.write_text(Path("pipe"), "text")
+    with pytest.raises(dadarts.RunError, match="cannot write pipe: not a regular file"), atomic.writing(Path("pipe")):
+        pass
+    assert Path("pipe").is_fifo()
 
 
 def signal_self() -> None:

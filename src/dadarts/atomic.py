@@ -20,7 +20,7 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     """Let `fill` write a temporary file beside `path`, flush it to the disk, and rename it to `path`.
 
     Raises:
-        RunError: the disk is full or the folder cannot be written; `path` is as it was.
+        RunError: the disk is full, the folder cannot be written, or `path` is a pipe or a device; it is as it was.
     """
     with _replaced(path) as temporary:
         try:
@@ -54,6 +54,9 @@ def writing(path: Path) -> Iterator[TextIO]:
 @contextmanager
 def _replaced(path: Path) -> Iterator[Path]:
     """An empty file that takes the place of `path` when the block has filled it."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # A file in the place of /dev/null would get everybody's output.
+        raise RunError(f"cannot write {path}: not a regular file")
     kept = "; what was there before is kept" if os.path.lexists(path) else ""
     temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:

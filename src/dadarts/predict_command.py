@@ -257,6 +257,8 @@ def _output(word: str) -> Path:
     path = Path(word)
     if not word or path.is_dir() or not path.absolute().parent.is_dir():
         raise InputError(f"-output {shortened(word)}: give a file in a folder that there is")
+    if path.exists() and not path.is_file():
+        raise InputError(f"-output {shortened(word)}: not a regular file; leave -output out and write stdout to it")
     return path
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -40,6 +43,21 @@ def synchronise(network: nn.Module, processes: Processes) -> None:
     for module in network.modules():
         if isinstance(module, Synchronised):
             module.processes = processes
+
+
+@contextmanager
+def averaging(network: nn.Module) -> Iterator[None]:
+    """Begin all running statistics anew, as plain means over the batches that pass in here in training mode."""
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm) and module.track_running_stats]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def batch_norm(channels: int, affine: bool) -> BatchNorm:

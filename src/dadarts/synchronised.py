@@ -26,8 +26,10 @@ def synchronised_norm(norm: nn.BatchNorm2d, x: Tensor, processes: Processes) -> 
         count = processes.count * x.numel() // norm.num_features
         with torch.no_grad():
             norm.num_batches_tracked.add_(1)
-            norm.running_mean.lerp_(mean, norm.momentum or 0.0)
-            norm.running_var.lerp_(variance * (count / (count - 1)), norm.momentum or 0.0)
+            # Without a momentum it is the mean over all batches, as torch has it.
+            part = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
+            norm.running_mean.lerp_(mean, part)
+            norm.running_var.lerp_(variance * (count / (count - 1)), part)
     return torch.addcmul(norm.bias[:, None, None], y, norm.weight[:, None, None]) if norm.affine else y
 
 

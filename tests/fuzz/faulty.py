@@ -25,12 +25,23 @@ def _refuses(folder: Path) -> None:
     raise InputError("give another word")
 
 
+class _UncutError(InputError):
+    """A refusal that says what it was given as it is."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
 def _speaks_two_lines(folder: Path) -> None:
-    raise InputError("one\ntwo")
+    raise _UncutError("one\ntwo")
 
 
 def _speaks_at_length(folder: Path) -> None:
-    raise InputError("x" * 1001)
+    raise _UncutError("x" * 1001)
 
 
 def _raises(folder: Path) -> None:

@@ -71,6 +71,21 @@ def test_a_network_that_knows_the_majority_alone_is_said_to_know_nothing() -> No
     assert (RUN / "log.txt").read_text().splitlines()[-1].endswith(said[-1])
 
 
+def test_a_bad_network_of_equal_classes_is_not_told_of_rare_ones() -> None:
+    write((50, 50), (100, 100))
+    said = train()
+    assert said[-1].startswith(f"note: {NOT_BEATEN}50.0% (always answering 0): try more epochs")
+    assert "rare" not in said[-1]
+
+
+def test_pictures_that_fill_no_batch_are_counted_where_they_are_many() -> None:
+    write((34, 34), (40, 120))
+    left_out = "note: 6 pictures of 54 fill no batch of 16 and are left out of an epoch, others in each"
+    assert any(line.startswith(left_out) for line in train())
+    write((30, 30), (40, 120))
+    assert not any("fill no batch" in line for line in train("-overwrite"))
+
+
 def test_what_a_good_network_is_told_of_has_no_doubt_and_is_told_again_when_it_is_resumed() -> None:
     write((60, 50, 40), (40, 120, 200))
     said = train(epochs=4)

@@ -12,9 +12,13 @@ from dadarts.cells import Macro, maps_end_in_one_pixel
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Augmentation, Choices, DataRequest, DataSet, Loader, Pictures, load
 from dadarts.errors import InputError
+from dadarts.pacing import counted
 from dadarts.processes import Processes
 from dadarts.spaces import SearchSpace
 from dadarts.threads import Threads
+
+_MANY_LEFT_OUT = 0.1
+"""The part of the training pictures from which on it is said that an epoch leaves them out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,17 @@ class Foundation:
     def read(self, train: Loader) -> str:
         """What was read and how it is augmented, for the first line of a run."""
         return f"read {self.data.described}; {train.treatment}"
+
+    def notes(self, train: Loader) -> tuple[str, ...]:
+        """What should be known of the data, and of training pictures that fill no batch."""
+        count, rest = len(train.index), len(train.index) % train.batch_size
+        if rest < _MANY_LEFT_OUT * count:
+            return self.data.notes
+        return (
+            *self.data.notes,
+            f"{counted(rest, 'picture')} of {count:,} fill no batch of {train.batch_size} and are left out of an "
+            "epoch, others in each; another -batch_size leaves out fewer",
+        )
 
     def augmentation(self, cutout: int = 0) -> Augmentation:
         """What is done to training pictures: as asked for, else as is customary for this data.

@@ -14,11 +14,11 @@ from dadarts.errors import InputError
 FIRST = ("test_top1", "test_loss", "parameters", "multiply_adds", "seconds")
 """What every result has; those from before there was an assessment have nothing else."""
 
-_NOT_BEATEN = (
-    "the accuracy does not significantly beat the majority baseline of {baseline}: look at the balanced "
-    "accuracy, and try -class_weights balanced, more pictures of rare classes, more epochs, or -flip none where a "
-    "mirrored picture is of another class"
-)
+_NOT_BEATEN = "the accuracy does not significantly beat the majority baseline of {baseline}: {cure}"
+_CURES = "try more epochs, more pictures, or -flip none where a mirrored picture is of another class"
+_CURES_OF_RARE = "look at the balanced accuracy, and try -class_weights balanced, or more pictures of rare classes; or"
+_UNEQUAL = 1.5
+"""Times the share of equal classes from which on the most frequent one makes others rare."""
 
 
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
@@ -162,7 +162,9 @@ def doubt(metrics: Mapping[str, Any]) -> str | None:
     """What a person should know of an accuracy that does not beat the majority baseline; None where it does."""
     if metrics.get("beats_majority", True):
         return None
-    return _NOT_BEATEN.format(baseline=_baseline(Assessment.model_validate(metrics)))
+    found = Assessment.model_validate(metrics)
+    is_unequal = found.majority_baseline > _UNEQUAL / len(found.present)
+    return _NOT_BEATEN.format(baseline=_baseline(found), cure=f"{_CURES_OF_RARE} {_CURES}" if is_unequal else _CURES)
 
 
 def _baseline(found: Assessment) -> str:

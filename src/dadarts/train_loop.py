@@ -76,7 +76,7 @@ class _Training:
             f"{count_parameters(state.network):,} parameters; {counted(state.steps, 'step')} an epoch, "
             f"{counted(config.epochs, 'epoch')} on {state.device} with {threads}{self.run.in_each}",
         )
-        yield from (Note(text) for text in state.foundation.data.notes)
+        yield from (Note(text) for text in state.foundation.notes(state.train))
         yield from self.run.notes()
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 _LONGEST = 500
 # A compiler's and a launcher's own flags have a capital or single letter, an equals sign, two dashes, or are of those
 # that build.py gives; a path goes on with a slash or a dot.
-MARK = re.compile(r"(?<![^\s'\"`(])(--?)(?!fopenmp\b|fPIC\b|shared\b)([a-z]\w+)(?![\w=/-]|\.\w)")
+MARK = re.compile(r"(?<![^\s'\"`(])(--?)(?!fopenmp\b|fPIC\b|shared\b|inf\b|nan\b)([a-z]\w+)(?![\w=/-]|\.\w)")
 """A setting in a message: its name with one dash or two before it."""
 _STEERING = frozenset({"resume", "overwrite"})
 

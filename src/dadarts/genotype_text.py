@@ -52,6 +52,8 @@ def read(text: str) -> Spelled:
     found = pick(text)
     if found is None and text.startswith("|"):
         return Spelled("nas-bench-201", _from_bench_string(text))
+    if found is None and text.isdecimal():
+        return Spelled("nas-bench-macro", _from_code(text))
     if found is None:
         raise InputError(
             f"not a genotype: {text[:40]!r}; expected Genotype(normal=..., ...), |op~0|+|...|, six indices in "

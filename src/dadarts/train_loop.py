@@ -90,7 +90,9 @@ class _Training:
             yield from (Note(f"its search said: {warning}") for warning in config.genotype.verdict.warnings)
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
-            if state.best is not None:
+            if state.best is None:
+                self._settle(config.epochs - 1)
+            else:
                 state.network.load_state_dict(state.best[1])
             tested = yield from self._tested()
         data = state.foundation.data
@@ -137,6 +139,7 @@ class _Training:
         selected = {}
         began = time.monotonic()
         if state.selection is not None:
+            self._settle(progress.epoch)
             score, answers = yield from self._answers(state.selection, progress.epoch)
             selected = {"valid_loss": score.loss, "valid_top1": score.top1}
             if config.class_weights == "balanced":
@@ -159,14 +162,14 @@ class _Training:
 
     def _answers(self, loader: Loader, epoch: int) -> Generator[Event, None, tuple[Score, Answers]]:
         network = self.state.network
-        if (epoch + 1) * self.state.steps < SETTLED_STEPS:
-            self._settle(epoch)
         found = diagnostics.answers(network, loader, lambda batch: network(batch.images, noise_key=batch.key))
         return (yield from evaluated(self.run, self.state, found, partial(ValidationStep, epoch, self.config.epochs)))
 
     @torch.no_grad()
     def _settle(self, epoch: int) -> None:
-        """Gather the running statistics of batch norms anew, of the weights as they are, over an epoch's batches."""
+        """Where few steps were taken, gather running statistics anew: of the weights now, over an epoch's batches."""
+        if (epoch + 1) * self.state.steps >= SETTLED_STEPS:
+            return
         with averaging(self.state.network):
             for batch in self.state.train.epoch(epoch):
                 self.state.network(batch.images, noise_key=batch.key)

@@ -62,8 +62,8 @@ def test_the_genotype_is_that_of_the_mean_of_all_restarts() -> None:
 
 
 def test_the_first_restart_is_the_search_without_others_and_all_begin_anew() -> None:
-    succeed(modern, *lasting(2), "-name", "one")
-    succeed(modern, *lasting(4), "-name", "two", "-restarts", "2")
+    succeed(modern, *lasting(2), "-name", "one", "-w_lr", "0.025")
+    succeed(modern, *lasting(4), "-name", "two", "-w_lr", "0.025", "-restarts", "2")
     one, two = alphas(RUNS / "one"), alphas(RUNS / "two")
     rows = history(RUNS / "two")
     for name in ("normal_0", "normal_1", "normal_2"):

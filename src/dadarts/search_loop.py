@@ -93,7 +93,9 @@ class _Search:
             f"{counted(state.steps, 'step')} an epoch, {counted(config.epochs, 'epoch')} on {state.device} "
             f"with {threads}, {state.engine.name} engine ({self.run.why(state.engine.why)}){self.run.in_each}",
         )
-        said = (*state.foundation.notes(state.loaders.train), *notes(config), state.engine.note, state.rates.note)
+        said = [*state.foundation.notes(state.loaders.train), *notes(config), state.engine.note]
+        if config.method.selection != UniformDraw():
+            said.append(state.rates.note)
         yield from (Note(text) for text in said if text)
         yield from self.run.notes()
         with self.run.saved_when_stopped(state):

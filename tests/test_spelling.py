@@ -97,7 +97,9 @@ def test_commands_that_are_suggested_have_the_dashes_that_were_typed(dashes: str
     )
     folder = Path("other/search/it")
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text('{"settings": {"epochs": 2, "dataset": "digits"}, "versions": {}}')
+    (folder / "config.json").write_text(
+        '{"settings": {"name": "it", "epochs": 2, "dataset": "digits"}, "versions": {}}'
+    )
     listed = call(modern, "runs", f"{dashes}runs_dir", "other").out
     assert f"go on with: dadarts search {dashes}name it {dashes}runs_dir other {dashes}resume" in listed
 

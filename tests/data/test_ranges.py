@@ -293,7 +293,15 @@ def test_an_array_is_prepared_as_a_file_is(shape: tuple[int, ...]) -> None:
     assert np.array_equal(prepared, np.broadcast_to(GREY[0], (3, 10, 12)))
 
 
-@pytest.mark.parametrize("values", [np.zeros((2, 4, 5)), np.zeros(4), np.zeros((0, 8)), np.array([["a"]])])
-def test_an_array_that_is_no_picture_is_refused(values: NDArray[Any]) -> None:
-    with pytest.raises(InputError, match="is no picture"):
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.zeros((2, 4, 5)), r"has shape \(2, 4, 5\); give \(H, W\), \(H, W, C\) or \(C, H, W\)"),
+        (np.zeros(4), r"has shape \(4,\)"),
+        (np.zeros((0, 8)), r"has shape \(0, 8\)"),
+        (np.array([["a"]]), "holds <U1; give numbers"),
+    ],
+)
+def test_an_array_that_is_no_picture_is_refused(values: NDArray[Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
         Preparation((1, 8, 8)).from_array(values)

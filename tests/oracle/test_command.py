@@ -78,7 +78,7 @@ def test_where_a_run_of_a_comparison_is_is_said(word: str, command: list[str]) -
         (["nas-bench-301", CELL], "unknown benchmark 'nas-bench-301'"),
         (["nas-bench-201", "@it"], "there is no genotype"),
         (["nas-bench-201", "it.txt"], "there is no file or folder it.txt; give a genotype, a file of one"),
-        (["nas-bench-201"], "genotype"),
+        (["nas-bench-201"], "GENOTYPE must be given: dadarts oracle BENCHMARK GENOTYPE"),
         (["nas-bench-201", "x" * 10_000], "is no network"),
     ],
 )

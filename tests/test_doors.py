@@ -319,7 +319,7 @@ def test_a_refusal_names_flags_with_the_dashes_that_they_were_typed_with(dashes:
     needed = [f"{dashes}name", "a", f"{dashes}dataset", "digits"]
     for door, command in ((search, []), (modern, ["search"]), (augment, []), (modern, ["train"])):
         said = refusal(door, *command, *needed, f"{dashes}epoch", "3")
-        assert f" unknown flag {dashes}epoch; Did you mean '{dashes}epochs'?" in said
+        assert f" unknown flag {dashes}epoch. Did you mean '{dashes}epochs'?" in said
         said = refusal(door, *command, *needed, f"{dashes}resume", f"{dashes}overwrite")
         assert f" {dashes}resume continues a run and {dashes}overwrite replaces it" in said
     assert f" {dashes}methods must be given" in refusal(modern, "compare", f"{dashes}dataset", "digits")

@@ -90,9 +90,7 @@ class _Training:
             yield from (Note(f"its search said: {warning}") for warning in config.genotype.verdict.warnings)
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
-            if state.best is None:
-                self._settle(config.epochs - 1)
-            else:
+            if state.best is not None:
                 state.network.load_state_dict(state.best[1])
             tested = yield from self._tested()
         data = state.foundation.data
@@ -138,8 +136,9 @@ class _Training:
         config, state, position = self.config, self.state, self.state.position
         selected = {}
         began = time.monotonic()
-        if state.selection is not None:
+        if state.selection is not None or progress.epoch + 1 == config.epochs:
             self._settle(progress.epoch)
+        if state.selection is not None:
             score, answers = yield from self._answers(state.selection, progress.epoch)
             selected = {"valid_loss": score.loss, "valid_top1": score.top1}
             if config.class_weights == "balanced":

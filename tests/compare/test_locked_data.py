@@ -82,7 +82,8 @@ def test_the_poison_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.usefixtures("_no_oracle")
 def test_a_search_and_its_selection_work_without_the_ground_truth(method: str) -> None:
-    config = searched("it", method, "digits")
+    write_digits(Path("digits.npz"), poisoned=False)
+    config = searched("it", method, "digits.npz")
     assert Path("runs/search/it/result.txt").is_file()
     trajectory(config, Path("runs/search/it/alphas.npz"))
     with pytest.raises(pytest.fail.Exception, match="was read"):

@@ -81,10 +81,14 @@ def search_config(argv: Sequence[str]) -> SearchConfig:
     return configs.search_config({**configs.BY_STEPS, **values}, "dadarts")[0]
 
 
+def _train_command() -> Command:
+    return configs.train_command("dadarts train", configs.BY_PICTURES)
+
+
 def train_config(argv: Sequence[str]) -> TrainConfig:
     """The configuration that the words of ``dadarts train`` spell."""
-    values, _, _ = configs.split_run_flags(configs.train_command("dadarts train").parse(argv))
-    return configs.train_config(values)
+    values, _, _ = configs.split_run_flags(_train_command().parse(argv))
+    return configs.train_config({**configs.BY_PICTURES, **values})
 
 
 def _dispatch(words: list[str]) -> int:
@@ -121,7 +125,8 @@ def _search(words: list[str]) -> int:
 
 def _train(words: list[str]) -> int:
     """train a genotype's network from scratch"""
-    return execute.train_from_words("dadarts train", ["dadarts", "train"], words)
+    values = _train_command().parse(words)
+    return execute.train_from_values(values, ["dadarts", "train", *words], configs.BY_PICTURES)
 
 
 def _compare(words: list[str]) -> int:

@@ -195,7 +195,9 @@ class TrainConfig(RunConfig):
     class_weights: Literal["none", "balanced"] = setting(
         "none", "weights w", "of the loss: none, or balanced: every class counts the same, however many pictures it has"
     )
-    cutout_length: int = setting(16, "data", "side of the square that cutout blanks; 0 is none", ge=0, le=1024)
+    cutout_length: Annotated[int, Field(ge=0, le=1024)] | Literal["auto"] = setting(
+        16, "data", "side of the square that cutout blanks; 0 is none, auto half of a picture's side and at most 16"
+    )
     valid_fraction: float = setting(
         0.0, "data", "part of the training set held out to choose the epoch that is kept; 0 keeps the last", ge=0, lt=1
     )

@@ -24,6 +24,8 @@ RUN_FLAGS = (
 )
 BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
 """What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
+BY_PICTURES = MappingProxyType({"cutout_length": AUTO})
+"""What ``dadarts train`` leaves to the size of pictures; ``augment.py`` has the original's 16 for all."""
 CONFIGS: Mapping[str, type[RunConfig]] = MappingProxyType({"search": SearchConfig, "augment": TrainConfig})
 """The settings of each kind of run."""
 UNSUPPORTED = frozenset(
@@ -47,20 +49,24 @@ def search_command(
     """The flags of a search, with the technique flags' defaults under a method and a command's `own`."""
     defaults = {**{name: str(value) for name, value in FLAGS_OF_METHOD[method].items()}, **own}
     flags = (*more, *flags_of(SearchConfig), *RUN_FLAGS, *flags_of(SelectionFlags), *flags_of(Techniques))
-    flags = tuple(replace(flag, default=defaults.get(flag.names[0], flag.default)) for flag in flags)
     about = "Search a network architecture by gradient descent; the genotype is the last line on stdout."
     notes = (
         "A pass multiplies the operations on an edge by mixing weights M. W = softmax(alpha), and M = W unless a flag "
         "says otherwise; D(W) is W rounded as the genotype is, A and B are top-k over an edge and over a node. w' is w "
         "after the virtual step, e of E the epoch."
     )
+    flags = _with_defaults(flags, defaults)
     return Command(prog, about, flags, unsupported=UNSUPPORTED, notes=f"{notes} {Command.notes}")
 
 
-def train_command(prog: str) -> Command:
-    """The flags of a training."""
+def train_command(prog: str, own: Mapping[str, str] = MappingProxyType({})) -> Command:
+    """The flags of a training, with a command's `own` defaults."""
     about = "Train the network of a genotype from scratch; its test accuracy is the last line on stdout."
-    return Command(prog, about, (*flags_of(TrainConfig), *RUN_FLAGS), unsupported=UNSUPPORTED)
+    return Command(prog, about, _with_defaults((*flags_of(TrainConfig), *RUN_FLAGS), own), unsupported=UNSUPPORTED)
+
+
+def _with_defaults(flags: tuple[Flag, ...], own: Mapping[str, str]) -> tuple[Flag, ...]:
+    return tuple(replace(flag, default=own.get(flag.names[0], flag.default)) for flag in flags)
 
 
 def search_config(values: dict[str, str], default_method: str) -> tuple[SearchConfig, list[str]]:

@@ -219,13 +219,19 @@ def search_from_values(
     )
 
 
-def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> int:
-    """Train with the words of a command line. Returns the exit code."""
-    values = configs.train_command(prog).parse(argv)
+def train_from_values(
+    values: dict[str, str], argv: Sequence[str], own: Mapping[str, str] = MappingProxyType({})
+) -> int:
+    """Train with settings as text. Returns the exit code.
+
+    Args:
+        own: the command's settings for a training that does not give them.
+    """
     settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
     saved = configs.saved_values(values, "augment")
-    config, notes = (TrainConfig(**saved), []) if saved else (configs.train_config(settings), reading_notes(settings))
+    given = {**own, **settings}
+    config, notes = (TrainConfig(**saved), []) if saved else (configs.train_config(given), reading_notes(settings))
     if not saved:
         notes += differences_in_reading(settings["genotype"], config.runs_dir, config.dataset, config.reading)
     from dadarts.train_loop import train
@@ -233,7 +239,7 @@ def train_from_words(prog: str, command: Sequence[str], argv: Sequence[str]) -> 
     return run(
         partial(train, config, resume=resume, overwrite=overwrite),
         config.print_freq,
-        [*command, *argv],
+        argv,
         notes,
         resumes=resume,
     )

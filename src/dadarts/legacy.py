@@ -18,8 +18,7 @@ def search_main(argv: Sequence[str] | None = None) -> int:
 def augment_main(argv: Sequence[str] | None = None) -> int:
     """``augment.py``: train a genotype from scratch. Returns the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    command = ["python", "augment.py"]
-    return execute.guarded("augment.py", lambda: execute.train_from_words("augment.py", command, words), words)
+    return execute.guarded("augment.py", lambda: _train(words), words)
 
 
 def search_config(argv: Sequence[str]) -> SearchConfig:
@@ -37,3 +36,8 @@ def augment_config(argv: Sequence[str]) -> TrainConfig:
 def _search(argv: list[str]) -> int:
     values = configs.search_command("search.py").parse(argv)
     return execute.search_from_values(values, "darts", ["python", "search.py", *argv])
+
+
+def _train(argv: list[str]) -> int:
+    values = configs.train_command("augment.py").parse(argv)
+    return execute.train_from_values(values, ["python", "augment.py", *argv])

@@ -81,9 +81,9 @@ class _Training:
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")
         side = min(state.foundation.data.train.shape[1:])
-        if config.cutout_length >= side:
+        if state.cutout >= side:
             yield Note(
-                f"-cutout_length {config.cutout_length} blanks up to the whole of a picture of {side} pixels: nothing "
+                f"-cutout_length {state.cutout} blanks up to the whole of a picture of {side} pixels: nothing "
                 f"may be learnt; give {side // 2} or less"
             )
         if config.genotype.verdict:

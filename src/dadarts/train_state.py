@@ -20,8 +20,10 @@ from dadarts.network import Network
 from dadarts.norms import synchronise
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
-from dadarts.run_settings import Computed
+from dadarts.run_settings import AUTO, Computed
 from dadarts.seeds import seeded
+
+CUSTOMARY_CUTOUT = 16
 
 
 @dataclass
@@ -31,6 +33,7 @@ class TrainState:
     Args:
         loss: of a batch.
         epochs: how many it has in all.
+        cutout: side of the square that is blanked in training pictures, in pixels.
         selection: batches of the held-out part that chooses the epoch that is kept, where there is one.
         history: one row an epoch.
         best: accuracy on the held-out part (balanced where the classes of the loss are) and the network's tensors, of
@@ -44,6 +47,7 @@ class TrainState:
     loss: CrossEntropy
     foundation: Foundation
     epochs: int
+    cutout: int
     position: Position = field(default_factory=Position)
     history: list[Row] = field(default_factory=list)
     best: tuple[float, dict[str, Tensor]] | None = None
@@ -73,8 +77,8 @@ class TrainState:
 
     @property
     def settled(self) -> Mapping[str, float]:
-        """Nothing: a training's settings do not depend on the data."""
-        return {}
+        """The side of the square that cutout blanks, which a configuration may have left open."""
+        return {"cutout_length": self.cutout}
 
     @property
     def images_per_second(self) -> float:
@@ -131,7 +135,8 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
         InputError: the data, the device or the batch size cannot be used.
     """
     base = foundation.lay(config, processes)
-    train, selection = _loaders(config, base)
+    cutout = _cutout(config, base)
+    train, selection = _loaders(config, base, cutout)
     nodes = len(config.genotype.cells["normal"].nodes)
     base.refuse_lone_picture(spaces.for_syntax(config.genotype.syntax, nodes), train)
     small = "-init_channels or -layers"
@@ -147,10 +152,17 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     weights = None
     if config.class_weights == "balanced":
         weights = balanced(train.labels, len(base.data.classes)).to(base.device)
-    return TrainState(network, sgd, train, selection, CrossEntropy(weights), base, config.epochs)
+    return TrainState(network, sgd, train, selection, CrossEntropy(weights), base, config.epochs, cutout)
 
 
-def _loaders(config: TrainConfig, base: Foundation) -> tuple[Loader, Loader | None]:
+def _cutout(config: TrainConfig, base: Foundation) -> int:
+    if config.cutout_length == AUTO:
+        # 16 is for pictures of 32 pixels (arXiv 1708.04552): of smaller ones it would blank most.
+        return min(CUSTOMARY_CUTOUT, min(base.data.train.shape[1:]) // 2)
+    return config.cutout_length
+
+
+def _loaders(config: TrainConfig, base: Foundation, cutout: int) -> tuple[Loader, Loader | None]:
     pictures = base.data.train
     index = stratified_part(pictures.labels, config.dataset_portion, config.seed)
     selection = None
@@ -158,4 +170,4 @@ def _loaders(config: TrainConfig, base: Foundation) -> tuple[Loader, Loader | No
         kept, held = hold_out(pictures.labels[index], config.valid_fraction, config.seed)
         index, held_index = index[kept], index[held]
         selection = base.loader(pictures, held_index, "validation", None)
-    return base.loader(pictures, index, "train", base.augmentation(config.cutout_length)), selection
+    return base.loader(pictures, index, "train", base.augmentation(cutout)), selection

@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as oracle
 from torch.nn.functional import cross_entropy
 
+from dadarts import metrics
 from dadarts.assessment import Answers, area_under_curve, assess, wilson
 from dadarts.seeds import generator
 
@@ -35,6 +36,21 @@ def answers_of(pictures: int, classes: int, answered: int, seed: int) -> tuple[A
     logits = torch.randint(4, (pictures, classes), generator=draw) - torch.arange(classes) / 128
     logits[:, answered:] -= 10
     return Answers.of_rows(Answers.rows(logits, labels)), logits
+
+
+@pytest.mark.parametrize(
+    ("answered", "said"),
+    [
+        ([0, 0, 1, 2, 2], "no picture of any class is wrong"),
+        ([0, 0, 0, 2, 2], "worst class: b, 0 of 1 right, precision 0.0%"),
+        ([0, 1, 1, 2, 2], "worst class: a, 1 of 2 right, precision 100.0%"),
+    ],
+)
+def test_the_worst_class_is_named_where_it_has_a_wrong_picture(answered: list[int], said: str) -> None:
+    labels = torch.tensor([0, 0, 1, 2, 2])
+    logits = torch.eye(4)[torch.tensor(answered)]
+    found = assess(Answers.of_rows(Answers.rows(logits, labels)), ["a", "b", "c", "never there"], labels)
+    assert metrics.in_words({"test_top1": 0.5, **found.as_json()})[-1] == said
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dadarts import cli, legacy
+from dadarts import cli, legacy, load
 from dadarts.bilevel import Method, Objective
 from dadarts.compare.jobs import Protocol, jobs_of
 from dadarts.config import SearchConfig, TrainConfig
@@ -92,7 +92,9 @@ def test_the_training_line_of_the_seed_means_the_same_at_all_doors() -> None:
     assert str(python.genotype) == genotype
     for form in (words, double_dashes(words), spelled_out(words)):
         assert legacy.augment_config(form) == python
-        assert cli.train_config(form) == python
+        # Half of the side of CIFAR's pictures, and at most 16.
+        assert cli.train_config(form) == python.model_copy(update=BY_PICTURES)
+        assert cli.train_config([*form, "--cutout_length", "16"]) == python
 
 
 def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
@@ -123,6 +125,8 @@ def test_a_named_method_is_its_flags_at_the_original_door(name: str) -> None:
     assert legacy.search_config([*needed, *flags]) == cli.search_config([*needed, "--method", name, *ORIGINAL_RATES])
 
 
+BY_PICTURES = {"cutout_length": "auto"}
+"""What ``dadarts train`` leaves to the size of the pictures, and ``dadarts search`` to the number of steps."""
 BY_STEPS = {"w_lr": "auto", "alpha_lr": "auto"}
 ORIGINAL_RATES = ["--w_lr", "0.025", "--alpha_lr", "3e-4"]
 
@@ -233,7 +237,8 @@ def test_every_setting_of_a_training_is_a_flag_at_both_doors(words: str, name: s
     python = TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE, **{name: value})
     assert getattr(python, name) == value
     assert legacy.augment_config([*needed, *words.split()]) == python
-    assert cli.train_config([*needed, *double_dashes(words.split())]) == python
+    open_settings = {own: rule for own, rule in BY_PICTURES.items() if own != name}
+    assert cli.train_config([*needed, *double_dashes(words.split())]) == python.model_copy(update=open_settings)
     assert python != TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE)
 
 
@@ -289,6 +294,35 @@ def test_a_genotype_that_is_nowhere_is_refused(word: str, said: str) -> None:
         legacy.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word])
     assert said in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_a_name_that_there_is_not_is_answered_with_those_that_there_are() -> None:
+    nowhere = "runs/search holds none: search one with search.py or `dadarts search`, or give the --runs_dir where it"
+    assert nowhere in refusal(modern, "show", "@frist")
+    for kind, file in (("search", "genotype.txt"), ("augment", "model.safetensors")):
+        for name in ("first", "first.replaced-20260101-000000", *(f"other{number}" for number in range(6))):
+            folder = Path("runs", kind, name)
+            folder.mkdir(parents=True)
+            (folder / file).touch()
+    Path("runs/augment/trained").mkdir()
+    few = "first, other0, other1, other2, other3 and 2 more, which `dadarts runs` lists"
+    marked = few.replace("first", "@first").replace("other", "@other")
+    training = ["train", "--name", "a", "--dataset", "digits", "--genotype"]
+    for words in (["show"], training, ["oracle", "nas-bench-201"]):
+        assert refusal(modern, *words, "@frist") == (
+            "dadarts: @frist: there is no genotype at runs/search/frist/genotype.txt; did you mean @first? "
+            f"In runs/search: {marked}"
+        )
+        assert (
+            refusal(modern, *words, "zebra")
+            == f"dadarts: not a genotype: 'zebra', nor a file; in runs/search: {marked}"
+        )
+    assert refusal(modern, "show", "@trained").endswith("for the training of that name give runs/augment/trained")
+    with pytest.raises(InputError, match="there is no trained network at frist or runs/augment/frist; ") as caught:
+        load("frist")
+    assert str(caught.value).endswith(f"did you mean first? In runs/augment: {few}")
+    with pytest.raises(InputError, match=r"or give the runs_dir where it is$"):
+        load("frist", runs_dir="elsewhere")
 
 
 @pytest.mark.parametrize("word", ["@it", "runs/search/it"])

@@ -237,8 +237,12 @@ def test_a_folder_is_read_by_the_rules_of_training_and_loops_of_links_end() -> N
         (("it", "none.png", "nor.png"), None),
         (("it",), "PATH must be given: dadarts predict RUN PATH ..."),
         ((), "begin with dadarts predict RUN PATH ..."),
-        (("itt", "one.png"), "did you mean it?"),
+        (
+            ("itt", "one.png"),
+            "there is no trained network at itt or runs/augment/itt; did you mean it? In runs/augment",
+        ),
         (("@itt", "one.png"), "there is no trained network at runs/augment/itt; did you mean it?"),
+        (("zebra", "one.png"), "there is no trained network at zebra or runs/augment/zebra; in runs/augment: it"),
         (("@", "one.png"), "there is no trained network at @"),
         (("found", "one.png"), "found is a search: train what it found, with `dadarts train --genotype @found`"),
         (("it", "one.png", "--batch_size", "0"), "--batch_size 0: give a whole number from 1 to 10000"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dadarts.data.decoding import shown
 from dadarts.eta import Forecast
-from dadarts.events import EpochDone, Event, Note, RunStarted, SelectionStep, StepDone, ValidationStep
+from dadarts.events import AssessmentStep, EpochDone, Event, Note, RunStarted, SelectionStep, StepDone, ValidationStep
 from dadarts.pacing import counted, duration
 from dadarts.progress import Progress
 
@@ -80,7 +80,7 @@ class Watched:
 
 
 PHASES = st.lists(
-    st.tuples(st.sampled_from(["step", "validation", "selection", "note"]), st.floats(0, 40)), max_size=30
+    st.tuples(st.sampled_from(["step", "validation", "selection", "test", "note"]), st.floats(0, 40)), max_size=30
 )
 
 
@@ -94,6 +94,7 @@ def test_no_more_than_ten_seconds_pass_between_two_lines_whatever_is_going_on(
         "step": step(3, 100),
         "validation": ValidationStep(0, 1, 3, 100),
         "selection": SelectionStep(3, 100),
+        "test": AssessmentStep(3, 100),
         "note": Note("that"),
     }
     for phase, seconds in phases:
@@ -208,6 +209,16 @@ def test_a_selection_that_goes_on_is_forecast_by_what_this_process_has_done_of_i
     told, _ = forecast((0, STARTED), (5.0, SelectionStep(60, 100)), (6.0, SelectionStep(62, 100)))
     assert told.left == pytest.approx(3 * 38)
     assert str(told) == "  ETA 1:54"
+
+
+def test_the_test_set_is_said_to_be_tested_and_its_end_is_forecast() -> None:
+    course: list[tuple[float, Event]] = [(0, STARTED), *((5.0, step(number, 2)) for number in (1, 2))]
+    course += [(0.0, EpochDone(0, 1, ROW)), *((12.0, AssessmentStep(number, 10)) for number in (1, 2, 3))]
+    assert forecast(*course)[0].left == pytest.approx(12 * 7)
+    watched = Watched()
+    for seconds, event in course:
+        watched.after(seconds, event)
+    assert watched.last == "testing 2/10  ETA 2:24  (for 0:06)"
 
 
 def test_long_loops_over_data_say_how_far_they_are_where_no_bar_can_be_seen(caplog: pytest.LogCaptureFixture) -> None:

@@ -24,7 +24,7 @@ import torch
 import dadarts
 from dadarts import checkpoint, search_state, train_state
 from dadarts.config import SearchConfig
-from dadarts.events import EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
+from dadarts.events import AssessmentStep, EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
 from dadarts.legacy import augment_config, search_config
 from dadarts.processes import Processes
 from tests.commands import (
@@ -293,7 +293,7 @@ def test_closing_the_iterator_of_a_search_saves_it_wherever_it_is(moment: str, w
     assert result_of_search(SEARCH_RUN) == whole_search
 
 
-@pytest.mark.parametrize("moment", ["step", "validation", "last epoch"])
+@pytest.mark.parametrize("moment", ["step", "validation", "last epoch", "test"])
 def test_closing_the_iterator_of_a_training_saves_it_wherever_it_is(
     moment: str, whole_training: tuple[Any, ...]
 ) -> None:
@@ -304,6 +304,7 @@ def test_closing_the_iterator_of_a_training_saves_it_wherever_it_is(
         if (
             (moment == "step" and isinstance(event, StepDone) and (event.epoch, event.step) == (1, 2))
             or (moment == "validation" and isinstance(event, ValidationStep))
+            or (moment == "test" and isinstance(event, AssessmentStep))
             or (moment == "last epoch" and isinstance(event, EpochDone) and event.epoch == 1)
         ):
             break

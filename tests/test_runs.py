@@ -161,6 +161,7 @@ def test_runs_are_listed_for_people_and_programs(finished: Path, monkeypatch: py
         *("kind", "name", "data", "set", "epochs", "state", "began", "took", "size", "accuracy", "result")
     ]
     assert lines[1].split()[:3] == ["search", "found", "digits"]
+    assert lines[2].split()[:3] == ["train", "trained", "digits"]
     accuracy = json.loads((finished / "runs/augment/trained/metrics.json").read_text())["test_top1"]
     assert lines[2].endswith(f" {accuracy:.2%} test")
     valid = column(finished / "runs/search/found", "valid_top1")[-1]

@@ -158,7 +158,7 @@ def test_a_run_is_shown_with_its_data_set_and_a_training_with_its_size_and_accur
     assert {**trained, "search": [], "test_top1": None} == shown(text, *small)
     found = Path("runs/search/it/genotype.json").read_text()
     assert {**shown("runs/augment/it", "-layers", "3"), "test_top1": None} == shown(found, *small[:4], "-layers", "3")
-    assert shown("@it") == shown(found, "-dataset", "digits")
+    assert shown("@it") == shown(found, "--dataset", "digits")
     assert shown("@it", "-dataset", "cifar100") == shown(found, "-dataset", "cifar100")
 
 

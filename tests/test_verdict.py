@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isclose, log
 from pathlib import Path
 from typing import Any
@@ -105,13 +106,13 @@ def test_the_warnings_say_what_is_wrong_once_with_a_cure() -> None:
         "undecided: the mixing weights of 4 of 4 edges are nearly equal (entropy 2.079 of 2.079)"
     )
     assert "alpha_lr" in undecided
-    (locked,) = of_alphas(sure, sure, places(EVEN), []).warnings
+    (locked,) = of_alphas(sure, sure, places(EVEN), []).marked
     assert locked.startswith("locked: every choice is still that of the first random draw")
     whole = of_alphas(sure, sure, places(EVEN), [])
     assert (whole.lines, whole.word) == ((locked,), "locked")
     assert whole.summary.startswith("locked: entropy ")
     rows = [{"changed_choices": change} for change in (2, 0, 0, 0, 0)]
-    (early,) = of_alphas(sure, draw, places(EVEN), rows).warnings
+    (early,) = of_alphas(sure, draw, places(EVEN), rows).marked
     assert early.startswith("locked: no choice has changed since epoch 1 of 5")
     assert of_alphas(sure, draw, places(EVEN), rows).lines == (early,)
     untrained = of_alphas(sure, sure, places(EVEN), [], trained=False)
@@ -158,7 +159,7 @@ def test_a_genotype_has_collapsed_where_over_half_is_parameter_free_or_a_cell_is
     assert verdict is not None
     assert verdict.lines == (
         "the genotype is chosen by random, not read off alphas",
-        *(warning.replace("give the weights a head start (alpha_warm_up), ", "") for warning in warnings),
+        *(warning.replace("give the weights a head start (-alpha_warm_up), ", "") for warning in warnings),
     )
     assert verdict.word == ("collapsed" if said else "")
 
@@ -203,7 +204,7 @@ def test_a_verdict_from_elsewhere_cannot_steer_a_terminal() -> None:
 def test_every_door_says_the_verdict() -> None:
     err = succeed(original, "-name", "it", *TINIEST, "-first_order", "-alpha_lr", "1e-5").err
     assert err.count("note: undecided: the mixing weights of ") == 1
-    assert "raise alpha_lr" in err
+    assert "raise -alpha_lr" in err
     saved = json.loads(Path("runs/search/it/genotype.json").read_text())["verdict"]
     assert saved["decided"] is False
     assert saved["warnings"][0].startswith("undecided: ")
@@ -213,10 +214,35 @@ def test_every_door_says_the_verdict() -> None:
     assert json.loads(succeed(modern, "runs", "--json").out)[0]["verdict"] == "undecided"
     shown = succeed(modern, "show", "@it", "--space", "connect-nas-bench").out
     assert "search         undecided: " in shown
+    assert "raise --alpha_lr" in shown
     training = list(TINY_TRAINING)
     training[training.index("-genotype") + 1] = "@it"
     err = succeed(augment, "-name", "it", *training).err
-    assert "note: its search said: undecided: " in err
+    (told,) = [line for line in err.splitlines() if "its search" in line]
+    assert re.fullmatch(
+        r"note: its search ended undecided: the mixing weights of \d+ of \d+ edges are nearly equal "
+        r"\(entropy \S+ of \S+\), and every choice is still that of the first random draw",
+        told,
+    )
+
+
+@pytest.mark.parametrize(
+    ("warnings", "findings"),
+    [
+        ((), ()),
+        (("locked: a, and b; train (-alpha_warm_up), or; not",), ("locked: a, and b",)),
+        (("undecided: a (of 2): train, or", "collapsed: c; see"), ("undecided: a (of 2)", "collapsed: c")),
+        (("of another kind",), ("of another kind",)),
+    ],
+)
+def test_a_training_is_told_what_was_found_of_its_search_without_the_cure(
+    warnings: tuple[str, ...], findings: tuple[str, ...]
+) -> None:
+    verdict = read({"decided": True, "warnings": warnings})
+    assert verdict is not None
+    assert verdict.findings == findings
+    assert verdict.to_json()["warnings"] == list(warnings)
+    assert not any("-alpha" in text for text in (*verdict.warnings, repr(verdict)))
 
 
 def test_a_decided_search_says_so_in_python() -> None:

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,11 +148,12 @@ def _show(words: list[str]) -> int:
     from dadarts.genotype import Genotype
     from dadarts.show import show, show_run
 
-    _say(reading_notes(values))
+    _say(reading_notes(values), words)
     genotype, run = Genotype.parse(text), run_of(values["genotype"], runs_dir)
     given["pictures"] = runs_dir / "show"
     shown, note = show_run(genotype, run, given) if run else (show(genotype, **given), None)
-    _say([] if note is None else [note])
+    _say([] if note is None else [note], words)
+    shown = replace(shown, search=[as_typed(line, words) for line in shown.search])
     if configs.truth("json", values):
         print(json.dumps(asdict(shown), indent=1))
     else:
@@ -175,7 +176,7 @@ def _oracle(words: list[str]) -> int:
     from dadarts.oracle import oracle
 
     table = oracle(values["benchmark"])
-    _say(reading_notes(values))
+    _say(reading_notes(values), words)
     answer = table.query(genotype_text(values["genotype"], Path(values.get("runs_dir", "runs"))))
     if configs.truth("json", values):
         print(json.dumps(answer.as_dict(), indent=1))
@@ -225,8 +226,7 @@ def _going_on(run: RunSummary, runs_dir: Path, typed: Sequence[str]) -> str:
         return ""
     if (runs_dir / "jobs").is_dir():
         return "goes on with the same `dadarts compare`"
-    verb = "search" if run.kind == "search" else "train"
-    command = [*_command(typed, [verb], runs_dir, name=run.name), as_typed("-resume", typed)]
+    command = [*_command(typed, [run.verb], runs_dir, name=run.name), as_typed("-resume", typed)]
     return f"go on with: {shlex.join(execute.launched(command, run.processes))}"
 
 
@@ -246,9 +246,9 @@ def _demo(words: list[str]) -> int:
     return demo(Path(values.get("runs_dir", "runs")), values.get("seed", "42"), ["dadarts", "demo", *words])
 
 
-def _say(notes: Sequence[str]) -> None:
+def _say(notes: Sequence[str], typed: Sequence[str]) -> None:
     for note in notes:
-        print(note, file=sys.stderr)
+        print(as_typed(note, typed), file=sys.stderr)
 
 
 def _positive(name: str, word: str) -> int:

@@ -12,6 +12,7 @@ from dadarts import execute, metrics
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import DataRequest, load
 from dadarts.events import Event
+from dadarts.flags import as_typed
 from dadarts.genotype import Genotype, found_in, random_genotype
 from dadarts.methods import METHODS
 from dadarts.run_settings import AUTO
@@ -77,7 +78,7 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
         return code
     rivals = {"found": found_in(folder.path, found), "random": random_genotype(config.space, config.seed)}
     verdict = rivals["found"].verdict
-    lines = [f"search: {line}" for line in (verdict.lines if verdict else ())]
+    lines = [f"search: {as_typed(line, argv)}" for line in (verdict.lines if verdict else ())]
     accuracies = []
     for label, genotype in rivals.items():
         print(f"\ntraining the {label} genotype from scratch\n  {genotype}", flush=True)

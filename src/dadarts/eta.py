@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from statistics import fmean
 
-from dadarts.events import EpochDone, Event, RunStarted, SelectionStep, StepDone, ValidationStep
+from dadarts.events import AssessmentStep, EpochDone, Event, RunStarted, SelectionStep, StepDone, ValidationStep
 from dadarts.pacing import duration
 
 _WINDOW = 50
@@ -33,8 +33,8 @@ class Forecast:
         self._rests: list[float] = []
         self._steps_left: int | None = None
         self._rests_left = 0
-        self._phase: ValidationStep | SelectionStep | None = None
-        self._selecting_since: tuple[float, int] | None = None
+        self._phase: ValidationStep | SelectionStep | AssessmentStep | None = None
+        self._last_phase_since: tuple[float, int] | None = None
 
     def __call__(self, event: Event) -> None:
         """Take notice of an event that has just come."""
@@ -52,9 +52,9 @@ class Forecast:
             case EpochDone():
                 self._rests.append(now - self._last)
                 self._last, self._phase, self._rests_left = now, None, event.epochs - event.epoch - 1
-            case SelectionStep():
+            case SelectionStep() | AssessmentStep():
                 self._phase = event
-                self._selecting_since = self._selecting_since or (now, event.step)
+                self._last_phase_since = self._last_phase_since or (now, event.step)
             case _:
                 pass
 
@@ -62,8 +62,8 @@ class Forecast:
     def left(self) -> float | None:
         """Seconds; None where nothing is known yet."""
         match self._phase:
-            case SelectionStep() as at:
-                return self._of_selection(at)
+            case SelectionStep() | AssessmentStep() as at:
+                return self._of_last_phase(at)
             case ValidationStep() as at:
                 passed = self._clock() - self._last
                 rest = fmean(self._rests) if self._rests else passed * at.steps / at.step
@@ -75,10 +75,10 @@ class Forecast:
             return None
         return self._steps_left * fmean(steps) + self._rests_left * rest + at_hand
 
-    def _of_selection(self, at: SelectionStep) -> float | None:
-        if self._selecting_since is None or at.step == self._selecting_since[1]:
+    def _of_last_phase(self, at: SelectionStep | AssessmentStep) -> float | None:
+        if self._last_phase_since is None or at.step == self._last_phase_since[1]:
             return None
-        began, before = self._selecting_since
+        began, before = self._last_phase_since
         return (self._clock() - began) / (at.step - before) * (at.steps - at.step)
 
     def __str__(self) -> str:

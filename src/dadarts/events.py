@@ -71,6 +71,14 @@ class ValidationStep:
 
 
 @dataclass(frozen=True)
+class AssessmentStep:
+    """So many of the test set's batches have been measured, of a training that has no step left."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class SelectionStep:
     """So many of the validation batches of a whole selection have been measured."""
 
@@ -114,4 +122,6 @@ class TrainDone:
     pictures: tuple[Path, ...]
 
 
-Event: TypeAlias = RunStarted | Note | StepDone | ValidationStep | SelectionStep | EpochDone | SearchDone | TrainDone
+Event: TypeAlias = (
+    RunStarted | Note | StepDone | ValidationStep | SelectionStep | EpochDone | SearchDone | AssessmentStep | TrainDone
+)

@@ -89,8 +89,8 @@ def of_alphas(
             "undecided: this method trains no alphas, and the genotype is the argmax of their first values; leave the "
             "choice of the genotype to the method"
         )
-        return replace(verdict, decided=False, warnings=(warning,))
-    return replace(verdict, warnings=tuple(_about_choices(found, verdict, history)))
+        return replace(verdict, decided=False, marked=(warning,))
+    return replace(verdict, marked=tuple(_about_choices(found, verdict, history)))
 
 
 def _about_choices(found: Certainty, verdict: Verdict, history: Sequence[Row]) -> list[str]:
@@ -101,10 +101,10 @@ def _about_choices(found: Certainty, verdict: Verdict, history: Sequence[Row]) -
             f"{found.entropy:.3f} of {found.largest:.3f})"
         )
         chance = still if not verdict.changed else f"{verdict.changed} of {verdict.choices} choices changed by chance"
-        return [f"{what}, and {chance}: train for more epochs, or raise alpha_lr, before taking it for a finding"]
+        return [f"{what}, and {chance}; train for more -epochs, or raise -alpha_lr, before taking it for a finding"]
     if not verdict.changed:
         return [
-            f"locked: {still}: train the weights before the alphas (alpha_warm_up), or see whether other seeds agree, "
+            f"locked: {still}; train the weights before the alphas (-alpha_warm_up), or see whether other seeds agree, "
             "before taking this genotype for a finding"
         ]
     if (epoch := decided_early(history)) is not None:
@@ -131,7 +131,7 @@ def of_genotype(genotype: Genotype, by: str = "alphas") -> list[str]:
         by: what has chosen it, for the cure.
     """
     share = genotype.parameter_free_share()
-    head_start = "give the weights a head start (alpha_warm_up), " if by == "alphas" else ""
+    head_start = "give the weights a head start (-alpha_warm_up), " if by == "alphas" else ""
     cure = f"see whether other seeds agree, {head_start}or search by another method"
     skips = [kind for kind, cell in genotype.cells.items() if _all_skips(cell.nodes)]
     if skips:
@@ -150,5 +150,5 @@ def _all_skips(nodes: Sequence[Sequence[tuple[str, int]]]) -> bool:
 
 def judged(genotype: Genotype, verdict: Verdict) -> Genotype:
     """The genotype with the verdict on it, its own warnings among those of the verdict."""
-    whole = replace(verdict, warnings=(*verdict.warnings, *of_genotype(genotype, verdict.by)))
+    whole = replace(verdict, marked=(*verdict.marked, *of_genotype(genotype, verdict.by)))
     return replace(genotype, verdict=whole)

@@ -19,6 +19,8 @@ from dadarts.replaced import replaces
 from dadarts.runfolder import RunFolder
 from dadarts.selection import UniformDraw
 
+_VERBS = {"search": "search", "augment": "train"}
+"""The command that makes runs of a kind."""
 HEADER = ("kind", "name", "data set", "epochs", "state", "began", "took", "size", "accuracy", "result")
 MOST = (8, 32, 24, 15, 9, 16, 12, 9, 15)
 FLUSH_RIGHT = (False, False, False, True, False, False, True, True, True)
@@ -33,6 +35,7 @@ class RunSummary:
     """One line of ``dadarts runs``.
 
     Args:
+        kind: ``search`` or ``augment``, as its folder is called.
         epoch, epochs: how many have ended, of how many; both 0 where nothing is trained (``--method random``).
         state: ``finished``, ``running`` (a process writes it), ``stopped`` (it can be gone on with), ``replaced``
             (``-overwrite`` keeps it until the run that replaces it has ended) or ``damaged``.
@@ -61,6 +64,11 @@ class RunSummary:
     accuracy: float | None = None
     verdict: str | None = None
 
+    @property
+    def verb(self) -> str:
+        """The command that it is a run of, ``search`` or ``train``."""
+        return _VERBS[self.kind]
+
     def as_dict(self) -> dict[str, str | int | float | None]:
         """For ``--json``."""
         return asdict(self)
@@ -69,7 +77,7 @@ class RunSummary:
         """What `HEADER` names but the last, for a person; ``-`` is what the run does not tell."""
         of = "test" if self.kind == "augment" and self.state in ("finished", "replaced") else "valid"
         return (
-            self.kind,
+            self.verb,
             self.name,
             self.dataset or "-",
             f"{self.epoch}/{self.epochs}" if self.epochs else "-",
@@ -98,9 +106,7 @@ def is_folder(path: Path) -> bool:
 def list_runs(runs_dir: Path) -> list[RunSummary]:
     """Every search and then every training below a runs folder, the newest last; damaged ones are said to be so."""
     return [
-        run
-        for kind in ("search", "augment")
-        for run in sorted(_runs_of(kind, runs_dir), key=lambda run: (run.began or "", run.name))
+        run for kind in _VERBS for run in sorted(_runs_of(kind, runs_dir), key=lambda run: (run.began or "", run.name))
     ]
 
 

@@ -12,10 +12,12 @@ from dadarts import files
 from dadarts.errors import InputError, shortened
 from dadarts.indices import note
 from dadarts.pasted import pick
+from dadarts.replaced import replaces
 from dadarts.saved import SavedRun
 
 NETWORK = "model.safetensors"
 """The file of a training's network."""
+_MOST_NAMED = 5
 MAX_PATH = 4096
 """Characters of a word that may be a path."""
 
@@ -46,6 +48,8 @@ def genotype_text(word: str, runs_dir: Path) -> str:
         raise InputError(f"{word}: for the run of that name write @{word}")
     if word and not is_text and (compared := _in_comparisons(word, runs_dir)):
         raise InputError(f"{word}: for the run of that name in a comparison give {compared[0]}")
+    if not is_text and re.fullmatch(r"[A-Za-z_][\w.-]*", word):
+        raise InputError(f"not a genotype: {shortened(word, 60)!r}, nor a file; {_named('search', word, runs_dir)}")
     return word
 
 
@@ -145,8 +149,9 @@ def network_file(run: str | Path, runs_dir: Path) -> Path:
         file = place / NETWORK if _is_there(place) and place.is_dir() else place
         if _is_there(file) and file.is_file():
             return file
-    place = next((place for place in found if _is_there(place)), found[0])
-    raise InputError(f"there is no trained network at {shortened(place)}; {_why_none(place, word, runs_dir)}")
+    there = next((place for place in found if _is_there(place)), None)
+    places = shortened(there) if there else " or ".join(shortened(place, 80) for place in found)
+    raise InputError(f"there is no trained network at {places}; {_why_none(there or found[0], word, runs_dir)}")
 
 
 def _why_none(place: Path, word: str, runs_dir: Path) -> str:
@@ -159,19 +164,38 @@ def _why_none(place: Path, word: str, runs_dir: Path) -> str:
         return f"it is a search: train what it found, with `dadarts train --genotype {shortened(place)}`"
     if "/" not in word and _is_there(runs_dir / "search" / name):
         return f"{name} is a search: train what it found, with `dadarts train --genotype @{name}`"
-    trainings = sorted(path.parent.name for path in runs_dir.glob(f"augment/*/{NETWORK}"))
-    near = get_close_matches(name, trainings, n=1)
-    hint = f"did you mean {near[0]}? Or " if near else ""
-    return f"{hint}train one with augment.py or `dadarts train`"
+    return _named("augment", name, runs_dir)
+
+
+def _named(kind: str, name: str, runs_dir: Path) -> str:
+    """Which names of searches, or of trained networks, there are in place of one that there is not."""
+    mark, file, verb, script = {
+        "search": ("@", "genotype.txt", "search", "search.py"),
+        "augment": ("", NETWORK, "train", "augment.py"),
+    }[kind]
+    folder = runs_dir / kind
+    names = sorted(path.parent.name for path in folder.glob(f"*/{file}") if replaces(path.parent.name) is None)
+    if not names:
+        return (
+            f"{shortened(folder)} holds none: {verb} one with {script} or `dadarts {verb}`, or give the -runs_dir "
+            "where it is"
+        )
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {mark}{shortened(near[0], 60)}? " if near else ""
+    listed = ", ".join(f"{mark}{shortened(each, 40)}" for each in names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED:,} more, which `dadarts runs` lists" if len(names) > _MOST_NAMED else ""
+    return f"{hint}{'In' if hint else 'in'} {shortened(folder)}: {listed}{more}"
 
 
 def _where_else(word: str, folder: Path, runs_dir: Path) -> str:
     """Where a person should look for the run that a word was meant to name."""
     if word.startswith("@") and (compared := _in_comparisons(word[1:], runs_dir)):
         return f"for the run of that name in a comparison give {compared[0]}"
+    if word.startswith("@") and _is_there(trained := runs_dir / "augment" / word[1:]):
+        return f"for the training of that name give {trained}"
     if not word.startswith("@") and _is_there(folder / "search"):
         return f"it holds runs: give one of {folder / 'search'}"
-    return "see `dadarts runs`"
+    return _named("search", word[1:], runs_dir) if word.startswith("@") else "see `dadarts runs`"
 
 
 def _in_comparisons(name: str, runs_dir: Path) -> list[Path]:

@@ -146,16 +146,22 @@ def in_words(metrics: Mapping[str, Any]) -> list[str]:
     if "test_top1_interval" not in metrics:
         return []
     found = Assessment.model_validate(metrics)
-    worst = min(found.present, key=lambda score: (score.recall, score.precision))
     return [
         f"test accuracy {with_interval(metrics)} (95% interval) of {found.test_pictures:,} pictures; majority baseline "
         f"{_baseline(found)}",
         f"balanced accuracy {found.balanced_accuracy:.1%} (chance {1 / len(found.present):.1%})  "
         f"macro F1 {found.macro_f1:.3f}  log loss {found.log_loss:.3f}"
         + (f"  AUC {found.auc:.3f}" if found.auc is not None else ""),
-        f"worst class: {worst.name}, {round(worst.recall * worst.support):,} of {worst.support:,} right, "
-        f"precision {worst.precision:.1%}",
+        _worst_class(found),
     ]
+
+
+def _worst_class(found: Assessment) -> str:
+    worst = min(found.present, key=lambda score: (score.recall, score.precision))
+    if worst.recall == 1:
+        return "no picture of any class is wrong"
+    right = round(worst.recall * worst.support)
+    return f"worst class: {worst.name}, {right:,} of {worst.support:,} right, precision {worst.precision:.1%}"
 
 
 def doubt(metrics: Mapping[str, Any]) -> str | None:

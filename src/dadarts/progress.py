@@ -12,7 +12,17 @@ from typing import TextIO
 
 from dadarts.errors import in_python
 from dadarts.eta import Forecast
-from dadarts.events import EpochDone, Event, Note, Row, RunStarted, SelectionStep, StepDone, ValidationStep
+from dadarts.events import (
+    AssessmentStep,
+    EpochDone,
+    Event,
+    Note,
+    Row,
+    RunStarted,
+    SelectionStep,
+    StepDone,
+    ValidationStep,
+)
 from dadarts.pacing import SILENCE, duration
 
 _GLANCE = 1.0
@@ -74,6 +84,8 @@ class Progress:
                 self._do(_step_line(event), event.step % self.print_freq == 0 or event.step == event.steps)
             case ValidationStep():
                 self._do(f"epoch {event.epoch + 1}/{event.epochs}  validating {event.step}/{event.steps}")
+            case AssessmentStep():
+                self._do(f"testing {event.step}/{event.steps}")
             case SelectionStep():
                 self._do(f"selecting {event.step}/{event.steps}")
             case EpochDone():

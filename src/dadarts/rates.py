@@ -45,9 +45,9 @@ def rates(config: SearchConfig, steps: int) -> Rates:
     alphas = min(MOST_OF_ALPHAS, ALPHAS * shortness(alpha_steps))
     why = []
     if config.w_lr == AUTO:
-        why.append(f"w_lr {weights:.3g} for {weight_steps:,} steps")
+        why.append(f"-w_lr {weights:.3g} for {weight_steps:,} steps")
     if config.alpha_lr == AUTO and alpha_steps:
-        why.append(f"alpha_lr {alphas:.3g} for {alpha_steps:,} steps that train alphas")
+        why.append(f"-alpha_lr {alphas:.3g} for {alpha_steps:,} steps that train alphas")
     full = f"a full search has {WEIGHTS:g} and {ALPHAS:g} for {FULL_STEPS:,}"
     return Rates(
         weights if config.w_lr == AUTO else config.w_lr,

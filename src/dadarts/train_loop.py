@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.diagnostics import Score
 from dadarts.evaluating import evaluated
-from dadarts.events import Event, Note, Row, RunStarted, TrainDone, ValidationStep
+from dadarts.events import AssessmentStep, Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.lowered import autocast
 from dadarts.network import DropPath, count_multiply_adds, count_parameters
 from dadarts.norms import averaging
@@ -87,7 +87,7 @@ class _Training:
                 f"may be learnt; give {side // 2} or less"
             )
         if config.genotype.verdict:
-            yield from (Note(f"its search said: {warning}") for warning in config.genotype.verdict.warnings)
+            yield from (Note(f"its search ended {found}") for found in config.genotype.verdict.findings)
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
             if state.best is not None:
@@ -139,7 +139,9 @@ class _Training:
         if state.selection is not None or progress.epoch + 1 == config.epochs:
             self._settle(progress.epoch)
         if state.selection is not None:
-            score, answers = yield from self._answers(state.selection, progress.epoch)
+            score, answers = yield from self._answers(
+                state.selection, partial(ValidationStep, progress.epoch, config.epochs)
+            )
             selected = {"valid_loss": score.loss, "valid_top1": score.top1}
             if config.class_weights == "balanced":
                 # By the plain accuracy a network that has given rare classes up could be the best.
@@ -159,10 +161,12 @@ class _Training:
             **{name: value for name, value in position.shares().items() if name != "share_architecture"},
         }
 
-    def _answers(self, loader: Loader, epoch: int) -> Generator[Event, None, tuple[Score, Answers]]:
+    def _answers(
+        self, loader: Loader, event: Callable[[int, int], Event]
+    ) -> Generator[Event, None, tuple[Score, Answers]]:
         network = self.state.network
         found = diagnostics.answers(network, loader, lambda batch: network(batch.images, noise_key=batch.key))
-        return (yield from evaluated(self.run, self.state, found, partial(ValidationStep, epoch, self.config.epochs)))
+        return (yield from evaluated(self.run, self.state, found, event))
 
     @torch.no_grad()
     def _settle(self, epoch: int) -> None:
@@ -175,7 +179,7 @@ class _Training:
 
     def _tested(self) -> Generator[Event, None, dict[str, Any]]:
         state = self.state
-        score, answers = yield from self._answers(state.test(), self.config.epochs - 1)
+        score, answers = yield from self._answers(state.test(), AssessmentStep)
         assessed = assessment.assess(answers, state.foundation.data.classes, state.train.labels)
         return {
             "test_top1": score.top1,

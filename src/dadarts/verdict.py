@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+
+from dadarts.errors import in_python
 
 DOUBTS = ("undecided", "locked", "collapsed")
 """What a warning begins with, behind it a colon."""
@@ -26,7 +29,7 @@ class Verdict:
         undecided: the same of W that tells nothing apart.
         changed: how many of the choices are others than those of the first random draw.
         choices: how many choices there are.
-        warnings: what to mistrust, each in a line with its cure.
+        marked: what to mistrust, each in a line that ends with its cure, a dash before the names of settings.
     """
 
     decided: bool | None
@@ -35,12 +38,22 @@ class Verdict:
     undecided: float | None = None
     changed: int | None = None
     choices: int | None = None
-    warnings: Sequence[str] = ()
+    marked: Sequence[str] = field(default=(), repr=False)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to mistrust, for who reads it in Python."""
+        return tuple(map(in_python, self.marked))
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the warnings have found, without cures."""
+        return tuple(map(_finding, self.marked))
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """What the warnings are about, of `DOUBTS`."""
-        about = [warning.partition(":")[0] for warning in self.warnings]
+        about = [warning.partition(":")[0] for warning in self.marked]
         return tuple(doubt for doubt in DOUBTS if doubt in about)
 
     @property
@@ -63,27 +76,36 @@ class Verdict:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All that is to be said: the summary, where no warning says it or speaks against it, and the warnings."""
+        """All that is to be said: the summary, where no warning says it or speaks against it, and what is `marked`."""
         is_said = self.decided is False or "locked" in self.doubts
-        return (*(() if is_said else (self.summary,)), *self.warnings)
+        return (*(() if is_said else (self.summary,)), *self.marked)
 
     def to_json(self) -> dict[str, Any]:
         """The fields, as JSON values."""
-        return {**asdict(self), "warnings": list(self.warnings)}
+        fields = asdict(self)
+        return {**fields, "warnings": list(fields.pop("marked"))}
 
 
 def read(value: object) -> Verdict | None:
     """A verdict from its JSON value; None where it is none, since it is no part of the architecture."""
+    if isinstance(value, dict):
+        value = {**value, "marked": value.get("warnings", [])}
     try:
         verdict = _adapter().validate_json(json.dumps(value), strict=True)
     except ValidationError:
         return None
-    return Verdict(**(asdict(verdict) | {"by": _line(verdict.by), "warnings": tuple(map(_line, verdict.warnings))}))
+    return replace(verdict, by=_line(verdict.by), marked=tuple(map(_line, verdict.marked)))
 
 
 @cache
 def _adapter() -> TypeAdapter[Verdict]:
     return TypeAdapter(Verdict)
+
+
+def _finding(warning: str) -> str:
+    doubt, colon, rest = warning.partition(": ")
+    # A colon stood before the cure in files of before there was a semicolon.
+    return f"{doubt}{colon}{re.split('[:;] ', rest)[0]}"
 
 
 def _line(text: str) -> str:

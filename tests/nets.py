@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts.alphas import Activation, Alphas, Mixing
+from dadarts.alphas import Activation, Alphas, Candidates, Mixing
 from dadarts.bilevel import Bilevel
 from dadarts.cells import Macro
 from dadarts.errors import InputError
@@ -82,6 +82,19 @@ def ragged_space() -> SearchSpace:
     return SearchSpace("ragged", "darts", OPS, 2, {"normal": cell, "reduce": cell}, 2, True, Size(2, 1), Size(2, 1))
 
 
+def colourful_space() -> SearchSpace:
+    """A space of ours with every operation of darts, each twice, and with far fewer of them on an edge."""
+    cell = (
+        (("max_pool_3x3", "sep_conv_3x3", "dil_conv_5x5", "none"), ("avg_pool_3x3", "skip_connect", "sep_conv_5x5")),
+        (
+            ("sep_conv_5x5", "dil_conv_3x3", "none"),
+            ("skip_connect", "max_pool_3x3", "dil_conv_5x5"),
+            ("avg_pool_3x3", "sep_conv_3x3", "dil_conv_3x3"),
+        ),
+    )
+    return SearchSpace("colourful", "darts", OPS, 2, {"normal": cell, "reduce": cell}, 2, True, Size(2, 1), Size(2, 1))
+
+
 def smooth_space() -> SearchSpace:
     """A space without max pooling; with its ReLUs replaced by softplus a supernet of it has all derivatives."""
     names = ("nor_conv_3x3", "avg_pool_3x3", "skip_connect", "none")
@@ -114,6 +127,12 @@ def build_alphas(
         for alpha in alphas.parameters():
             alpha.copy_(scale * torch.randn(alpha.shape, generator=draw, dtype=torch.float64))
     return alphas
+
+
+def side_by_side(alphas: Alphas, times: int) -> tuple[Tensor, Candidates]:
+    """As many draws in one call: alpha of the nodes so often, a leaf, and copies of them that draw on their own."""
+    leaf = alphas.stacked().detach().repeat(times, 1, 1).requires_grad_()
+    return leaf, replace(alphas.candidates.repeated(times), copies=1)
 
 
 def soften(network: nn.Module) -> None:

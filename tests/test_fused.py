@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TypeAlias
 
 import pytest
@@ -24,6 +25,7 @@ from tests.nets import (
     TinyBatch,
     build_alphas,
     build_supernet,
+    colourful_space,
     every_space,
     macro_of,
     native_kernels,
@@ -101,25 +103,57 @@ def assert_close(ours: Tensor, theirs: Tensor, scale: float) -> None:
     assert (ours - theirs).norm() <= 1e-12 * max(theirs.norm().item(), 1e-3 * scale)
 
 
+Forms: TypeAlias = Callable[[str], Forward]
+"""name -> form, made when it is asked for: a missing compiler must not keep the other form from being tested"""
+
+
+def every_form(supernet: Supernet) -> Forms:
+    return cache(lambda name: form_named(name)(supernet))
+
+
+@cache
+def standing(name: str, shape: tuple[int, int, int]) -> tuple[Supernet, Forms]:
+    """A supernet of a space of that name and its forms, which no test changes."""
+    supernet = of_four_channels(space_named(name), shape)
+    return supernet, every_form(supernet)
+
+
+def space_named(name: str) -> SearchSpace:
+    return ragged_space() if name == "ragged" else tiny_space(name)
+
+
 def check_every_form(search_space: SearchSpace, shape: tuple[int, int, int], relaxation: AnyRelaxation) -> None:
     """Logits and gradients, of alphas too, are those of the readable supernet, whose passes serve all forms."""
     supernet = of_four_channels(search_space, shape)
-    alphas = build_alphas(search_space)
-    check_passes(supernet, lambda: alphas.mix(relaxation, MIDWAY), list(alphas.parameters()), shape)
+    check_passes(supernet, every_form(supernet), shape, build_alphas(search_space), relaxation)
 
 
 def check_every_form_of_a_hard_pass(search_space: SearchSpace, shape: tuple[int, int, int]) -> None:
-    """The same without gradients of alphas, with which zeros may be skipped."""
     supernet = of_four_channels(search_space, shape)
+    check_a_hard_pass(supernet, every_form(supernet), shape)
+
+
+def check_passes(
+    supernet: Supernet, forms: Forms, shape: tuple[int, int, int], alphas: Alphas, relaxation: AnyRelaxation
+) -> None:
+    compare(supernet, forms, shape, lambda: alphas.mix(relaxation, MIDWAY), list(alphas.parameters()))
+
+
+def check_a_hard_pass(supernet: Supernet, forms: Forms, shape: tuple[int, int, int]) -> None:
+    """The same without gradients of alphas, with which zeros may be skipped."""
     with torch.no_grad():
-        mixing = build_alphas(search_space).mix(Hard(), MIDWAY)
-    for theirs, ours in check_passes(supernet, lambda: mixing, [], shape):
+        mixing = build_alphas(supernet.space).mix(Hard(), MIDWAY)
+    for theirs, ours in compare(supernet, forms, shape, lambda: mixing, []):
         for one, other in zip(ours, theirs, strict=True):
             assert bool((one == 0).all()) == bool((other == 0).all())
 
 
-def check_passes(
-    supernet: Supernet, mixing: Callable[[], Mixing], alphas: list[Tensor], shape: tuple[int, int, int]
+def compare(
+    supernet: Supernet,
+    forms: Forms,
+    shape: tuple[int, int, int],
+    mixing: Callable[[], Mixing],
+    alphas: list[Tensor],
 ) -> list[tuple[list[Tensor], list[Tensor]]]:
     """The gradients of the readable supernet, and those of each form."""
     inputs = [*alphas, *supernet.parameters()]
@@ -127,7 +161,7 @@ def check_passes(
     scale = torch.nn.utils.get_total_norm(theirs).item()
     found = []
     for name in FORMS:
-        logits, ours = gradients(form_named(name)(supernet), mixing(), inputs, shape)
+        logits, ours = gradients(forms(name), mixing(), inputs, shape)
         torch.testing.assert_close(logits, expected, rtol=1e-12, atol=1e-12, msg=f"{name}: {{}}".format)
         for one, other in zip(ours, theirs, strict=True):
             assert_close(one, other, scale)
@@ -135,18 +169,26 @@ def check_passes(
     return found
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("name", [*every_space(), "ragged"])
-@pytest.mark.parametrize("relaxation", RELAXATIONS, ids=repr)
+CASES = [
+    pytest.param(name, relaxation, shape, id=f"{relaxation}-{name}-{shape}")
+    for place, name in enumerate([*every_space(), "ragged"])
+    for number, relaxation in enumerate(RELAXATIONS)
+    for turn, shape in enumerate(SHAPES)
+    if relaxation in (Soft(), Hard()) or (place + number + turn) % 2 == 0
+]
+"""Every space under every relaxation; under a dense and a sparse one in both shapes, else in either by turns."""
+
+
+@pytest.mark.parametrize(("name", "relaxation", "shape"), CASES)
 def test_logits_and_gradients_equal_the_reference_s(
     name: str, relaxation: AnyRelaxation, shape: tuple[int, int, int]
 ) -> None:
-    check_every_form(ragged_space() if name == "ragged" else tiny_space(name), shape, relaxation)
+    check_passes(*standing(name, shape), shape, build_alphas(space_named(name)), relaxation)
 
 
 @pytest.mark.parametrize("name", every_space())
 def test_a_hard_pass_without_alphas_equals_the_reference_s_and_leaves_zeros(name: str) -> None:
-    check_every_form_of_a_hard_pass(tiny_space(name), SHAPES[0])
+    check_a_hard_pass(*standing(name, SHAPES[0]), SHAPES[0])
 
 
 @pytest.mark.parametrize("name", every_space())
@@ -196,16 +238,20 @@ DADARTS = Method(
 
 
 @pytest.mark.parametrize("method", [Method(), DADARTS], ids=["darts", "dadarts"])
-def test_fifty_steps_of_search_side_by_side_give_the_same_alphas(form: Form, method: Method) -> None:
-    search_space = tiny_space("darts")
-    found = []
-    for fast in (False, True):
-        supernet, fused = both(form, search_space, SHAPES[0], layers=2)
-        alphas = build_alphas(search_space, scale=1e-3)
-        search(fused if fast else None, supernet, alphas, method, steps=50)
-        found.append(torch.cat([alpha.detach().flatten() for alpha in alphas.parameters()]))
-    assert (found[0] - found[1]).abs().max() < 1e-9
-    assert (found[0] - found[0].mean()).abs().max() > 1e-2
+def test_twenty_steps_of_search_side_by_side_give_the_same_alphas(method: Method) -> None:
+    # Three layers have cells of both kinds.
+    readable = alphas_after(None, method, steps=20)
+    assert (readable - readable.mean()).abs().max() > 1e-1
+    for name in FORMS:
+        assert (alphas_after(form_named(name), method, steps=20) - readable).abs().max() < 1e-11, name
+
+
+def alphas_after(form: Form | None, method: Method, steps: int) -> Tensor:
+    search_space = colourful_space()
+    supernet = of_four_channels(search_space, SHAPES[0], layers=3)
+    alphas = build_alphas(search_space, scale=1e-3)
+    search(None if form is None else form(supernet), supernet, alphas, method, steps)
+    return torch.cat([alpha.detach().flatten() for alpha in alphas.parameters()])
 
 
 def test_two_searches_are_equal_bit_for_bit(form: Form) -> None:

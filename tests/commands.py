@@ -78,8 +78,7 @@ SEED_TRAINING = (
 """The training on the original's page."""
 
 IMPORTED_BEFORE_FORKING = [
-    *("torch._dynamo", "torch.distributed.nn.functional", "torch.utils.tensorboard", "sklearn.datasets"),
-    *("dadarts.search_loop", "dadarts.train_loop"),
+    *("torch.distributed.nn.functional", "torch.utils.tensorboard", "dadarts.search_loop", "dadarts.train_loop"),
 ]
 
 _WAITED = re.compile(r"getting ready  \(for \d+:\d\d\)")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dadarts.alphas import Mixing
 from dadarts.bilevel import Arrays, Batch, Bilevel
+from dadarts.eager import SGD, Adam
 from dadarts.inner import Inner
 from dadarts.schedules import Progress
 
@@ -58,10 +59,8 @@ class Optimizers:
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.grad_clip = grad_clip
-        self.sgd = torch.optim.SGD(
-            bilevel.w, lr=0.0, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, foreach=True
-        )
-        self.adam = torch.optim.Adam(bilevel.alpha, lr=alpha_lr, betas=(0.5, 0.999), weight_decay=alpha_weight_decay)
+        self.sgd = SGD(bilevel.w, lr=0.0, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, foreach=True)
+        self.adam = Adam(bilevel.alpha, lr=alpha_lr, betas=(0.5, 0.999), weight_decay=alpha_weight_decay)
 
     def step(self, train: Batch, valid: Batch | None, progress: Progress, weight_lr: float) -> StepLosses:
         """One architecture step and one weight step; `valid` is None where the method's order has no use for it.

@@ -13,6 +13,7 @@ from dadarts import compute, fitting, foundation, memory, spaces
 from dadarts.checkpoint import State
 from dadarts.config import TrainConfig
 from dadarts.data import Loader, hold_out, stratified_part
+from dadarts.eager import SGD
 from dadarts.events import Row
 from dadarts.foundation import Foundation
 from dadarts.losses import CrossEntropy, balanced
@@ -146,7 +147,7 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     with seeded(config.seed, "weights"):
         network = compute.placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)
     synchronise(network, processes)
-    sgd = torch.optim.SGD(
+    sgd = SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
     )
     weights = None

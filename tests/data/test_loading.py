@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
-from dadarts.data import KNOWN, Choices, load
+from dadarts.data import KNOWN, Choices, digits, load
+from dadarts.data.split import hold_out_test
 from dadarts.errors import InputError
 
 from .conftest import Asking
@@ -38,6 +41,18 @@ def test_digits_come_with_the_installation(tmp_path: Path, ask: Asking) -> None:
     assert torch.bincount(data.test.labels).min() >= 34
     assert torch.equal(load(ask("digits")).test.labels, data.test.labels)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_digits_are_scikit_learn_s_wherever_it_keeps_them(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = load_digits()
+    images, labels = torch.from_numpy(np.rint(found.images * (255 / 16))).byte(), torch.from_numpy(found.target)
+    for _ in range(2):
+        data = load(ask("digits"))
+        for part, index in zip((data.train, data.test), hold_out_test(labels), strict=True):
+            assert torch.equal(part.take(torch.arange(len(part))), images[index][:, None])
+            assert torch.equal(part.labels, labels[index])
+        # Where its files lie otherwise, scikit-learn itself is asked.
+        monkeypatch.setattr(digits, "find_spec", lambda name: None)
 
 
 def test_known_constants_are_used_whatever_the_pictures(tmp_path: Path, ask: Asking) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dadarts.data import names
 from dadarts.data.decoding import Decoder
@@ -15,9 +17,23 @@ from dadarts.data.split import hold_out_test
 
 def read(data_path: Path, decoder: Decoder) -> Parts:
     """The digits, 0..16 rescaled to 0..255, with a fixed 20 % of every class as test part."""
-    from sklearn.datasets import load_digits  # Takes a second to import, and only digits need it.
+    rows = _rows()
+    images = torch.from_numpy(np.rint(rows[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8))[:, None]
+    labels = torch.from_numpy(rows[:, -1].astype(np.int64))
+    return parts_of(names.DIGITS, images, labels, *hold_out_test(labels))
+
+
+def _rows() -> NDArray[np.float64]:
+    """(1797, 65): 64 pixels and the class of every digit.
+
+    The file is read where it lies: to import scikit-learn for it would take longer than a small search.
+    """
+    spec = find_spec("sklearn")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            return np.loadtxt(path, delimiter=",")
+    from sklearn.datasets import load_digits
 
     found = load_digits()
-    images = torch.from_numpy(np.rint(found.images * (255 / 16)).astype(np.uint8))[:, None]
-    labels = torch.from_numpy(found.target).to(torch.int64)
-    return parts_of(names.DIGITS, images, labels, *hold_out_test(labels))
+    return np.column_stack([found.data, found.target])

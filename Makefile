@@ -5,15 +5,22 @@ STAMP := $(VENV)/.set-up
 PEERS := .venv-peers
 PEERS_STAMP := $(PEERS)/.set-up
 
+# On a terminal pip shows what it downloads, with a bar; into a file it would write hundreds of lines.
+PIP = $(BIN)/python -m pip install $$(test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
+
 .PHONY: setup demo test lint types layers tests tests-ray fuzz bench bench-peers clean
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
+	@echo "setting up $(VENV), once: 1.7 GB, minutes"
 	$(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (1.7 GB), then compiling the native kernels: minutes, once"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m dadarts.native
+	@echo "1/3 PyTorch, which is most of it"
+	@$(PIP) torch
+	@echo "2/3 the other packages"
+	@$(PIP) -e '.[dev]'
+	@echo "3/3 compiling the native kernels"
+	@$(BIN)/python -m dadarts.native
 	touch $@
 
 demo: setup
@@ -36,7 +43,7 @@ tests: setup
 
 # On a Ray cluster of two nodes on this machine; without Ray `make tests` leaves these out.
 tests-ray: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
+	$(PIP) -e '.[dev,ray]'
 	$(BIN)/pytest tests/compare/test_ray.py
 
 # An hour of damaged and hostile input; `make fuzz MINUTES=5` is shorter. Failing inputs are kept in fuzz-found.

@@ -119,6 +119,48 @@ def test_the_test_files_of_a_run_score_what_the_run_reports(write: Any, more: tu
     assert loss == pytest.approx(metrics["test_loss"], rel=1e-4)
 
 
+@pytest.mark.filterwarnings("error")
+def test_one_picture_is_prepared_by_hand_from_any_form_as_the_docs_say() -> None:
+    network = dadarts.load(a_network())
+    file = "one.png"
+    Image.fromarray(np.arange(30 * 20 * 3, dtype=np.uint8).reshape(30, 20, 3)).save(file)
+    values = np.asarray(Image.open(file))
+    prepared = [
+        network.preparation.from_file(file),
+        network.preparation.from_image(Image.open(file)),
+        network.preparation.from_array(values),
+        network.preparation.from_array(torch.from_numpy(values.copy()).permute(2, 0, 1)),
+    ]
+    for pixels in prepared:
+        assert pixels.shape == network.image_shape
+        assert pixels.dtype == np.uint8
+        assert np.array_equal(pixels, prepared[0])
+        assert network.predict(pixels[None]) == [found.label for found in network.predict_files([file])]
+
+
+def test_pictures_whose_borders_are_cut_off_are_counted() -> None:
+    network = dadarts.load(a_network())
+    _, height, width = network.image_shape
+    assert height == width
+    sizes = {
+        "same.png": (width, height), "larger.png": (3 * width, 3 * height), "nearly.png": (40 * width, 40 * width + 1),
+        "wide.png": (2 * width, width), "high.png": (width, width + 1),
+    }  # fmt: skip
+    for name, size in sizes.items():
+        Image.new("RGB", size, "red").save(name)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (width, 2 * width)).save("turned.jpg", exif=exif)
+    found = network.predict_files([*sizes, "turned.jpg"])
+    assert [each.file for each in found if each.cropped] == ["wide.png", "high.png", "turned.jpg"]
+    said = succeed(modern, "predict", "it", *sizes, "turned.jpg").err
+    assert said == (
+        f"dadarts predict: 3 of 6 pictures have another shape than the network's {height}x{width}: resized to cover it "
+        "and cropped at the centre, as in the training\n"
+    )
+    assert succeed(modern, "predict", "it", "same.png", "larger.png", "nearly.png").err == ""
+
+
 def test_a_training_of_before_ranges_were_decided_goes_on_with_the_nominal_one(tmp_path: Path) -> None:
     root = written(tmp_path / "pictures", bits12)
     words = ("-dataset", str(root), *TRAINING, "-cache_dir", str(tmp_path / "cache"))

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 class DataSettings(Settings):
     """Which pictures a run reads, and how."""
 
-    dataset: str = setting(..., "data", "cifar10, cifar100, mnist, fashionmnist, imagenet, digits, a folder, or a .npz")
+    dataset: str = setting(
+        ...,
+        "data",
+        "cifar10, cifar100, mnist, fashionmnist, imagenet, digits, a folder, .npz, or a table of labels (.csv, .tsv)",
+    )
     data_path: Path = setting(Path("datasets"), "data", "where data sets lie or are downloaded to")
     dataset_portion: float = setting(1.0, "data", "part of the training set to use", gt=0, le=1)
     image_size: int | None = setting(
@@ -97,5 +101,5 @@ class DataSettings(Settings):
     @classmethod
     def _dataset_is_named(cls, dataset: str) -> str:
         if not dataset.strip():
-            raise InputError("name a data set, a folder or a .npz file")
+            raise InputError("name a data set, a folder, a .npz file or a table of labels")
         return dataset

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -103,7 +104,9 @@ class TrainedNetwork(nn.Module):
         Raises:
             ValueError: as `predict`.
         """
-        pictures = torch.as_tensor(images)
+        # Pillow's arrays are read-only, and torch knows no such tensors.
+        given = images if isinstance(images, Tensor) else np.require(images, requirements="W")
+        pictures = torch.as_tensor(given)
         self._refuse_other_shape(pictures)
         _refuse_other_scale(pictures)
         return torch.cat([self._probabilities(batch) for batch in torch.split(pictures, _BATCH)])

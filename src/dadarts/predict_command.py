@@ -53,7 +53,7 @@ def predict(words: Sequence[str]) -> int:
     settings = _Settings.read(values)
     output = _output(values["output"]) if values.get("output", "-") != "-" else None
     complaints = _Complaints()
-    written = 0
+    written = cropped = 0
     try:
         with stop_signals():
             network = _network(values["run"], values.get("runs_dir", "runs"), settings.device)
@@ -66,6 +66,7 @@ def predict(words: Sequence[str]) -> int:
                         complaints.say()
                     table.add(row)
                     written += 1
+                    cropped += row.cropped
                 if not written:
                     raise complaints.of_nothing()
                 table.end()
@@ -73,7 +74,17 @@ def predict(words: Sequence[str]) -> int:
         kept = f"; {output} was not written" if output else ""
         print(f"dadarts predict: stopped after {written:,} pictures{kept}", file=sys.stderr)
         return 128 + stop.number
+    if cropped:
+        print(f"dadarts predict: {_said_of_cropped(cropped, written, network.image_shape)}", file=sys.stderr)
     return 1 if complaints.count else 0
+
+
+def _said_of_cropped(count: int, all_of_them: int, shape: tuple[int, int, int]) -> str:
+    _, height, width = shape
+    return (
+        f"{count:,} of {counted(all_of_them, 'picture')} have another shape than the network's {height}x{width}: "
+        "resized to cover it and cropped at the centre, as in the training"
+    )
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,14 @@ class Prediction:
         label: the most probable class.
         probability: that class's.
         probabilities: every class's, by name, in the order of the network's classes.
+        cropped: whether the picture has another shape than those of the training, so that its borders are not seen.
     """
 
     file: str
     label: str
     probability: float
     probabilities: dict[str, float]
+    cropped: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,24 +59,29 @@ def predictions(
         probabilities_of: what uint8 pictures (B, C, H, W) most probably are, (B, classes).
     """
 
-    def prepared(path: str | Path) -> tuple[str, NDArray[np.uint8] | InputError]:
+    def prepared(path: str | Path) -> _Prepared | Unreadable:
         try:
-            return str(path), preparation.from_file(path)
+            return _Prepared(str(path), preparation.from_file(path), preparation.crops(path))
         except InputError as error:
-            return str(path), error
+            return Unreadable(str(path), error)
 
     files = threaded(prepared, paths, workers)
     while batch := list(islice(files, batch_size)):
-        pictures = [pixels for _, pixels in batch if not isinstance(pixels, InputError)]
+        pictures = [each.pixels for each in batch if isinstance(each, _Prepared)]
         rows = iter(probabilities_of(torch.from_numpy(np.stack(pictures))) if pictures else ())
-        for file, pixels in batch:
-            if isinstance(pixels, InputError):
-                yield Unreadable(file, pixels)
-            else:
-                yield _prediction(file, classes, next(rows))
+        for each in batch:
+            yield each if isinstance(each, Unreadable) else _prediction(each, classes, next(rows))
 
 
-def _prediction(file: str, classes: Sequence[str], probabilities: Tensor) -> Prediction:
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    file: str
+    pixels: NDArray[np.uint8]
+    cropped: bool
+
+
+def _prediction(picture: _Prepared, classes: Sequence[str], probabilities: Tensor) -> Prediction:
     surest = int(probabilities.argmax())
     every = probabilities.tolist()
-    return Prediction(file, classes[surest], every[surest], dict(zip(classes, every, strict=True)))
+    named = dict(zip(classes, every, strict=True))
+    return Prediction(picture.file, classes[surest], every[surest], named, picture.cropped)

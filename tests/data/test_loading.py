@@ -70,6 +70,10 @@ def test_known_constants_are_used_whatever_the_pictures(tmp_path: Path, ask: Ask
         ("", "unknown data set ''"),
         ("no/such/folder", "there is no folder or file 'no/such/folder'; give the path"),
         ("no-such.npz", "there is no folder or file 'no-such.npz'"),
+        (
+            "labels.csv",
+            "'labels.csv'; give the path of a folder of pictures, an .npz file, or a table of labels",
+        ),
         ("x" * 5000, "unknown data set 'xxx"),
         ("~nobody-of-this-name/set", "there is no folder or file"),
         ("a\0b", "unknown data set"),

@@ -19,6 +19,7 @@ from PIL import Image
 
 from dadarts.data import DataSet, load
 from dadarts.data import values as values_module
+from dadarts.data.given import as_given
 from dadarts.data.images import read_values
 from dadarts.data.preparation import Preparation
 from dadarts.data.values import ValueRange, decide, scaled
@@ -271,6 +272,50 @@ def test_the_nominal_range_can_be_asked_for(tmp_path: Path, ask: Asking) -> None
         InputError, match=r"floats outside \[0, 1\], which have no nominal range; give value_range auto"
     ):
         load(replace(ask(tmp_path / "x.npz"), nominal=True))
+
+
+class Listed:
+    """A data set of pictures in memory."""
+
+    def __init__(self, pictures: NDArray[Any]) -> None:
+        self.pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, place: int) -> tuple[NDArray[Any], int]:
+        return self.pictures[place], int(Y[place])
+
+
+@pytest.mark.parametrize("place", [0, 19])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (np.float32(1.01), r"holds floats outside \[0, 1\], which have no nominal range; give value_range auto"),
+        (np.float32(-0.01), "holds floats outside"),
+        (np.int32(65536), r"holds integers outside \[0, 65535\], which have no nominal range; give value_range auto"),
+        (np.int32(-1), "holds integers outside"),
+    ],
+)
+def test_what_a_nominal_range_would_clip_is_refused_wherever_pictures_come_from(
+    tmp_path: Path, ask: Asking, wrong: Any, said: str, place: int
+) -> None:
+    sound = (GREY / 255 if wrong.dtype == np.float32 else GREY.astype(np.int32) * 257).astype(wrong.dtype)
+    clipped = sound.copy()
+    clipped[place, 3, 4] = wrong
+    for name, pictures in (("sound", sound), ("clipped", clipped)):
+        root = folder(tmp_path / name, pictures, "tif")
+        np.savez(tmp_path / f"{name}.npz", x=sound, y=Y, x_test=pictures, y_test=Y)
+        asked = [replace(ask(path), nominal=True) for path in (root, tmp_path / f"{name}.npz")]
+        asked.append(replace(ask("it"), given=as_given(Listed(pictures)), nominal=True))
+        for request in asked:
+            if name == "sound":
+                # Once more: that all is well is remembered.
+                assert load(request).fingerprint == load(request).fingerprint
+            else:
+                with pytest.raises(InputError, match=said):
+                    load(request)
+            assert load(replace(request, nominal=False)).value_range is None or name == "clipped"
 
 
 def test_a_large_picture_is_scaled_in_slices_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

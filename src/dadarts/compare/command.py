@@ -25,7 +25,7 @@ _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),
     Flag(("seeds",), "comparison", "seeds: 0:10 is 0 to 9; also 3,5", default="0:5"),
     Flag(("search_space", "space"), "comparison", "search spaces", default="darts"),
-    Flag(("dataset",), "comparison", "data sets: names, folders or .npz files", default="cifar10"),
+    Flag(("dataset",), "comparison", "data sets: names, folders, .npz files or tables of labels", default="cifar10"),
     Flag(("name",), "comparison", "its folder is runs/compare/NAME (default: spaces and data sets)"),
     Flag(("train",), "comparison", "train every genotype found, and test it", boolean=True),
     Flag(("report",), "comparison", "write report.html and report.md", boolean=True),

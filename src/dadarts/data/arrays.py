@@ -16,7 +16,16 @@ from dadarts.data.listing import HELD_OUT
 from dadarts.data.npz import read_arrays
 from dadarts.data.pictures import InMemory, Parts, parts_of
 from dadarts.data.split import hold_out_test
-from dadarts.data.values import ValueRange, decide, described, is_deep, refuse_unbounded, sampled, scaled
+from dadarts.data.values import (
+    ValueRange,
+    decide,
+    described,
+    is_deep,
+    refuse_beyond_nominal,
+    refuse_unbounded,
+    sampled,
+    scaled,
+)
 from dadarts.errors import InputError, shortened
 
 _KEYS = ("x", "y", "x_test", "y_test", "classes")
@@ -90,8 +99,8 @@ def _images(given: NDArray[Any], name: str) -> NDArray[Any]:
 def _range(parts: list[NDArray[Any]], training: Tensor, file: Path, nominal: bool) -> ValueRange | None:
     """The range that the training pictures decide; bytes have theirs, as all have where `nominal`."""
     given = parts[0]
-    if nominal and not all(part.dtype.kind != "f" or (part.min() >= 0 and part.max() <= 1) for part in parts):
-        raise InputError(f"{file} holds floats outside [0, 1], which have no nominal range; give -value_range auto")
+    for part in parts if nominal else ():
+        refuse_beyond_nominal(part, str(file))
     if nominal or not is_deep(given):
         return None
     sample = sampled(training.tolist(), lambda place: given[place])

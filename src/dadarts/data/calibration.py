@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dadarts.data import images
-from dadarts.data.decoding import Decoder
+from dadarts.data.decoding import Decoder, shown, threaded
 from dadarts.data.deep import Depth
-from dadarts.data.values import Given, ValueRange, Values, decide, sampled
+from dadarts.data.values import Given, ValueRange, Values, decide, refuse_beyond_nominal, sampled
 from dadarts.errors import InputError
 
 _NOMINAL = (np.nan, np.nan)
@@ -32,6 +32,21 @@ def choose(files: Sequence[Path], depths: Sequence[Depth], decoder: Decoder, key
         kept = decoder.cache.keep(key, np.array(_NOMINAL if chosen is None else chosen, np.float64))
     low, high = kept.tolist()
     return None if np.isnan(low) else ValueRange(low, high)
+
+
+def refuse_clipped(files: Sequence[Path], depths: Sequence[Depth], decoder: Decoder, key: str) -> None:
+    """Refuse pictures that nominal ranges, where the decoder is to take these, would clip.
+
+    That there is none is cached under `key`. Raises InputError, naming the first.
+    """
+    deep = [file for file, depth in zip(files, depths, strict=True) if depth != Depth.BYTES]
+    if not decoder.nominal or not deep or decoder.cache.find(key) is not None:
+        return
+    read = threaded(_read, deep, decoder.workers)
+    for file, values in zip(deep, shown(read, len(deep), "looking at the range of values"), strict=True):
+        if values is not None:
+            refuse_beyond_nominal(values, str(file))
+    decoder.cache.keep(key, np.array(_NOMINAL))
 
 
 def _is_range(kept: NDArray[Any]) -> bool:

@@ -82,6 +82,7 @@ def _read(
     key = digest(files, "folder", image_size)
     measured = measuring.measure(files, image_size, decoder, f"{key}-measured", all_failures)
     chosen = calibration.choose(train.files, measured.depths[: len(train)], decoder, f"{key}-values")
+    calibration.refuse_clipped(files, measured.depths, decoder, f"{key}-nominal")
     if any(measured.depths):
         key = f"{key}-{digest((), chosen)}"
     preparation = Preparation(measured.shape, chosen)

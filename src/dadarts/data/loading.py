@@ -21,6 +21,7 @@ from dadarts.seeds import generator
 
 _SAMPLE_BYTES = 1 << 26
 _SMALLEST_STD = 1 / 255
+_PATHS = "a folder of pictures, an .npz file, or a table of labels (.csv or .tsv)"
 
 
 def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, Facts] = KNOWN) -> DataSet:
@@ -93,18 +94,15 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         _refuse_choices(request, "-classes is", request.choices.classes)
         return arrays.read(path, choices.test_path, request.nominal)
     if is_file:
-        raise InputError(f"{path} is a file of an unknown kind; give a folder of pictures, an .npz file or a .csv")
+        raise InputError(f"{path} is a file of an unknown kind; give {_PATHS}")
     if request.dataset.endswith(MARK):
         raise InputError(
             f"the data set {request.dataset} is an object that no command can find; begin or resume the run in Python, "
             "with that data set"
         )
-    if "/" in request.dataset or path.suffix.lower() == ".npz":
-        raise InputError(
-            f"there is no folder or file {shortened(request.dataset)!r}; "
-            "give the path of a folder of pictures or an .npz file"
-        )
-    raise InputError(f"{unknown('data set', request.dataset, known)} Or give the path of a folder or .npz file.")
+    if "/" in request.dataset or path.suffix.lower() in (".npz", *table.SUFFIXES):
+        raise InputError(f"there is no folder or file {shortened(request.dataset)!r}; give the path of {_PATHS}")
+    raise InputError(f"{unknown('data set', request.dataset, known)} Or give the path of {_PATHS}")
 
 
 def _refuse_choices(request: DataRequest, what: str, given: object) -> None:

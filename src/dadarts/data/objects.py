@@ -23,7 +23,7 @@ from dadarts.data.measuring import check_size, measured_of
 from dadarts.data.pictures import InMemory, Parts, Pictures, Shape
 from dadarts.data.preparation import Preparation, arranged
 from dadarts.data.split import hold_out_test
-from dadarts.data.values import ValueRange, Values, described
+from dadarts.data.values import ValueRange, Values, described, refuse_beyond_nominal
 from dadarts.errors import InputError, shortened
 
 Picture: TypeAlias = "Image.Image | NDArray[Any]"
@@ -94,6 +94,8 @@ def read(given: Given, image_size: int | None, decoder: Decoder) -> Parts:
     chosen = [(part, torch.arange(len(part.labels))) for part in parts]
     if given.test is None:
         chosen = [(train, index) for index in hold_out_test(labels[0])]
+    for part in parts if decoder.nominal else ():
+        _refuse_clipped(part)
     value_range = None if decoder.nominal else _range(train, chosen[0][1])
     preparation = Preparation(measured.shape, value_range)
     left, made = decoder.room, list[Pictures]()
@@ -186,6 +188,13 @@ def _range(train: _Items, index: Tensor) -> ValueRange | None:
     places = index.tolist()
     depths = [train.headers[place].depth for place in places]
     return calibration.decided(places, depths, partial(_values, train), train.called)
+
+
+def _refuse_clipped(items: _Items) -> None:
+    """Refuse pictures whose values their type's range would clip."""
+    for position, header in enumerate(items.headers):
+        if header.depth != Depth.BYTES and (values := _values(items, position)) is not None:
+            refuse_beyond_nominal(values, items.called(position))
 
 
 def _values(items: _Items, position: int) -> Values | None:

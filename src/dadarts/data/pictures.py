@@ -99,9 +99,9 @@ def parts_of(classes: tuple[str, ...], images: Tensor, labels: Tensor, train: Te
 class DataRequest:
     """Which data to load, and with what means.
 
-    `dataset` is a known name, or the path of an image folder or an `.npz` file. `image_size` is for folders
-    only: the side in pixels that pictures are resized and cropped to; None keeps a size that all share, and
-    otherwise takes the median short side, at most 224. `cache_dir` None is the user's cache folder.
+    `dataset` is a known name, or the path of an image folder, an `.npz` file or a table of labels. `image_size`
+    is for folders only: the side in pixels that pictures are resized and cropped to; None keeps a size that all
+    share, and otherwise takes the median short side, at most 224. `cache_dir` None is the user's cache folder.
     `workers` threads decode; 0 decodes in the calling thread. `choices` decide what folders leave open, and
     where `skip_broken`, a few pictures that cannot be read are left out. Where a data set is `given` as an object,
     `dataset` is only what it is called. `nominal` scales values that are no bytes by their type's range, whatever the

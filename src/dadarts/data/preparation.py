@@ -17,6 +17,8 @@ from dadarts.data.pictures import Shape
 from dadarts.data.values import ValueRange, refuse_unbounded, scaled
 from dadarts.errors import InputError
 
+_HALF = 0.5
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -33,6 +35,16 @@ class Preparation:
     def from_file(self, path: str | Path) -> NDArray[np.uint8]:
         """A picture file's pixels; raises InputError, naming it, where it is missing or damaged."""
         return images.decode_to(Path(path), str(path), self.shape, self.value_range)
+
+    def crops(self, path: str | Path) -> bool:
+        """Whether `from_file` leaves a border of a picture out, since its shape is another; raises InputError as that.
+
+        A border that is narrower than half a prepared pixel is none.
+        """
+        header = images.read_header(Path(path), str(path))
+        _, height, width = self.shape
+        scale = max(height / header.height, width / header.width)
+        return max(header.height * scale - height, header.width * scale - width) >= _HALF
 
     def from_image(self, image: Image.Image, name: str = "the picture") -> NDArray[np.uint8]:
         """The pixels of a picture that Pillow has opened or made.

@@ -40,6 +40,17 @@ def nominal(values: Values) -> ValueRange:
     return ValueRange(0.0, 1.0) if values.dtype.kind in "fb" else ValueRange(0.0, 65535.0)
 
 
+def refuse_beyond_nominal(values: Values, name: str) -> None:
+    """Raise InputError, naming the picture, where numbers that are no bytes lie outside the range of their type."""
+    usual = nominal(values)
+    if is_deep(values) and values.size and not usual.low <= values.min() <= values.max() <= usual.high:
+        kind = "floats" if values.dtype.kind == "f" else "integers"
+        raise InputError(
+            f"{name} holds {kind} outside [{usual.low:g}, {usual.high:g}], which have no nominal range; "
+            "give -value_range auto"
+        )
+
+
 def is_deep(values: Values) -> bool:
     """Whether values are more than bytes, which are pixels as they are."""
     return values.dtype != np.uint8

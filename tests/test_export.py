@@ -29,6 +29,17 @@ def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.Mon
     without_pictures(monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that has ended."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        without_pictures(monkeypatch)
+        succeed(augment, "-name", "it", *TINY_TRAINING)
+    return folder / RUN
+
+
 @pytest.mark.parametrize("genotype", [DARTS_GENOTYPE, BENCH_GENOTYPE])
 def test_the_loaded_network_repeats_the_test_accuracy_on_raw_pictures(genotype: str) -> None:
     outcome = succeed(augment, "-name", "it", *COMMON, "-lr", "0.1", "-genotype", genotype)
@@ -47,9 +58,8 @@ def test_the_loaded_network_repeats_the_test_accuracy_on_raw_pictures(genotype: 
     assert str(network.genotype) == genotype
 
 
-def test_pictures_may_be_bytes_or_fractions() -> None:
-    succeed(augment, "-name", "it", *TINY_TRAINING)
-    network = export.load(RUN / "model.safetensors")
+def test_pictures_may_be_bytes_or_fractions(trained: Path) -> None:
+    network = export.load(trained / "model.safetensors")
     pictures = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(network(pictures), network(pictures.float() / 255))
 
@@ -87,9 +97,8 @@ def test_pictures_as_other_libraries_make_them_are_taken() -> None:
     assert network.predict(torch.zeros(0, 1, 8, 8)) == []
 
 
-def test_the_file_holds_the_last_weights_and_all_that_their_use_needs() -> None:
-    succeed(augment, "-name", "it", *TINY_TRAINING)
-    with safe_open(RUN / "model.safetensors", framework="pt") as file:
+def test_the_file_holds_the_last_weights_and_all_that_their_use_needs(trained: Path) -> None:
+    with safe_open(trained / "model.safetensors", framework="pt") as file:
         metadata = file.metadata()
         names = set(file.keys())
     assert list(metadata) == ["dadarts"]
@@ -97,16 +106,15 @@ def test_the_file_holds_the_last_weights_and_all_that_their_use_needs() -> None:
     assert facts["genotype"] == DARTS_GENOTYPE
     assert facts["classes"] == list("0123456789")
     assert not [name for name in names if name.startswith("auxiliary")]
-    trained = checkpoint.load(RUN / "checkpoints/last.pt", "augment")[1]["network"]
-    for name, tensor in export.load(RUN).network.state_dict().items():
-        assert torch.equal(tensor, trained[name]), name
+    last = checkpoint.load(trained / "checkpoints/last.pt", "augment")[1]["network"]
+    for name, tensor in export.load(trained).network.state_dict().items():
+        assert torch.equal(tensor, last[name]), name
 
 
-def test_two_trainings_of_one_seed_are_the_same_bytes() -> None:
-    for name in ("one", "two"):
-        succeed(augment, "-name", name, *TINY_TRAINING)
-    files = [Path("runs/augment", name, "model.safetensors").read_bytes() for name in ("one", "two")]
-    assert files[0] == files[1]
+def test_two_trainings_of_one_seed_are_the_same_bytes(trained: Path) -> None:
+    succeed(augment, "-name", "again", *TINY_TRAINING)
+    files = [folder / "model.safetensors" for folder in (trained, RUN.with_name("again"))]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_a_network_of_ones_own_is_saved_and_loaded() -> None:
@@ -230,9 +238,8 @@ def test_a_folder_without_a_trained_network_says_what_to_do() -> None:
         dadarts.load("runs/augment/nothing")
 
 
-def test_pictures_of_another_shape_are_refused_and_arrays_taken() -> None:
-    succeed(augment, "-name", "it", *TINY_TRAINING)
-    network = dadarts.load("runs/augment/it")
+def test_pictures_of_another_shape_are_refused_and_arrays_taken(trained: Path) -> None:
+    network = dadarts.load(str(trained))
     pictures = load(DataRequest("digits")).test.take(torch.arange(3))
     assert network.predict(pictures.numpy()) == network.predict(pictures)
     for other in (pictures[0], pictures[:, :, 1:], pictures.expand(3, 3, 8, 8)):

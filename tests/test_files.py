@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dadarts import files
-from tests.commands import TINIEST, call, modern, search, stop_after, succeed, tree, without_pictures
+from tests.commands import QUICKEST, call, modern, search, stop_after, succeed, tree, without_pictures
 
 FILES = ("config.json", "history.csv", "result.txt", "log.txt", "checkpoints/last.pt", ".lock", "genotype.txt")
 
@@ -22,8 +22,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
         without_pictures(monkeypatch)
-        with stop_after(6, signal.SIGINT, monkeypatch):
-            assert call(search, "-name", "it", *TINIEST).code == 130
+        with stop_after(2, signal.SIGINT, monkeypatch):
+            assert call(search, "-name", "it", *QUICKEST).code == 130
     return folder / "runs"
 
 

@@ -13,6 +13,7 @@ from dadarts.config import SearchConfig, TrainConfig
 from tests.commands import (
     BENCH_GENOTYPE,
     COMMON,
+    QUICKEST,
     ROOT,
     TINIEST,
     Door,
@@ -79,7 +80,7 @@ def test_classes_that_are_mirrors_of_each_other_are_learnt_where_pictures_are_no
 
 
 @pytest.mark.parametrize(
-    ("door", "words"), [(search, TINIEST), (augment, [*COMMON, "-genotype", BENCH_GENOTYPE, "-cutout_length", "0"])]
+    ("door", "words"), [(search, QUICKEST), (augment, [*COMMON, "-genotype", BENCH_GENOTYPE, "-cutout_length", "0"])]
 )
 def test_a_search_and_a_training_say_the_same_augmentation_first(door: Door, words: list[str]) -> None:
     def first_line(name: str, *more: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from dadarts import atomic, report
 from dadarts.genotype import Genotype
-from tests.commands import DARTS_GENOTYPE, TINIEST, TINY_TRAINING, augment, search, succeed, without_pictures
+from tests.commands import DARTS_GENOTYPE, QUICKEST, TINY_TRAINING, augment, search, succeed, without_pictures
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -31,7 +31,7 @@ def test_every_file_of_a_run_has_the_mode_that_the_umask_leaves(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    succeed(search, "-name", "it", *TINIEST, "-first_order")
+    succeed(search, "-name", "it", *QUICKEST)
     succeed(augment, "-name", "it", *TINY_TRAINING)
     report.draw_cell(Genotype.parse(DARTS_GENOTYPE), "normal", Path("runs/cell.svg"))
     files = [path for path in Path("runs").rglob("*") if path.is_file()]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dadarts import checkpoint, replaced
 from dadarts.errors import InputError, RunError
 from dadarts.runfolder import RunFolder
-from tests.commands import TINIEST, call, modern, refusal, search, spawn, stop_after, succeed, without_pictures
+from tests.commands import QUICKEST, call, modern, refusal, search, spawn, stop_after, succeed, without_pictures
 
 RUN = Path("runs/search/it")
 
@@ -115,10 +115,10 @@ def test_a_process_that_dies_at_any_step_leaves_the_old_run_in_place_or_aside() 
 def test_the_old_run_stands_aside_until_the_new_one_has_ended_and_every_way_on_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    words = ["-name", "it", *TINIEST, "-first_order"]
+    words = ["-name", "it", *QUICKEST]
     succeed(search, *words)
     old = (RUN / "alphas.npz").read_bytes()
-    with stop_after(3, signal.SIGINT, monkeypatch):
+    with stop_after(1, signal.SIGINT, monkeypatch):
         stopped = call(search, *words, "-seed", "2", "-overwrite")
     assert stopped.code == 130
     (aside,) = replaced.kept(RUN)
@@ -145,7 +145,7 @@ def full(*_: object) -> None:
 
 
 def test_where_a_new_run_cannot_begin_the_old_one_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["-name", "it", *TINIEST, "-first_order"]
+    words = ["-name", "it", *QUICKEST]
     succeed(search, *words)
     before = {path: path.read_bytes() for path in RUN.rglob("*") if path.is_file() and path.name != ".lock"}
     with monkeypatch.context() as patch:
@@ -156,7 +156,7 @@ def test_where_a_new_run_cannot_begin_the_old_one_is_put_back(monkeypatch: pytes
 
 
 def test_a_run_that_fails_after_it_has_begun_says_where_the_old_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["-name", "it", *TINIEST, "-first_order"]
+    words = ["-name", "it", *QUICKEST]
     succeed(search, *words)
     saves: Any = iter([checkpoint.save, full])
     monkeypatch.setattr(checkpoint, "save", lambda *arguments: next(saves)(*arguments))

@@ -12,7 +12,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ from tests.nets import native_kernels
 
 SEARCH = [*TINIEST, "-hd_on_weights", "-topk_on_alphas", "-dal_on_alphas", "-print_freq", "1"]
 TRAINING = [*TINY_TRAINING, "-valid_fraction", "0.2", "-drop_path_prob", "0.3", "-print_freq", "1"]
+TWO_STEPS = ["32" if word == "16" else word for word in COMMON]
+"""An epoch of a search is two steps."""
+RESTARTS = [*SEARCH, "-restarts", "2", "-alpha_lr", "0.05", "-w_grad_clip", "0"]
 SEARCH_RUN = Path("runs/search/it")
 TRAINING_RUN = Path("runs/augment/it")
 
@@ -61,24 +65,65 @@ def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.Mon
     without_pictures(monkeypatch)
 
 
+@contextmanager
+def in_a_folder(factory: pytest.TempPathFactory) -> Iterator[tuple[Path, pytest.MonkeyPatch]]:
+    """A new folder to be in, without pictures, for runs that several tests look at."""
+    folder = factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        without_pictures(monkeypatch)
+        yield folder, monkeypatch
+
+
 @pytest.fixture(scope="module")
-def whole_search(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+def ended_search(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the search has run that is never stopped."""
+    with in_a_folder(tmp_path_factory) as (folder, _):
+        succeed(search, "-name", "it", *SEARCH)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ended_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the training has run that is never stopped."""
+    with in_a_folder(tmp_path_factory) as (folder, _):
+        succeed(augment, "-name", "it", *TRAINING)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole_search(ended_search: Path) -> tuple[Any, ...]:
     """What the search gives that is never stopped."""
-    folder = tmp_path_factory.mktemp("whole-search")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        without_pictures(monkeypatch)
-        succeed(search, "-name", "it", "-runs_dir", str(folder), *SEARCH)
-    return result_of_search(folder / "search" / "it")
+    return result_of_search(ended_search / SEARCH_RUN)
 
 
 @pytest.fixture(scope="module")
-def whole_training(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+def whole_training(ended_training: Path) -> tuple[Any, ...]:
     """What the training gives that is never stopped."""
-    folder = tmp_path_factory.mktemp("whole-training")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        without_pictures(monkeypatch)
-        succeed(augment, "-name", "it", "-runs_dir", str(folder), *TRAINING)
-    return result_of_training(folder / "augment" / "it")
+    return result_of_training(ended_training / TRAINING_RUN)
+
+
+@pytest.fixture(scope="module")
+def after_a_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the search was stopped after its first step."""
+    with in_a_folder(tmp_path_factory) as (folder, monkeypatch), stop_after(1, signal.SIGINT, monkeypatch):
+        assert call(search, "-name", "it", *SEARCH).code == 130
+    return folder
+
+
+@pytest.fixture
+def _stopped(after_a_step: Path, tmp_path: Path) -> None:
+    """`SEARCH_RUN` was stopped after its first step."""
+    shutil.copytree(after_a_step / "runs", tmp_path / "runs")
+
+
+@pytest.fixture(scope="module")
+def whole_restarts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    """What the search with restarts gives that is never stopped."""
+    with in_a_folder(tmp_path_factory) as (folder, _):
+        succeed(search, "-name", "it", *RESTARTS)
+    assert steps_an_epoch(folder / SEARCH_RUN) == 4
+    return result_of_search(folder / SEARCH_RUN)
 
 
 def position(folder: Path) -> tuple[int, int]:
@@ -115,19 +160,32 @@ def test_a_signal_finishes_the_batch_saves_and_says_how_to_go_on(
     assert result_of_search(SEARCH_RUN) == whole_search
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_process_of_a_real_command_saves_and_its_advice_works(
-    number: signal.Signals, whole_search: tuple[Any, ...]
-) -> None:
+def interrupted(folder: Path) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a real command that is sent ^C."""
     command = [*script("search.py"), "-name", "it", *SEARCH]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "step 2/" in line:
-                process.send_signal(number)
+                process.send_signal(signal.SIGINT)
                 break
         out, err = process.communicate(timeout=120)
-    assert (process.returncode, out) == (128 + number, "")
+    return process.returncode, out, err
+
+
+def terminated(folder: Path) -> tuple[int, str, str]:
+    """The same of one that is sent SIGTERM."""
+    running = Running("search", ["-name", "it", *SEARCH], folder)
+    running.wait_for("step 2/")
+    return running.stop(signal.SIGTERM), running.out, running.err
+
+
+@pytest.mark.parametrize(("stopped", "expected"), [(interrupted, 130), (terminated, 143)])
+def test_a_signal_to_the_process_of_a_command_saves_and_its_advice_works(
+    stopped: Callable[[Path], tuple[int, str, str]], expected: int, whole_search: tuple[Any, ...], tmp_path: Path
+) -> None:
+    code, out, err = stopped(tmp_path)
+    assert (code, out) == (expected, "")
     assert position(SEARCH_RUN) < (2, 0)
     assert err.splitlines()[-1].startswith("stopped and saved; go on with: python search.py -name it ")
     assert err.splitlines()[-1].endswith(" -resume")
@@ -196,10 +254,10 @@ def test_a_search_that_draws_goes_on_with_the_draws_of_one_that_was_not_stopped(
 ) -> None:
     if engine == "native":
         native_kernels()
-    words = ["search", *COMMON, "-method", method, "-search_space", space, "-engine", engine, "-alpha_lr", "0.05"]
+    words = ["search", *TWO_STEPS, "-method", method, "-search_space", space, "-engine", engine, "-alpha_lr", "0.05"]
     words += ["-print_freq", "1", *(["-nodes", "1"] if space == "darts" else [])]
     succeed(modern, *words, "-name", "whole")
-    with stop_after(5, signal.SIGTERM, monkeypatch):
+    with stop_after(3, signal.SIGTERM, monkeypatch):
         call(modern, *words, "-name", "it")
     assert position(SEARCH_RUN) == (1, 1)
     succeed(modern, *words, "-name", "it", "-resume")
@@ -213,12 +271,12 @@ def test_a_search_that_draws_goes_on_with_the_draws_of_one_that_was_not_stopped(
 def test_a_search_that_weighs_its_draws_goes_on_with_them(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if engine == "native":
         native_kernels()
-    words = ["search", *without(COMMON, "-epochs"), "-epochs", "3", "-method", "dadarts-plus", "-nodes", "2"]
+    words = ["search", *without(TWO_STEPS, "-epochs"), "-epochs", "3", "-method", "dadarts-plus", "-nodes", "2"]
     words += ["-engine", engine, "-alpha_lr", "0.05", "-print_freq", "1"]
     succeed(modern, *words, "-name", "whole")
-    with stop_after(10, signal.SIGTERM, monkeypatch):
+    with stop_after(5, signal.SIGTERM, monkeypatch):
         call(modern, *words, "-name", "it")
-    assert position(SEARCH_RUN) == (2, 2)
+    assert position(SEARCH_RUN) == (2, 1)
     succeed(modern, *words, "-name", "it", "-resume")
     whole = SEARCH_RUN.with_name("whole")
     assert result_of_search(SEARCH_RUN) == result_of_search(whole)
@@ -231,14 +289,15 @@ def test_a_search_that_weighs_its_draws_goes_on_with_them(engine: str, monkeypat
 
 @pytest.mark.parametrize("space", ["darts", "nas-bench-201"])
 def test_a_search_with_shares_of_edges_goes_on_with_them(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["search", *without(COMMON, "-init_channels"), "-init_channels", "4", "-method", "pc-darts"]
+    words = ["search", *without(TWO_STEPS, "-init_channels"), "-init_channels", "4", "-method", "pc-darts"]
     words += ["-search_space", space, "-alpha_lr", "0.05", "-print_freq", "1"]
+    words += ["-nodes", "2"] if space == "darts" else []
     whole = SEARCH_RUN.with_name("whole")
     log = succeed(modern, *words, "-name", "whole").err
     assert "torch engine (native kernels are for whole channels)" in log
-    with stop_after(6, signal.SIGTERM, monkeypatch):
+    with stop_after(3, signal.SIGTERM, monkeypatch):
         call(modern, *words, "-name", "it")
-    assert position(SEARCH_RUN) == (1, 2)
+    assert position(SEARCH_RUN) == (1, 1)
     succeed(modern, *words, "-name", "it", "-resume")
     assert result_of_search(SEARCH_RUN) == result_of_search(whole)
     saved = alphas(SEARCH_RUN)
@@ -250,29 +309,25 @@ def test_a_search_with_shares_of_edges_goes_on_with_them(space: str, monkeypatch
 
 
 @pytest.mark.parametrize("at", [4, 5, 6, 8])
-def test_a_search_with_restarts_goes_on_in_the_one_it_was_in(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = [*SEARCH, "-restarts", "2", "-alpha_lr", "0.05", "-w_grad_clip", "0"]
-    whole = SEARCH_RUN.with_name("whole")
-    succeed(search, "-name", "whole", *words)
-    assert steps_an_epoch(whole) == 4
+def test_a_search_with_restarts_goes_on_in_the_one_it_was_in(
+    at: int, whole_restarts: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with stop_after(at, signal.SIGTERM, monkeypatch):
-        call(search, "-name", "it", *words)
+        call(search, "-name", "it", *RESTARTS)
     assert position(SEARCH_RUN) == ((1, at - 4) if at > 4 else (0, 4))
-    succeed(search, "-name", "it", *words, "-resume")
-    assert result_of_search(SEARCH_RUN) == result_of_search(whole)
+    succeed(search, "-name", "it", *RESTARTS, "-resume")
+    assert result_of_search(SEARCH_RUN) == whole_restarts
 
 
-def test_a_search_closed_between_two_restarts_goes_on_with_the_second() -> None:
-    words = [*SEARCH, "-restarts", "2", "-alpha_lr", "0.05"]
-    succeed(search, "-name", "whole", *words)
-    config = search_config(["-name", "it", *words])
+def test_a_search_closed_between_two_restarts_goes_on_with_the_second(whole_restarts: tuple[Any, ...]) -> None:
+    config = search_config(["-name", "it", *RESTARTS])
     events: Any = dadarts.search(config)
     while not isinstance(next(events), EpochDone):
         pass
     events.close()
     assert position(SEARCH_RUN) == (1, 0)
-    succeed(search, "-name", "it", *words, "-resume")
-    assert result_of_search(SEARCH_RUN) == result_of_search(SEARCH_RUN.with_name("whole"))
+    succeed(search, "-name", "it", *RESTARTS, "-resume")
+    assert result_of_search(SEARCH_RUN) == whole_restarts
 
 
 @pytest.mark.parametrize("moment", ["first event", "step", "validation", "epoch"])
@@ -349,16 +404,16 @@ def test_a_search_of_the_noisy_space_goes_on_with_the_same_noise(monkeypatch: py
     assert result_of_search(SEARCH_RUN)[1:] == result_of_search(Path("runs/search/whole"))[1:]
 
 
-def test_a_finished_run_is_resumed_by_printing_its_result() -> None:
-    first = succeed(search, "-name", "it", *SEARCH)
+def test_a_finished_run_is_resumed_by_printing_its_result(ended_search: Path, ended_training: Path) -> None:
+    for folder in (ended_search, ended_training):
+        shutil.copytree(folder / "runs", "runs", dirs_exist_ok=True)
     before = {path: path.stat().st_mtime_ns for path in SEARCH_RUN.rglob("*")}
     for words in (["-name", "it", *SEARCH, "-resume"], ["-name", "it", "-resume"]):
-        again = succeed(search, *words)
-        assert again.out == first.out
+        assert succeed(search, *words).out == (SEARCH_RUN / "genotype.txt").read_text()
     assert {path: path.stat().st_mtime_ns for path in SEARCH_RUN.rglob("*")} == before
-    trained = succeed(augment, "-name", "it", *TRAINING)
-    assert succeed(augment, "-name", "it", "-resume").out == trained.out
-    assert succeed(modern, "train", "--name", "it", "--resume").out == trained.out
+    accuracy = json.loads((TRAINING_RUN / "metrics.json").read_text())["test_top1"]
+    assert succeed(augment, "-name", "it", "-resume").out == f"{accuracy}\n"
+    assert succeed(modern, "train", "--name", "it", "--resume").out == f"{accuracy}\n"
 
 
 @pytest.mark.parametrize(
@@ -373,11 +428,8 @@ def test_a_finished_run_is_resumed_by_printing_its_result() -> None:
         (["-epochs", "3"], "-epochs"),
     ],
 )
-def test_a_run_goes_on_with_no_other_setting_than_its_own(
-    change: list[str], named: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with stop_after(1, signal.SIGINT, monkeypatch):
-        call(search, "-name", "it", *SEARCH)
+@pytest.mark.usefixtures("_stopped")
+def test_a_run_goes_on_with_no_other_setting_than_its_own(change: list[str], named: str) -> None:
     words = without(SEARCH, change[0]) if change[0] in SEARCH else SEARCH
     said = refusal(search, "-name", "it", *words, *change, "-resume")
     assert named in said.split("settings: ")[1]
@@ -387,9 +439,8 @@ def test_a_run_goes_on_with_no_other_setting_than_its_own(
         assert refusal(search, "-name", "it", *change, "-resume") == said, "without its data set it is the run's own"
 
 
-def test_a_run_goes_on_with_no_other_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    with stop_after(1, signal.SIGINT, monkeypatch):
-        call(search, "-name", "it", *SEARCH)
+@pytest.mark.usefixtures("_stopped")
+def test_a_run_goes_on_with_no_other_number_of_threads() -> None:
     assert "-threads is 1 in the run" in refusal(
         search, "-name", "it", *without(SEARCH, "-threads"), "-threads", "2", "-resume"
     )
@@ -419,15 +470,15 @@ def test_where_and_how_a_run_works_may_change_when_it_goes_on(
     assert result_of_search(Path("moved/search/it")) == whole_search
 
 
-def test_a_name_that_exists_is_only_continued_or_replaced_on_request() -> None:
-    first = succeed(search, "-name", "it", *SEARCH)
+def test_a_name_that_exists_is_only_continued_or_replaced_on_request(ended_search: Path) -> None:
+    shutil.copytree(ended_search / "runs", "runs")
     said = refusal(search, "-name", "it", *SEARCH)
     assert "-resume" in said
     assert "-overwrite" in said
     assert "one of them" in refusal(search, "-name", "it", *SEARCH, "-resume", "-overwrite")
     (SEARCH_RUN / "left over.txt").write_text("old")
     again = succeed(search, "-name", "it", *SEARCH, "-overwrite", "True")
-    assert again.out == first.out
+    assert again.out == (ended_search / SEARCH_RUN / "genotype.txt").read_text()
     assert not (SEARCH_RUN / "left over.txt").exists()
     assert len(history(SEARCH_RUN)) == 2
 
@@ -502,9 +553,8 @@ def damaged(how: str) -> bytes:
         "another network",
     ],
 )
-def test_a_damaged_checkpoint_is_refused_and_left_as_it_is(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with stop_after(1, signal.SIGINT, monkeypatch):
-        call(search, "-name", "it", *SEARCH)
+@pytest.mark.usefixtures("_stopped")
+def test_a_damaged_checkpoint_is_refused_and_left_as_it_is(how: str) -> None:
     content = damaged(how)
     path = SEARCH_RUN / "checkpoints" / "last.pt"
     path.write_bytes(content)
@@ -518,9 +568,8 @@ class _Touch:
 
 
 @pytest.mark.parametrize("layout", ["pickle", "torch"])
-def test_code_in_a_checkpoint_is_never_run(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with stop_after(1, signal.SIGINT, monkeypatch):
-        call(search, "-name", "it", *SEARCH)
+@pytest.mark.usefixtures("_stopped")
+def test_code_in_a_checkpoint_is_never_run(layout: str) -> None:
     path = SEARCH_RUN / "checkpoints" / "last.pt"
     if layout == "torch":
         torch.save({"version": 1, "kind": "search", "settings": {}, "state": _Touch()}, path)
@@ -559,11 +608,8 @@ def test_a_run_goes_on_with_no_other_pictures(kind: str, monkeypatch: pytest.Mon
     succeed(door, "-name", "it", *words, "-resume")
 
 
-def test_a_run_without_its_checkpoint_or_with_a_damaged_configuration_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with stop_after(1, signal.SIGINT, monkeypatch):
-        call(search, "-name", "it", *SEARCH)
+@pytest.mark.usefixtures("_stopped")
+def test_a_run_without_its_checkpoint_or_with_a_damaged_configuration_is_refused() -> None:
     kept = (SEARCH_RUN / "config.json").read_text()
     for content in ("", "{", "[]", '{"settings": 3}', "\0"):
         (SEARCH_RUN / "config.json").write_text(content)
@@ -577,9 +623,8 @@ def test_a_run_without_its_checkpoint_or_with_a_damaged_configuration_is_refused
     assert "last.pt is not there" in refusal(search, "-name", "it", *SEARCH, "-resume")
 
 
-def test_a_run_whose_method_lacks_a_field_or_a_finite_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with stop_after(1, signal.SIGINT, monkeypatch):
-        call(search, "-name", "it", *SEARCH)
+@pytest.mark.usefixtures("_stopped")
+def test_a_run_whose_method_lacks_a_field_or_a_finite_number_is_refused() -> None:
     saved = (SEARCH_RUN / "config.json").read_text()
     temperature = "temperature_edge=Constant(value=1.0)"
     assert temperature in saved

@@ -21,6 +21,7 @@ from dadarts.genotype import Genotype
 from dadarts.legacy import augment_config, search_config
 from dadarts.spaces import SPACES, space
 from tests.commands import (
+    QUICKEST,
     TINIEST,
     TINY,
     TINY_TRAINING,
@@ -218,7 +219,7 @@ def test_the_runs_of_a_comparison_are_listed_where_it_is_said(finished: Path, mo
 def test_a_damaged_or_unfinished_run_is_listed_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    events = dadarts.search(search_config(["-name", "stopped", *TINIEST]))
+    events = dadarts.search(search_config(["-name", "stopped", *QUICKEST]))
     next(events)
     events.close()  # type: ignore[attr-defined]
     Path("runs/search/broken").mkdir()
@@ -237,7 +238,7 @@ def test_a_stopped_run_is_listed_with_the_command_that_goes_on_with_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    stopped: Any = dadarts.search(search_config(["-name", "a b", *TINIEST, *words]))
+    stopped: Any = dadarts.search(search_config(["-name", "a b", *QUICKEST, *words]))
     while not isinstance(next(stopped), EpochDone):
         pass
     stopped.close()
@@ -261,7 +262,7 @@ def test_a_search_in_python_yields_what_happens(tmp_path: Path, monkeypatch: pyt
         dataset="digits",
         runs_dir=tmp_path,
         epochs=2,
-        batch_size=16,
+        batch_size=32,
         nodes=1,
         init_channels=2,
         layers=1,
@@ -287,7 +288,7 @@ def test_a_search_in_python_yields_what_happens(tmp_path: Path, monkeypatch: pyt
         dataset="digits",
         runs_dir=tmp_path,
         epochs=1,
-        batch_size=16,
+        batch_size=64,
         genotype=done.genotype,
         init_channels=2,
         layers=1,
@@ -349,7 +350,7 @@ def test_history_has_the_temperatures_of_both_levels(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    small = [*TINIEST[: TINIEST.index("-nodes")], "-nodes", "1", "-search_space", "connect-nas-bench", "-first_order"]
+    small = [*QUICKEST]
     small[small.index("-epochs") + 1] = "1"
     succeed(search, "-name", "it", *small, *words.split())
     row = history(Path("runs/search/it"))[0]
@@ -360,7 +361,7 @@ def test_history_has_the_temperatures_of_both_levels(
 def test_validation_may_be_rarer_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    small = [*TINIEST]
+    small = [*QUICKEST]
     small[small.index("-epochs") + 1] = "5"
     always = succeed(search, "-name", "always", *small)
     seldom = succeed(search, "-name", "seldom", *small, "-validation_every", "2")
@@ -399,8 +400,9 @@ def test_the_same_seed_gives_the_same_search_with_any_workers_and_another_anothe
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
     technique = ["-hd_on_weights", "-topk_on_alphas", "-dal_on_alphas", "-alpha_lr", "0.1"]
+    tiny = ["32" if word == "16" else word for word in TINY]
     for name, more in (("a", []), ("workers", ["-workers", "3"]), ("other", ["-seed", "43"])):
-        words = [word for word in TINY if word not in ("-workers", "0")] if name == "workers" else TINY
+        words = [word for word in tiny if word not in ("-workers", "0")] if name == "workers" else tiny
         succeed(search, "-name", name, *words, *technique, *more)
     first = result_of_search(Path("runs/search/a"))
     assert result_of_search(Path("runs/search/workers")) == first
@@ -414,10 +416,9 @@ def test_the_same_seed_gives_the_same_training_with_any_workers_and_another_anot
 ) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
+    tiny = ["32" if word == "16" else word for word in TINY_TRAINING]
     for name, more in (("a", []), ("workers", ["-workers", "3"]), ("other", ["-seed", "43"])):
-        words = (
-            [word for word in TINY_TRAINING if word not in ("-workers", "0")] if name == "workers" else TINY_TRAINING
-        )
+        words = [word for word in tiny if word not in ("-workers", "0")] if name == "workers" else tiny
         succeed(augment, "-name", name, *words, "-drop_path_prob", "0.5", *more)
     first = result_of_training(Path("runs/augment/a"))
     assert result_of_training(Path("runs/augment/workers")) == first
@@ -475,11 +476,12 @@ def test_what_should_be_known_about_the_flags_is_said_once(tmp_path: Path, monke
     steps = re.findall(r"^epoch (\d)/2  step (\d)/4 ", outcome.err, re.MULTILINE)
     assert steps == [(epoch, step) for epoch in "12" for step in "34"], "every third step and the last"
     assert "plain DARTS" not in outcome.err
-    assert "plain DARTS" in succeed(search, "-name", "plain", *TINIEST, "-first_order").err
+    assert "plain DARTS" in succeed(search, "-name", "plain", *QUICKEST).err
 
 
 def test_a_search_that_has_chosen_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
     said = "every choice is still that of the first random draw"
-    assert said in succeed(search, "-name", "still", *TINIEST, "-alpha_lr", "0").err
-    assert said not in succeed(search, "-name", "moved", *TINIEST, "-alpha_lr", "1", "-alpha_weight_decay", "0").err
+    assert said in succeed(search, "-name", "still", *QUICKEST, "-alpha_lr", "0").err
+    assert said not in succeed(search, "-name", "moved", *QUICKEST, "-alpha_lr", "1", "-alpha_weight_decay", "0").err

@@ -34,7 +34,7 @@ from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 from dadarts.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 from dadarts.spaces import space
-from tests.commands import ROOT, TINIEST, history, modern, refusal, succeed, without_pictures
+from tests.commands import QUICKEST, ROOT, TINIEST, history, modern, refusal, succeed, without_pictures
 from tests.commands import alphas as saved_alphas
 from tests.nets import build_alphas, native_kernels, ragged_space
 
@@ -152,7 +152,7 @@ def test_random_trains_nothing_and_writes_the_uniform_genotype_of_its_seed() -> 
     (row,) = history(folder)
     assert {name for name, value in row.items() if value} == {"epoch", "skip_share", "parameter_free_share", "seconds"}
     assert float(row["skip_share"]) == Genotype.parse(outcome.last_line).share("skip_connect")
-    succeed(modern, "search", "--method", "darts", "--name", "other", *TINIEST)
+    succeed(modern, "search", "--method", "darts-first-order", "--name", "other", *QUICKEST[:-1])
     assert list(history(Path("runs/search/other"))[0]) == list(row) == list(COLUMNS)
     _, state = checkpoint.load(folder / "checkpoints" / "last.pt", "search")
     assert state["position"]["step"] == state["position"]["epoch"] == 0
@@ -318,7 +318,7 @@ def test_a_selection_that_was_stopped_behind_its_last_measurement_measures_nothi
 
 
 def test_any_method_takes_a_selection_from_the_command_line() -> None:
-    words = [*TINIEST, "-print_freq", "1000"]
+    words = [*QUICKEST[:-1], "-print_freq", "1000"]
     outcome = succeed(
         modern,
         "search",
@@ -419,7 +419,8 @@ def test_every_method_searches_with_both_engines_and_goes_on_when_stopped(name: 
     method = METHODS[name]()
     if isinstance(method.selection, Perturbation):
         method = replace(method, selection=Perturbation(0))
-    settings = {**TINY, "layers": 1, "init_channels": 4, "method": method}
+    # Two epochs of two steps.
+    settings = {**TINY, "layers": 1, "init_channels": 4, "batch_size": 32, "method": method}
     for engine in ("reference", "native" if method.channel_fraction == 1 else "torch"):
         whole = list(search(SearchConfig(name=f"whole-{engine}", engine=engine, **settings)))[-1]
         assert isinstance(whole, SearchDone)

@@ -15,7 +15,7 @@ from dadarts.spaces import SPACES, space
 from tests.commands import (
     BENCH_GENOTYPE,
     DARTS_GENOTYPE,
-    TINIEST,
+    QUICKEST,
     augment,
     call,
     modern,
@@ -146,7 +146,7 @@ def test_what_cannot_be_shown_is_refused(words: list[str], said: str) -> None:
 
 def test_a_run_is_shown_with_its_data_set_and_a_training_with_its_size_and_accuracy() -> None:
     small = ("-dataset", "digits", "-init_channels", "4", "-layers", "2")
-    succeed(search, "-name", "it", *TINIEST)
+    succeed(search, "-name", "it", *QUICKEST)
     short = ("-epochs", "1", "-dataset_portion", "0.1", "-aux_weight", "0", "-device", "cpu")
     succeed(augment, "-name", "it", *small, *short, "-genotype", "@it")
     text = Path("runs/search/it/genotype.txt").read_text().strip()
@@ -174,7 +174,7 @@ def test_a_run_of_own_pictures_is_shown_with_their_size_and_an_old_one_says_wher
     draw = np.random.default_rng(0)
     np.savez("own.npz", x=draw.integers(0, 255, (48, 12, 10, 1), np.uint8), y=np.arange(48) % 4)
     own = {"digits": "own.npz", "0.1": "1"}
-    succeed(search, "-name", "it", *(own.get(word, word) for word in TINIEST))
+    succeed(search, "-name", "it", *(own.get(word, word) for word in QUICKEST))
     sizes = ("-dataset", "own.npz", "-init_channels", "4", "-layers", "2", "-aux_weight", "0", "-batch_size", "8")
     succeed(augment, "-name", "it", *sizes, "-epochs", "1", "-genotype", "@it", "-device", "cpu")
     measured = json.loads(Path("runs/augment/it/metrics.json").read_text())

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import DARTS_GENOTYPE, TINIEST, Door, call, modern, refusal, search, stop_after, without_pictures
+from tests.commands import (
+    DARTS_GENOTYPE,
+    QUICKEST,
+    TINIEST,
+    Door,
+    call,
+    modern,
+    refusal,
+    search,
+    stop_after,
+    without_pictures,
+)
 
 FLAG = re.compile(r"(?:^|[\s'\"`(])(--?)(?=[a-z]\w+)(?!-?-?(?:nproc|nnodes|no-python|help)\b)")
 
@@ -77,8 +88,8 @@ def test_errors_have_the_dashes_that_were_typed(door: Door, command: list[str], 
 def test_notes_log_and_advice_have_the_dashes_that_were_typed(
     door: Door, command: list[str], dashes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["-name", "it", *TINIEST, "-topk_on_alphas", "-hd_on_alphas", "-dal_on_weights", "-dal_factor_max", "3"]
-    words += ["-first_order", "-hd_on_virtualstep", "-genotype_to_retain", "all"]
+    words = ["-name", "it", *QUICKEST, "-topk_on_alphas", "-hd_on_alphas", "-dal_on_weights", "-dal_factor_max", "3"]
+    words += ["-hd_on_virtualstep", "-genotype_to_retain", "all"]
     with stop_after(1, signal.SIGINT, monkeypatch):
         outcome = call(door, *command, *in_form(words, dashes))
     assert outcome.code == 130, outcome.err

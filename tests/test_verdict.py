@@ -20,7 +20,7 @@ from dadarts.events import SearchDone
 from dadarts.genotype import CellGenotype, Genotype
 from dadarts.judging import certainty, judged, of_alphas, of_genotype
 from dadarts.verdict import Verdict, read
-from tests.commands import BENCH_GENOTYPE, TINIEST, TINY_TRAINING, augment, modern, succeed, without_pictures
+from tests.commands import BENCH_GENOTYPE, QUICKEST, TINY_TRAINING, augment, modern, succeed, without_pictures
 from tests.commands import search as original
 
 
@@ -202,13 +202,13 @@ def test_a_verdict_from_elsewhere_cannot_steer_a_terminal() -> None:
 
 
 def test_every_door_says_the_verdict() -> None:
-    err = succeed(original, "-name", "it", *TINIEST, "-first_order", "-alpha_lr", "1e-5").err
+    err = succeed(original, "-name", "it", *QUICKEST, "-alpha_lr", "1e-5").err
     assert err.count("note: undecided: the mixing weights of ") == 1
     assert "raise -alpha_lr" in err
     saved = json.loads(Path("runs/search/it/genotype.json").read_text())["verdict"]
     assert saved["decided"] is False
     assert saved["warnings"][0].startswith("undecided: ")
-    resumed = succeed(original, "-name", "it", *TINIEST, "-first_order", "-alpha_lr", "1e-5", "-resume")
+    resumed = succeed(original, "-name", "it", *QUICKEST, "-alpha_lr", "1e-5", "-resume")
     assert resumed.err.count("note: undecided: the mixing weights of ") == 1
     assert "  undecided: Genotype(" in succeed(modern, "runs").out
     assert json.loads(succeed(modern, "runs", "--json").out)[0]["verdict"] == "undecided"
@@ -275,7 +275,7 @@ def test_a_decided_search_says_so_in_python() -> None:
 
 @pytest.mark.parametrize("method", ["random", "random-ws"])
 def test_a_control_that_reads_no_alphas_is_not_called_undecided(method: str) -> None:
-    words = ["--name", "it", *TINIEST, "--method", method]
+    words = ["--name", "it", *QUICKEST[:-1], "--method", method]
     err = succeed(modern, "search", *words).err
     by = {"random": "random", "random-ws": "best-of-random"}[method]
     assert f"note: the genotype is chosen by {by}, not read off alphas" in err

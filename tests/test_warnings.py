@@ -20,7 +20,7 @@ from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
 from dadarts.schedules import Constant, Progress
 from dadarts.search_notes import notes
 from dadarts.seeds import generator
-from tests.commands import DARTS_GENOTYPE, TINIEST, augment, modern, search, succeed, without_pictures
+from tests.commands import DARTS_GENOTYPE, QUICKEST, augment, modern, search, succeed, without_pictures
 from tests.nets import tiny_space
 
 TOP_K = "top-k on alphas without hard passes or DAL"
@@ -45,7 +45,7 @@ def _in_an_empty_folder_without_pictures(tmp_path: Path, monkeypatch: pytest.Mon
     ],
 )
 def test_what_was_seen_to_fail_is_said_before_it_runs(words: list[str], said: str | None, unsaid: str) -> None:
-    err = succeed(search, "-name", "it", *TINIEST, "-first_order", *words).err
+    err = succeed(search, "-name", "it", *QUICKEST, *words).err
     assert unsaid not in err
     assert said is None or said in err
 
@@ -109,20 +109,20 @@ def test_a_search_whose_last_change_lies_in_its_first_tenth_was_decided_early() 
 
 
 def test_it_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["-name", "it", *TINIEST, "-first_order", "-alpha_lr", "0.5"]
+    words = ["-name", "it", *QUICKEST, "-alpha_lr", "0.5"]
     words[words.index("-epochs") + 1] = "5"
     monkeypatch.setattr("dadarts.judging.decided_early", lambda history: 1 if len(history) == 5 else None)
     assert "no choice has changed since epoch 1 of 5: the search was decided" in succeed(search, *words).err
 
 
 def test_a_search_that_trains_no_alphas_is_not_told_to_train_them_longer() -> None:
-    err = succeed(modern, "search", "-name", "it", *TINIEST, "-method", "random-ws", "-selection", "argmax").err
+    err = succeed(modern, "search", "-name", "it", *QUICKEST[:-1], "-method", "random-ws", "-selection", "argmax").err
     assert "random draw" not in err
 
 
 def test_weight_steps_of_sampled_discretizations_are_hard_passes() -> None:
-    words = ["-topk_on_alphas", "-sample_on_weights", "-first_order"]
-    assert TOP_K not in succeed(search, "-name", "it", *TINIEST, *words).err
+    words = ["-topk_on_alphas", "-sample_on_weights"]
+    assert TOP_K not in succeed(search, "-name", "it", *QUICKEST, *words).err
 
 
 @pytest.mark.parametrize(("length", "said"), [("16", True), ("8", True), ("7", False), ("0", False)])

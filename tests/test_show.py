@@ -173,7 +173,7 @@ def without_facts(run: str) -> None:
 def test_a_run_of_own_pictures_is_shown_with_their_size_and_an_old_one_says_where_it_cannot() -> None:
     draw = np.random.default_rng(0)
     np.savez("own.npz", x=draw.integers(0, 255, (48, 12, 10, 1), np.uint8), y=np.arange(48) % 4)
-    own = {"digits": "own.npz", "0.1": "1"}
+    own = {"digits": "own.npz", "0.1": "1", "64": "16"}
     succeed(search, "-name", "it", *(own.get(word, word) for word in QUICKEST))
     sizes = ("-dataset", "own.npz", "-init_channels", "4", "-layers", "2", "-aux_weight", "0", "-batch_size", "8")
     succeed(augment, "-name", "it", *sizes, "-epochs", "1", "-genotype", "@it", "-device", "cpu")

@@ -46,6 +46,7 @@ KINDS: dict[str, AnyRelaxation] = {
     "Perturbed": Perturbed(Constant(0.1)),
 }
 PAIRS = list(product(KINDS, KINDS))
+"""Seven kinds in each of two roles: of every second pair, and of those between, each kind is in each role."""
 PENALTIES = (DiscretizationLoss(target="none"), NonePenalty("normal", 0.1))
 
 
@@ -145,7 +146,7 @@ def second_order(look_ahead: str, alphas: str, epsilon: float) -> Method:
     return Method(alphas=Objective(KINDS[alphas], PENALTIES), look_ahead=KINDS[look_ahead], epsilon=epsilon)
 
 
-@pytest.mark.parametrize(("look_ahead", "alphas"), PAIRS)
+@pytest.mark.parametrize(("look_ahead", "alphas"), PAIRS[::2])
 def test_the_correction_equals_exact_autodiff_on_a_smooth_net_at_the_default_epsilon(
     look_ahead: str, alphas: str
 ) -> None:
@@ -169,7 +170,7 @@ def test_the_error_of_the_correction_falls_with_the_square_of_epsilon(look_ahead
     assert errors[0] / errors[1] == pytest.approx(16, rel=0.1)
 
 
-@pytest.mark.parametrize(("look_ahead", "alphas"), PAIRS)
+@pytest.mark.parametrize(("look_ahead", "alphas"), PAIRS[1::2])
 def test_the_correction_equals_exact_autodiff_on_the_real_operations_at_a_small_epsilon(
     look_ahead: str, alphas: str
 ) -> None:

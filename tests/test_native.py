@@ -14,7 +14,7 @@ from torch import Tensor
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError
 from dadarts.native import Kernels, NoCompilerError, Window, library
-from tests.commands import TINIEST, modern, succeed
+from tests.commands import TINIEST, modern, succeed, without_pictures
 from tests.nets import build_supernet, macro_of, native_kernels, tiny_space
 
 EPS = 1e-5
@@ -48,9 +48,16 @@ def unit_by_torch(window: Window, x: Tensor, depthwise: Tensor, pointwise: Tenso
 WINDOWS = [Window(k, d, s) for k in (3, 5) for d in (1, 2) for s in (1, 2)]
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("threads", [1, 2, 5])
+UNITS = [
+    (window, size, threads)
+    for place, window in enumerate(WINDOWS)
+    for number, size in enumerate(SIZES)
+    for threads in (1, (2, 5)[(place + number) % 2])
+]
+"""Every window on every size, by one thread and by several, which are few or many by turns."""
+
+
+@pytest.mark.parametrize(("window", "size", "threads"), UNITS, ids=str)
 def test_a_unit_equals_torch_forward_and_backward(
     kernels: Kernels, window: Window, size: tuple[int, ...], threads: int
 ) -> None:
@@ -251,6 +258,7 @@ def test_a_search_that_compiles_first_says_so(no_library_yet: pytest.MonkeyPatch
     broken.chmod(0o755)
     no_library_yet.setenv("CXX", str(broken))
     no_library_yet.chdir(tmp_path)
+    without_pictures(no_library_yet)
     for _ in range(2):
         outcome = succeed(modern, "search", *TINIEST, "-name", "it", "-overwrite")
         assert outcome.err.count(f"compiling the native kernels with {broken}") == 1

@@ -49,10 +49,19 @@ def prepare(base: Path) -> None:
     """Two jobs that have ended, each a search and a training."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         without_pictures(monkeypatch)
+        _without_rendering(monkeypatch)
         monkeypatch.setattr(Local, "start", _here)
         command("dadarts", *WORDS)
     for path in (base / COMPARISON / "jobs").iterdir():
         assert JobFolder(path).tries() == [Try(0, JobFolder(path).tries()[0].seconds)]
+
+
+def _without_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes three quarters of a report: turning a finished figure into a file."""
+    monkeypatch.setattr("dadarts.compare.figures.svg", lambda figure, title, description: b"<svg/>")
+
+
+_RENDERED = Path("rendered")
 
 
 def _damaged(draw: Random, base: Path, folder: Path) -> None:
@@ -62,12 +71,16 @@ def _damaged(draw: Random, base: Path, folder: Path) -> None:
     files = [path for path in sorted(jobs.glob("*/*/*")) if path.suffix in (".json", ".csv", ".npz", ".txt")]
     for path in draw.sample(files, draw.choice([1, 1, 1, 2])):
         damage_file(draw, path)
+    if draw.random() < 0.2:
+        (folder / _RENDERED).touch()
 
 
 def _reports(folder: Path) -> None:
     """Every job is reported, whatever has become of it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         without_pictures(monkeypatch)
+        if not (folder / _RENDERED).exists():
+            _without_rendering(monkeypatch)
         monkeypatch.setattr(Local, "start", _here)
         monkeypatch.setattr("dadarts.compare.schedule._PAUSE", 0.0)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,10 +24,12 @@ def read(data_path: Path, decoder: Decoder) -> Parts:
     return parts_of(names.DIGITS, images, labels, *hold_out_test(labels))
 
 
+@cache
 def _rows() -> NDArray[np.float64]:
     """(1797, 65): 64 pixels and the class of every digit.
 
-    The file is read where it lies: to import scikit-learn for it would take longer than a small search.
+    The file is read where it lies: to import scikit-learn for it would take longer than a small search. It is parsed
+    once in a process, which may begin many.
     """
     spec = find_spec("sklearn")
     for folder in spec.submodule_search_locations or () if spec else ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from tests.commands import (
     Outcome,
     augment,
     column,
+    modern,
     refusal,
     search,
     succeed,
@@ -135,3 +137,44 @@ def test_a_training_that_reads_a_data_set_otherwise_than_its_search_did_says_so(
     said = [line for line in outcome.err.splitlines() if "was run on this data set with" in line]
     assert len(said) == 1
     assert "@first was run on this data set with -flip none and no -crop_padding and -classes 1,0, and" in said[0]
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(Path(f"runs/augment/{name}/config.json").read_text())["settings"]
+    return settings
+
+
+def test_a_training_reads_a_data_set_as_its_search_did_unless_it_is_told_otherwise() -> None:
+    write_bars(upright=False)
+    shutil.copytree(ROOT / "tests/data/runs-before/search/finished", "runs/search/first")
+    config = Path("runs/search/first/config.json")
+    saved = json.loads(config.read_text())
+    saved["settings"] |= {"dataset": "bars.npz", "flip": "none", "crop_padding": 2, "test_path": None}
+    config.write_text(json.dumps(saved))
+    words = ["--dataset", "bars.npz", "--epochs", "1", "--genotype", "@first"]
+    words += [f"-{word}" if word[:1] == "-" else word for word in QUICK[2:-2]]
+
+    outcome = succeed(modern, "train", "--name", "it", *words)
+    said = "note: pictures are read as @first has read them: --flip none, --crop_padding 2; a flag that is given wins"
+    assert outcome.err.splitlines().count(said) == 1
+    assert "shifts of up to 2 pixels" in outcome.err
+    assert (settings_of("it")["flip"], settings_of("it")["crop_padding"]) == ("none", 2)
+    assert "was run on this data set with" not in outcome.err
+    again = succeed(modern, "train", "--name", "it", *words, "--resume")
+    assert again.last_line == outcome.last_line
+
+    told = succeed(modern, "train", "--name", "told", *words, "--flip", "horizontal", "--crop_padding", "1").err
+    assert "has read them" not in told
+    assert "was run on this data set with --flip none and --crop_padding 2" in told
+    assert (settings_of("told")["flip"], settings_of("told")["crop_padding"]) == ("horizontal", 1)
+
+    original = succeed(augment, "-name", "original", *words)
+    assert "has read them" not in original.err
+    assert settings_of("original")["flip"] is None
+    # As a training of before it took anything over: it goes on with what it has begun with.
+    resumed = succeed(modern, "train", "--name", "original", *words, "--resume")
+    assert resumed.last_line == original.last_line
+
+    np.savez("others.npz", **np.load("bars.npz"))
+    words[1] = "others.npz"
+    assert "has read them" not in succeed(modern, "train", "--name", "elsewhere", *words).err

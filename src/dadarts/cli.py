@@ -14,7 +14,7 @@ from dadarts import columns, configs, execute
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag, as_typed
-from dadarts.lookup import genotype_text, reading_notes, run_of
+from dadarts.lookup import genotype_text, reading_notes, run_of, taken_over
 
 if TYPE_CHECKING:
     from dadarts.listing import RunSummary
@@ -126,7 +126,9 @@ def _search(words: list[str]) -> int:
 def _train(words: list[str]) -> int:
     """train a genotype's network from scratch"""
     values = _train_command().parse(words)
-    return execute.train_from_values(values, ["dadarts", "train", *words], configs.BY_PICTURES)
+    taken = configs.reading_of_search(values)
+    notes = taken_over(values.get("genotype", ""), taken)
+    return execute.train_from_values(values, ["dadarts", "train", *words], {**configs.BY_PICTURES, **taken}, notes)
 
 
 def _compare(words: list[str]) -> int:

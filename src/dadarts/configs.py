@@ -10,8 +10,10 @@ from typing import Any
 
 from dadarts import technique_notes
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.data_settings import READING
 from dadarts.errors import InputError, unknown
 from dadarts.flags import TRUTH, Command, Flag, flags_of
+from dadarts.lookup import reading_of
 from dadarts.run_settings import AUTO, RunConfig
 from dadarts.runfolder import RunFolder, refuse_both
 from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
@@ -102,7 +104,7 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
     return config, technique_notes.notes(techniques, chosen)
 
 
-def train_config(values: dict[str, str]) -> TrainConfig:
+def train_config(values: Mapping[str, Any]) -> TrainConfig:
     """The configuration that the words of a training spell.
 
     Raises:
@@ -110,6 +112,26 @@ def train_config(values: dict[str, str]) -> TrainConfig:
     """
     given: dict[str, Any] = dict(values)
     return TrainConfig(**given)
+
+
+def reading_of_search(values: dict[str, str]) -> dict[str, Any]:
+    """How the run that a training's genotype is from has read the same data set, where the training does not say it.
+
+    A training that is resumed takes over what it has taken over when it began.
+
+    Raises:
+        InputError: the training to resume is damaged.
+    """
+    runs_dir = Path(values.get("runs_dir", "runs"))
+    found = reading_of(values.get("genotype", ""), runs_dir, values.get("dataset", ""), READING)
+    defaults = {name: TrainConfig.model_fields[name].default for name in found}
+    taken = {name: value for name, value in found.items() if name not in values and value != defaults[name]}
+    name = values.get("name", "")
+    if taken and truth("resume", values) and name and "/" not in name:
+        begun = RunFolder(runs_dir / "augment" / name)
+        own = begun.saved_config()["settings"] if begun.exists else {}
+        taken = {name: value for name, value in taken.items() if own.get(name) == value}
+    return taken
 
 
 def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from dadarts.data.given import Given
 
 
+READING = ("image_size", "flip", "crop_padding", "classes", "test_path", "value_range")
+"""The settings that decide how a data set's pictures are read and shown."""
+
+
 class DataSettings(Settings):
     """Which pictures a run reads, and how."""
 
@@ -72,9 +76,8 @@ class DataSettings(Settings):
 
     @property
     def reading(self) -> dict[str, Any]:
-        """The settings that decide how a data set's pictures are read and shown, as a run's file has them."""
-        names = {"image_size", "flip", "crop_padding", "classes", "test_path", "value_range"}
-        return self.model_dump(mode="json", include=names)
+        """The settings `READING`, as a run's file has them."""
+        return self.model_dump(mode="json", include=set(READING))
 
     @property
     def given(self) -> Given | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from dadarts import configs, metrics, streams
 from dadarts.config import SearchConfig, TrainConfig
@@ -220,26 +220,31 @@ def search_from_values(
 
 
 def train_from_values(
-    values: dict[str, str], argv: Sequence[str], own: Mapping[str, str] = MappingProxyType({})
+    values: dict[str, str],
+    argv: Sequence[str],
+    own: Mapping[str, Any] = MappingProxyType({}),
+    notes: Sequence[str] = (),
 ) -> int:
     """Train with settings as text. Returns the exit code.
 
     Args:
         own: the command's settings for a training that does not give them.
+        notes: what is to be said of these.
     """
     settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
     saved = configs.saved_values(values, "augment")
     given = {**own, **settings}
-    config, notes = (TrainConfig(**saved), []) if saved else (configs.train_config(given), reading_notes(settings))
+    config = TrainConfig(**saved) if saved else configs.train_config(given)
+    said = [] if saved else [*notes, *reading_notes(settings)]
     if not saved:
-        notes += differences_in_reading(settings["genotype"], config.runs_dir, config.dataset, config.reading)
+        said += differences_in_reading(settings["genotype"], config.runs_dir, config.dataset, config.reading)
     from dadarts.train_loop import train
 
     return run(
         partial(train, config, resume=resume, overwrite=overwrite),
         config.print_freq,
         argv,
-        notes,
+        said,
         resumes=resume,
     )

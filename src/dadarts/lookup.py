@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -63,21 +63,35 @@ def reading_notes(values: Mapping[str, str]) -> list[str]:
 
 def differences_in_reading(word: str, runs_dir: Path, dataset: str, reading: Mapping[str, Any]) -> Iterator[str]:
     """What to say where the run of a genotype's word read the same data set in another way than `reading`."""
-    run = run_of(word, runs_dir)
-    try:
-        saved = {} if run is None else run.saved_config()["settings"]
-    except InputError:  # Its genotype can be read all the same.
-        return
-    if not saved or not _is_same_path(saved["dataset"], dataset):
-        return
-    # A run of before a setting is not compared in it.
-    other = [name for name, value in reading.items() if name in saved and _unordered(saved[name]) != _unordered(value)]
+    saved = reading_of(word, runs_dir, dataset, reading)
+    other = [name for name in saved if _unordered(saved[name]) != _unordered(reading[name])]
     if other:
         had = " and ".join(_as_flag(name, saved[name]) for name in other)
         yield (
             f"{shortened(word, 80)} was run on this data set with {had}, and this training is not; "
             "give the same, unless it is meant to read the pictures in another way"
         )
+
+
+def reading_of(word: str, runs_dir: Path, dataset: str, names: Iterable[str]) -> dict[str, Any]:
+    """How the run of a genotype's word has read a data set: its settings of those names.
+
+    Without those that it is from before, and empty where it has read another data set, or the word names no run.
+    """
+    run = run_of(word, runs_dir)
+    try:
+        saved = {} if run is None else run.saved_config()["settings"]
+    except InputError:  # Its genotype can be read all the same.
+        return {}
+    same = bool(saved) and _is_same_path(saved["dataset"], dataset)
+    return {name: saved[name] for name in names if name in saved} if same else {}
+
+
+def taken_over(word: str, taken: Mapping[str, Any]) -> list[str]:
+    """What to say of settings that a training has taken over from the run of its genotype's word."""
+    flags = ", ".join(_as_flag(name, value) for name, value in taken.items())
+    said = f"pictures are read as {shortened(word, 80)} has read them: {flags}; a flag that is given wins"
+    return [said] if taken else []
 
 
 def _is_same_path(first: str, second: str) -> bool:

@@ -108,7 +108,7 @@ class Perturbing:
         state, alphas = self.state, self.state.bilevel.alphas
         if state.mixing is None:
             state.mixing = alphas.weights().detach().clone()
-        M = state.mixing = state.mixing.to(state.device)
+        M = state.mixing = state.mixing.to(state.foundation.device)
         while state.decided < len(self.decisions):
             yield from self._tuned(M, self.searched + self.decisions[state.decided].round * self.perturbation.epochs)
             decision, missed = yield from self._next(M)

@@ -149,8 +149,9 @@ class Run(Generic[AnyConfig]):
         for name, text in files.items():
             self.folder.write_text(name, text)
         # Last: the configuration makes the folder a run.
-        versions = {**compute.versions(state.device), **state.computed, **state.facts}
-        versions |= {"data": state.data, "processes": self.processes.count}
+        base = state.foundation
+        versions = {**compute.versions(base.device), **state.computed, **base.facts}
+        versions |= {"data": base.data.fingerprint, "processes": self.processes.count}
         self.folder.write_config(self.config.to_json(), versions)
 
     def _restore(self, state: State) -> None:
@@ -158,7 +159,7 @@ class Run(Generic[AnyConfig]):
         settings, saved = checkpoint.load(path, self.kind.name)
         resuming.refuse_differences(self.folder, self.config.differences(settings))
         resuming.refuse_other_compute(self.folder, state.computed)
-        resuming.refuse_other_data(self.folder, state.data)
+        resuming.refuse_other_data(self.folder, state.foundation.data.fingerprint)
         try:
             state.restore(saved)
         except MisfitError as error:

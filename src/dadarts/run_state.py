@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-
 from dadarts import checkpoint
 from dadarts.events import Row
+from dadarts.foundation import Foundation
 from dadarts.position import Position
 from dadarts.run_settings import Computed
 
@@ -36,25 +35,13 @@ class Taken:
 class State(Protocol):
     """What a run is made of between two steps."""
 
+    foundation: Foundation
     position: Position
     history: list[Row]
 
     @property
-    def device(self) -> torch.device: ...
-
-    @property
     def computed(self) -> Computed:
         """What its sums depend on besides settings."""
-        ...
-
-    @property
-    def data(self) -> str:
-        """Fingerprint of its training pictures and labels."""
-        ...
-
-    @property
-    def facts(self) -> Mapping[str, object]:
-        """What the pictures are like: their shape, and how many classes they have."""
         ...
 
     @property

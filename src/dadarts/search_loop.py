@@ -83,14 +83,15 @@ class _Search:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
         parameters = sum(w.numel() for w in state.bilevel.w)
-        threads = replace(state.threads, why=self.run.why(state.threads.why))
+        threads = state.foundation.threads
+        threads = replace(threads, why=self.run.why(threads.why))
         yield RunStarted(
             self.folder,
             state.foundation.read(state.loaders.train),
             f"{config.search_space} search on {config.dataset} "
             f"({'x'.join(map(str, state.bilevel.supernet.macro.image_shape))}): supernet of "
             f"{counted(config.layers, 'layer')}, {counted(config.init_channels, 'channel')}, {parameters:,} weights; "
-            f"{counted(state.steps, 'step')} an epoch, {counted(config.epochs, 'epoch')} on {state.device} "
+            f"{counted(state.steps, 'step')} an epoch, {counted(config.epochs, 'epoch')} on {state.foundation.device} "
             f"with {threads}, {state.engine.name} engine ({self.run.why(state.engine.why)}){self.run.in_each}",
         )
         said = [*state.foundation.notes(state.loaders.train), *notes(config), state.engine.note]

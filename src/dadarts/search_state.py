@@ -31,7 +31,6 @@ from dadarts.seeds import generator, seeded
 from dadarts.selection import Perturbation, UniformDraw
 from dadarts.spaces import SearchSpace
 from dadarts.supernet import Supernet
-from dadarts.threads import Threads
 from dadarts.verdict import Verdict
 
 
@@ -72,26 +71,9 @@ class SearchState:
     selecting: float = 0.0
 
     @property
-    def device(self) -> torch.device:
-        return self.foundation.device
-
-    @property
-    def threads(self) -> Threads:
-        return self.foundation.threads
-
-    @property
-    def data(self) -> str:
-        """Fingerprint of the training part."""
-        return self.foundation.data.fingerprint
-
-    @property
-    def facts(self) -> Mapping[str, object]:
-        """What the pictures are like."""
-        return self.foundation.facts
-
-    @property
     def computed(self) -> Computed:
-        return {"device": str(self.device), "threads": self.threads.count, "engine": self.engine.name}
+        base = self.foundation
+        return {"device": str(base.device), "threads": base.threads.count, "engine": self.engine.name}
 
     @property
     def steps(self) -> int:

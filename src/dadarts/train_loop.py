@@ -74,7 +74,7 @@ class _Training:
             f"training on {config.dataset} ({'x'.join(map(str, state.foundation.data.train.shape))}): "
             f"{counted(config.layers, 'layer')}, {counted(config.init_channels, 'channel')}, "
             f"{count_parameters(state.network):,} parameters; {counted(state.steps, 'step')} an epoch, "
-            f"{counted(config.epochs, 'epoch')} on {state.device} with {threads}{self.run.in_each}",
+            f"{counted(config.epochs, 'epoch')} on {state.foundation.device} with {threads}{self.run.in_each}",
         )
         yield from (Note(text) for text in state.foundation.notes(state.train))
         yield from self.run.notes()
@@ -109,7 +109,7 @@ class _Training:
         for batch, loading in timed(state.train.epoch(progress.epoch, state.position.step)):
             draw = generator(batch.key, "drop-path")
             drop_path = DropPath(config.drop_path_prob * progress.fraction, draw, self.run.processes)
-            with autocast(config.precision, state.device):
+            with autocast(config.precision, state.foundation.device):
                 logits, side = state.network.forward_with_auxiliary(batch.images, drop_path, batch.key)
             logits, side = logits.float(), None if side is None else side.float()
             loss = state.loss(logits, batch.labels)

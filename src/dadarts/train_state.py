@@ -54,22 +54,8 @@ class TrainState:
     best: tuple[float, dict[str, Tensor]] | None = None
 
     @property
-    def device(self) -> torch.device:
-        return self.foundation.device
-
-    @property
     def computed(self) -> Computed:
-        return {"device": str(self.device), "threads": self.foundation.threads.count}
-
-    @property
-    def data(self) -> str:
-        """Fingerprint of the training part."""
-        return self.foundation.data.fingerprint
-
-    @property
-    def facts(self) -> Mapping[str, object]:
-        """What the pictures are like."""
-        return self.foundation.facts
+        return {"device": str(self.foundation.device), "threads": self.foundation.threads.count}
 
     @property
     def steps(self) -> int:

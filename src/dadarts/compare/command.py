@@ -197,7 +197,8 @@ def _check(jobs: Sequence[Job], store: Store, place: Place) -> None:
 
     here = {"device": "cpu", "gpus": None, "precision": "float32"} if place.elsewhere else {}
     first = {(*job.group, job.method): job for job in reversed(jobs)}
-    read = {job.search.dataset: search_state.build(job.search.model_copy(update=here)).data for job in first.values()}
+    built = {job.search.dataset: search_state.build(job.search.model_copy(update=here)) for job in first.values()}
+    read = {dataset: state.foundation.data.fingerprint for dataset, state in built.items()}
     for job in jobs:
         before = store.data_of(job)
         if before is not None and before != read[job.search.dataset]:

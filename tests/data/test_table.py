@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dadarts.data import Choices, finding, load, table
-from dadarts.data.listing import Listing
+from dadarts.data.listing import HELD_OUT, Listing
 from dadarts.errors import InputError
 
 from .conftest import Asking
@@ -246,6 +246,30 @@ def test_folders_and_table_that_say_different_things_are_refused_and_each_can_be
     )
     assert table.find([table.read_table(file)], Choices()).classes == ("ant", "bee")
     assert find(tmp_path, "part_1", "part_2").classes == ("part_1", "part_2")
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "train.csv"])
+@pytest.mark.parametrize("test", ["test.csv", "Test.csv", "valid.csv"])
+def test_a_table_of_test_pictures_without_labels_is_passed_over_and_said(tmp_path: Path, name: str, test: str) -> None:
+    pictures(tmp_path)
+    write(tmp_path / name, "id,label", [(file.removesuffix(".png"), label) for file, label in ROWS[:7]])
+    write(tmp_path / test, "id,width", [(file, "9") for file in ("7.png", "8.png", "gone.png", "6.png")])
+    found = find(tmp_path)
+    assert labelled(found) == dict(ROWS[:7])
+    assert found.passed.text == f"2 without a label in {test}, 1 in no row"
+    assert found.remarks == (f"labels from {name}", HELD_OUT)
+    alone = table.find([table.read_table(tmp_path / name)], Choices())
+    assert (found.train.files, found.test) == (alone.train.files, None)
+
+
+def test_tables_that_both_have_labels_and_one_without_for_training_are_still_refused(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    write(tmp_path / "labels.csv", "id,label", ROWS)
+    write(tmp_path / "test.csv", "id,label", ROWS[:2])
+    assert "each of which can be the table of labels" in refusal(tmp_path)
+    write(tmp_path / "train.csv", "id,width", ROWS)
+    (tmp_path / "labels.csv").unlink()
+    assert "train.csv has no column that names its class" in refusal(tmp_path)
 
 
 def test_classes_choose_rows(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def columns_of(header: Sequence[str], table: Path) -> Columns:
         InputError: no column, or more than one, can be the file's or the label's, or two the part's.
     """
     names = [_letters(name) for name in header]
-    file = _only(names, _FILE, header, table, "the file of a picture", "file_name")
+    file = file_column(header, table)
     label = _only(names, _LABEL, header, table, "its class", "label")
     if file is None or label is None:
         noun, wanted = ("the file of a picture", "file_name") if file is None else ("its class", "label")
@@ -82,6 +82,12 @@ def columns_of(header: Sequence[str], table: Path) -> Columns:
         both = [header[place] for place in ([] if part is None else [part]) + flags]
         raise InputError(f"{plain(table)}: the columns {listed(both)} can all say a picture's part; keep one, as split")
     return Columns(file, label, part)
+
+
+def file_column(header: Sequence[str], table: Path) -> int | None:
+    """The column that names a picture's file, where there is one; raises InputError where there are several."""
+    names = [_letters(name) for name in header]
+    return _only(names, _FILE, header, table, "the file of a picture", "file_name")
 
 
 def names_files(header: Sequence[str]) -> bool:

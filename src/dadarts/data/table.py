@@ -6,12 +6,13 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dadarts.data import declared, formats, listing
 from dadarts.data.class_folders import Choices
-from dadarts.data.columns import Columns, columns_of, names_files, names_labels
+from dadarts.data.columns import Columns, columns_of, file_column, names_files, names_labels
 from dadarts.data.listing import HELD_OUT, Listing, Part
 from dadarts.data.part_names import PartKind, part_of
 from dadarts.data.plain import listed, plain
@@ -90,14 +91,21 @@ def find(tables: Sequence[Table], choices: Choices) -> Listing:
     """
     if choices.test_path is not None:
         raise InputError("-test_path is for folders; a table of labels says the part in a column split")
+    unlabelled = [table for table in tables if len(tables) > 1 and _is_unlabelled(table)]
+    tables = [table for table in tables if table not in unlabelled]
     _refuse_several(tables)
     tally = Tally()
     folders = sorted({table.file.parent for table in tables})
     pictures = {folder: _Pictures(folder, pictures_below(folder, tally)) for folder in folders}
     rows = [row for table in tables for row in _rows_of(table, pictures[table.file.parent], choices, tally)]
     _refuse_missing(rows, tables, choices)
-    tally.add("in no row", sum(len(each.files) for each in pictures.values()) - len({row.file for row in rows}))
-    for table in tables:
+    others = {file for each in pictures.values() for file in each.files} - {row.file for row in rows}
+    for table in unlabelled:
+        found = others & _files_of(table, pictures.get(table.file.parent))
+        tally.add(f"without a label in {table.file.name}", len(found))
+        others -= found
+    tally.add("in no row", len(others))
+    for table in (*tables, *unlabelled):
         tally.counts[formats.suffix(table.file.name)] -= 1
     return _listing(rows, tables, Tally(+tally.counts))
 
@@ -106,6 +114,25 @@ def named(tables: Sequence[Table]) -> str:
     """What tables are called, with their folders where these differ."""
     several = len({table.file.parent for table in tables}) > 1
     return listed([f"{table.file.parent.name}/{table.file.name}" if several else table.file.name for table in tables])
+
+
+def _is_unlabelled(table: Table) -> bool:
+    """Whether a table lists pictures of a part that is not for training, as Kaggle's test.csv does, without classes.
+
+    One that is called `test_labels.csv` and has none is a mistake.
+    """
+    promises = _USUAL.search(_letters(table.file.name))
+    return table.part in ("test", "validation") and not promises and not names_labels(table.header)
+
+
+def _files_of(table: Table, pictures: _Pictures | None) -> set[Path]:
+    """The pictures that a table without classes lists."""
+    column = file_column(table.header, table.file)
+    found = set()
+    for _, cells in table.rows:
+        with suppress(LookupError):
+            found |= {pictures.find(cells[column].strip(), "test")} if pictures and column is not None else set()
+    return found
 
 
 def _refuse_several(tables: Sequence[Table]) -> None:

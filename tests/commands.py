@@ -81,6 +81,7 @@ SEED_TRAINING = (
 
 IMPORTED_BEFORE_FORKING = [
     *("torch.distributed.nn.functional", "torch.utils.tensorboard", "dadarts.search_loop", "dadarts.train_loop"),
+    *("dadarts.compare.worker", "tests.commands"),
 ]
 
 _WAITED = re.compile(r"getting ready  \(for \d+:\d\d\)")

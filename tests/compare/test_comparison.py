@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import pytest
-import sklearn.datasets
+from sklearn.datasets import load_digits
 
 from dadarts import oracle
 from dadarts.compare import executors
@@ -27,17 +27,25 @@ from dadarts.errors import InputError
 from dadarts.genotype import Genotype
 from dadarts.search_loop import search
 from tests.commands import call, modern, refusal, result_of_search, succeed, without_pictures
+from tests.compare.forked import fork_jobs
 
 DATA = ["--dataset", "digits", "--dataset_portion", "0.1", "--batch_size", "16", "--workers", "0"]
 TINY = [*DATA, "--space", "nas-bench-201", "--epochs", "2", "--init_channels", "2", "--layers", "1", "--jobs", "2"]
+LONG = [*DATA, "--space", "connect-nas-bench", "--nodes", "2", "--init_channels", "2", "--layers", "1", "--jobs", "2",
+        "--epochs", "40", "--checkpoint_minutes", "0"]  # fmt: skip
+"""Epochs of a tenth of a second, and so many that a stop comes long before the last."""
 TRAINING = ["--train", "--train_epochs", "1", "--train_init_channels", "2", "--train_layers", "1",
             "--train_cutout_length", "0"]  # fmt: skip
 FOLDER = Path("runs/compare/nas-bench-201-digits")
+LONG_FOLDER = Path("runs/compare/connect-nas-bench-digits")
+SPAWN = executors.spawn
+"""The process of a job as people have it: an interpreter of its own."""
 
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    fork_jobs(monkeypatch)
 
 
 def rows(folder: Path = FOLDER) -> list[dict[str, str]]:
@@ -45,8 +53,10 @@ def rows(folder: Path = FOLDER) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_comparison_searches_trains_judges_and_is_added_to() -> None:
-    said = succeed(modern, "compare", "--methods", "darts-first-order", "--seeds", "0:2", *TINY)
+def test_a_comparison_searches_trains_judges_and_is_added_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(executors, "spawn", SPAWN)
+        said = succeed(modern, "compare", "--methods", "darts-first-order", "--seeds", "0:2", *TINY)
     assert "2 jobs, 0 of them done before" in said.err
     first = rows()
     assert [(row["method"], row["seed"], row["state"], row["tries"]) for row in first] == [
@@ -112,8 +122,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 def test_a_stopped_and_killed_comparison_ends_as_if_nothing_had_happened(
     monkeypatch: pytest.MonkeyPatch, processes: list[Any]
 ) -> None:
-    words = ["--methods", "darts-first-order", "--seeds", "3", *TINY, "--checkpoint_minutes", "0"]
-    words[words.index("--epochs") + 1] = "60"
+    words = ["--methods", "darts-first-order", "--seeds", "3", *LONG]
     done = 0
 
     def interrupt(status: Status) -> None:
@@ -127,9 +136,9 @@ def test_a_stopped_and_killed_comparison_ends_as_if_nothing_had_happened(
         outcome = call(modern, "compare", *words)
     assert outcome.code == 130
     assert "go on with: dadarts compare --methods darts-first-order" in outcome.err
-    (row,) = rows()
+    (row,) = rows(LONG_FOLDER)
     assert (row["state"], row["genotype"]) == ("waiting", "")
-    folder = FOLDER / "search" / row["job"]
+    folder = LONG_FOLDER / "search" / row["job"]
     assert (folder / "checkpoints/last.pt").is_file()
 
     def kill(status: Status) -> None:
@@ -140,7 +149,7 @@ def test_a_stopped_and_killed_comparison_ends_as_if_nothing_had_happened(
         shown_to(patch, kill)
         said = succeed(modern, "compare", *words)
     assert "try 1 of 3 failed (killed by SIGKILL), to be run again" in said.err
-    (row,) = rows()
+    (row,) = rows(LONG_FOLDER)
     assert (row["state"], row["tries"], row["why"]) == ("done", "2", "")
     assert len(processes) == 3
 
@@ -205,8 +214,7 @@ def test_jobs_that_have_found_the_same_share_one_training() -> None:
 def test_a_try_begins_anew_only_where_the_checkpoint_is_unusable(
     is_damaged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["--methods", "darts-first-order", "--seeds", "3", *TINY, "--checkpoint_minutes", "0"]
-    words[words.index("--epochs") + 1] = "30"
+    words = ["--methods", "darts-first-order", "--seeds", "3", *LONG]
     interrupted = False
 
     def interrupt(status: Status) -> None:
@@ -218,7 +226,7 @@ def test_a_try_begins_anew_only_where_the_checkpoint_is_unusable(
     with monkeypatch.context() as patch:
         shown_to(patch, interrupt)
         assert call(modern, "compare", *words).code == 130
-    (run,) = (FOLDER / "search").iterdir()
+    (run,) = (LONG_FOLDER / "search").iterdir()
     if is_damaged:
         (run / "checkpoints" / "last.pt").write_bytes(b"no checkpoint")
     real, tries = executors.command, 0
@@ -231,8 +239,8 @@ def test_a_try_begins_anew_only_where_the_checkpoint_is_unusable(
     monkeypatch.setattr(executors, "command", command)
     succeed(modern, "compare", *words)
     assert ("as before the stop" in (run / "log.txt").read_text()) is not is_damaged
-    (row,) = rows()
-    assert (row["state"], row["epochs"], row["why"]) == ("done", "30", "")
+    (row,) = rows(LONG_FOLDER)
+    assert (row["state"], row["epochs"], row["why"]) == ("done", "40", "")
 
 
 def test_what_a_selection_takes_and_returns_is_what_is_measured() -> None:
@@ -253,7 +261,7 @@ def test_what_a_selection_takes_and_returns_is_what_is_measured() -> None:
 
 
 def test_a_comparison_is_of_one_data_set() -> None:
-    data = sklearn.datasets.load_digits()
+    data = load_digits()
     pictures = data.images.astype(np.uint8)
     np.savez("mine.npz", x=pictures, y=data.target)
     words = ["compare", "--methods", "random", "--name", "it", *TINY, "--report"]

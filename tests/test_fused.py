@@ -257,9 +257,9 @@ def alphas_after(form: Form | None, method: Method, steps: int) -> Tensor:
 def test_two_searches_are_equal_bit_for_bit(form: Form) -> None:
     found = []
     for _ in range(2):
-        supernet, fused = both(form, tiny_space("darts"), SHAPES[0])
+        supernet, fused = both(form, colourful_space(), SHAPES[0])
         supernet.float()
-        alphas = build_alphas(tiny_space("darts"), scale=1e-3).float()
+        alphas = build_alphas(colourful_space(), scale=1e-3).float()
         search(cast(fused, torch.float32), supernet, alphas, DADARTS, steps=4)
         found.append([*alphas.parameters(), *supernet.parameters()])
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -53,6 +53,7 @@ def test_digits_are_scikit_learn_s_wherever_it_keeps_them(ask: Asking, monkeypat
             assert torch.equal(part.labels, labels[index])
         # Where its files lie otherwise, scikit-learn itself is asked.
         monkeypatch.setattr(digits, "find_spec", lambda name: None)
+        digits._rows.cache_clear()
 
 
 def test_known_constants_are_used_whatever_the_pictures(tmp_path: Path, ask: Asking) -> None:

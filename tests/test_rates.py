@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 from math import isclose, sqrt
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from dadarts.config import SearchConfig
 from dadarts.methods import METHODS
 from dadarts.rates import rates
 from tests.commands import (
+    QUICKEST,
     TINIEST,
     column,
     modern,
@@ -101,37 +104,33 @@ def settings_of(name: str) -> dict[str, Any]:
 def test_a_search_says_and_saves_the_rates_of_its_steps() -> None:
     # 71 pictures of each half in batches of 16: 4 steps in each of 2 epochs.
     err = succeed(modern, "search", "--name", "it", *TINIEST).err
-    assert "note: --w_lr 0.05 for 8 steps, --alpha_lr 0.02 for 8 steps that train alphas (a full search has " in err
+    assert "note: -w_lr 0.05 for 8 steps, -alpha_lr 0.02 for 8 steps that train alphas (a full search has " in err
     assert (settings_of("it")["w_lr"], settings_of("it")["alpha_lr"]) == (0.05, 0.02)
     assert column(Path("runs/search/it"), "weight_lr")[0] == 0.05
     given_rates = ["--w_lr", "0.05", "--alpha_lr", "0.02"]
     succeed(modern, "search", "--name", "same", *TINIEST, *given_rates)
     assert result_of_search(Path("runs/search/same")) == result_of_search(Path("runs/search/it"))
-    succeed(search, "-name", "old", *TINIEST)
+    succeed(search, "-name", "old", *QUICKEST)
     assert (settings_of("old")["w_lr"], settings_of("old")["alpha_lr"]) == (0.025, 3e-4)
 
 
-@pytest.mark.parametrize("words", [[], TINIEST], ids=["with its name alone", "with its whole command"])
-def test_a_stopped_search_goes_on_with_the_rates_that_it_began_with(
-    words: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import signal
-
-    succeed(modern, "search", "--name", "whole", *TINIEST)
-    with stop_after(5, signal.SIGINT, monkeypatch):
-        assert modern(["search", "--name", "it", *TINIEST]) == 130
-    succeed(modern, "search", "--name", "it", *words, "--resume")
-    assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
+def test_a_stopped_search_goes_on_with_the_rates_that_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    succeed(modern, "search", "--name", "whole", *QUICKEST)
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        assert modern(["search", "--name", "it", *QUICKEST]) == 130
+    shutil.copytree("runs", "copied")
+    # With its name alone and with its whole command.
+    for words in (["--runs_dir", "runs"], ["--runs_dir", "copied", *QUICKEST]):
+        succeed(modern, "search", "--name", "it", *words, "--resume")
+        assert result_of_search(Path(words[1], "search/it")) == result_of_search(Path("runs/search/whole"))
 
 
 def test_a_search_that_began_with_other_rates_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    import signal
-
     original = ["--w_lr", "0.025", "--alpha_lr", "3e-4"]
-    with stop_after(5, signal.SIGINT, monkeypatch):
-        assert modern(["search", "--name", "it", *TINIEST, *original]) == 130
-    said = refusal(modern, "search", "--name", "it", *TINIEST, "--alpha_lr", "0.02", "--resume")
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        assert modern(["search", "--name", "it", *QUICKEST, *original]) == 130
+    said = refusal(modern, "search", "--name", "it", *QUICKEST, "--alpha_lr", "0.02", "--resume")
     assert "--alpha_lr is 0.0003 in the run and 0.02 here" in said
     # The rule is what was settled when the run began.
-    succeed(modern, "search", "--name", "it", *TINIEST, "--resume")
+    succeed(modern, "search", "--name", "it", *QUICKEST, "--resume")
     assert (settings_of("it")["w_lr"], settings_of("it")["alpha_lr"]) == (0.025, 3e-4)

@@ -209,7 +209,9 @@ def test_the_controls_never_update_alpha_and_train_the_weights(name: str) -> Non
 @pytest.mark.parametrize("name", ["connect-nas-bench", "nas-bench-201", "S4"])
 def test_perturbation_without_tuning_equals_plain_loops(name: str) -> None:
     method = replace(fixed_alpha(), selection=Perturbation(0))
-    config, state, genotype, _ = finished(method, search_space=name, epochs=3, w_lr=0.1, engine="reference")
+    config, state, genotype, _ = finished(
+        method, search_space=name, batch_size=36, epochs=3, w_lr=0.1, engine="reference"
+    )
     alphas = state.bilevel.alphas
     M = alphas.stacked().detach().softmax(-1) * alphas.candidates.present
     kinds = alphas.candidates.kinds
@@ -419,6 +421,8 @@ def test_every_method_searches_with_both_engines_and_goes_on_when_stopped(name: 
     method = METHODS[name]()
     if isinstance(method.selection, Perturbation):
         method = replace(method, selection=Perturbation(0))
+    if isinstance(method.selection, BestOfRandom):
+        method = replace(method, selection=BestOfRandom(20))
     # Two epochs of two steps.
     settings = {**TINY, "layers": 1, "init_channels": 4, "batch_size": 32, "method": method}
     for engine in ("reference", "native" if method.channel_fraction == 1 else "torch"):

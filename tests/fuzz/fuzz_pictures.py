@@ -33,9 +33,6 @@ _KINDS = {
     **{"ICO": "ico", "SGI": "sgi", "DDS": "dds", "JPEG2000": "jp2", "AVIF": "avif", "PCX": "pcx", "DIB": "dib"},
     **{"ICNS": "icns", "QOI": "qoi"},
 }
-_MODES = ("L", "RGB", "RGBA", "P", "1", "I;16", "F", "CMYK", "LA", "I")
-_MODES_OF = {"ICNS": ("RGB", "RGBA")}
-"""Each ICNS is written in eight sizes of up to a million pixels, and holds PNGs in any mode."""
 _OPTIONS: dict[str, list[dict[str, Any]]] = {
     "PNG": [{}, {"interlace": 1}, {"compress_level": 0}],
     "JPEG": [{}, {"progressive": True}, {"quality": 5}, {"subsampling": 2}],
@@ -45,6 +42,8 @@ _OPTIONS: dict[str, list[dict[str, Any]]] = {
     "WEBP": [{}, {"lossless": True}],
     "TGA": [{}, {"compression": "tga_rle"}],
     "AVIF": [{"speed": 10}],
+    # Icons are written in these sizes too; enlarged noise would take seconds.
+    "ICNS": [{"append_images": [Image.new("RGB", (side, side)) for side in (32, 64, 128, 256, 512, 1024)]}],
 }
 
 
@@ -53,7 +52,7 @@ def _prepare_pictures(base: Path) -> None:
     write_classes(base / "sound", 5)
     (base / "kinds").mkdir()
     for kind, ending in _KINDS.items():
-        for mode in _MODES_OF.get(kind, _MODES):
+        for mode in ("L", "RGB", "RGBA", "P", "1", "I;16", "F", "CMYK", "LA", "I"):
             for number, options in enumerate(_OPTIONS.get(kind, [{}])):
                 picture = Image.fromarray(noise(1, 16, 16, 3)[0])
                 picture = picture.convert("L").convert(mode) if mode in ("I;16", "F", "I") else picture.convert(mode)

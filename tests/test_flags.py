@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -129,9 +130,9 @@ def test_every_setting_and_technique_is_a_flag_with_a_group_and_a_text() -> None
             assert len(flag.text) > 3, name
 
 
-def help_of(command: Command, capsys: pytest.CaptureFixture[str]) -> str:
+def help_of(command: Command, capsys: pytest.CaptureFixture[str], word: str = "--help") -> str:
     with pytest.raises(SystemExit) as left:
-        command.parse(["--help"])
+        command.parse([word])
     assert left.value.code == 0
     return capsys.readouterr().out
 
@@ -152,6 +153,31 @@ def test_help_is_grouped_and_shows_every_flag_and_default(capsys: pytest.Capture
         assert f"\n{group}:\n" in said
     assert "[0.025]" in said
     assert "[42]" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [
+        (search_command("search.py"), {"name", "dataset", "epochs", "resume", "seed"}),
+        (train_command("dadarts train"), {"name", "dataset", "genotype", "epochs", "overwrite"}),
+    ],
+)
+def test_a_lone_h_lists_the_usual_flags_and_says_where_the_others_are(
+    command: Command, needed: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, whole = help_of(command, capsys, "-h"), help_of(command, capsys)
+    usual = {flag.names[0] for flag in command.flags if flag.usual}
+    assert set(re.findall(r"^  --(\w+)", said, re.MULTILINE)) == usual | {"help"}
+    assert needed <= usual
+    assert all(flag.usual for flag in command.flags if flag.needed)
+    assert f"--help lists all {len(command.flags)} flags" in said
+    assert len(said.splitlines()) <= 55 < len(whole.splitlines())
+    assert re.search(r"^  -h +list the usual flags$", whole, re.MULTILINE)
+    assert "hard discretization" not in said
+
+
+def test_a_command_of_few_flags_has_one_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert help_of(COMMAND, capsys, "-h") == help_of(COMMAND, capsys)
 
 
 def test_help_says_what_must_be_given_and_where_the_run_will_be(capsys: pytest.CaptureFixture[str]) -> None:

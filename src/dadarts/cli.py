@@ -24,6 +24,7 @@ _METHOD = Flag(
     "run",
     "a method by its name in docs/methods, such as dadarts, darts or random; sets the defaults of technique flags",
     default="dadarts",
+    usual=True,
 )
 _JSON = Flag(("json",), "output", "print JSON", boolean=True)
 _GENOTYPE = "a genotype, a file of one, FILE#NAME of several, a run's folder, or @NAME of a search"

@@ -66,21 +66,27 @@ class SearchConfig(RunConfig):
     8
     """
 
-    name: str = setting(..., "run", "name of the run; its folder is runs/search/NAME")
-    epochs: int = setting(50, "run", "passes over the training half", ge=1, le=10**6)
-    batch_size: int = setting(64, "run", "pictures in a step's batch, from each half", ge=2, le=10**6)
+    name: str = setting(..., "run", "name of the run; its folder is runs/search/NAME", usual=True)
+    epochs: int = setting(50, "run", "passes over the training half", ge=1, le=10**6, usual=True)
+    batch_size: int = setting(64, "run", "pictures in a step's batch, from each half", ge=2, le=10**6, usual=True)
 
     search_space: str = setting(
-        "darts", "network", "darts, nas-bench-201, nas-bench-macro, connect-nas-bench, S1 to S4"
+        "darts", "network", "darts, nas-bench-201, nas-bench-macro, connect-nas-bench, S1 to S4", usual=True
     )
     nodes: int = setting(
         None, "network", "nodes of a cell (default: 4, nas-bench-201 3, nas-bench-macro 8)", ge=1, le=16
     )
     init_channels: int = setting(
-        None, "network", "C, initial channels (default: 16, nas-bench-macro 32)", ge=1, le=4096
+        None, "network", "C, initial channels (default: 16, nas-bench-macro 32)", ge=1, le=4096, usual=True
     )
     layers: int = setting(
-        None, "network", "L, cells (default: 8, nas-bench-201 5 a stage, nas-bench-macro 1)", "n_layers", ge=1, le=1000
+        None,
+        "network",
+        "L, cells (default: 8, nas-bench-201 5 a stage, nas-bench-macro 1)",
+        "n_layers",
+        ge=1,
+        le=1000,
+        usual=True,
     )
 
     w_lr: Rate = setting(
@@ -88,6 +94,7 @@ class SearchConfig(RunConfig):
         "weights w",
         "learning rate at the start (xi); auto: 0.025 x sqrt(19,500 / steps of the search), from 0.025 to 0.1 "
         "(less where a batch has under 64)",
+        usual=True,
     )
     w_lr_min: float = setting(0.001, "weights w", "learning rate that the cosine ends at", ge=0, le=1e3)
     w_momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
@@ -98,6 +105,7 @@ class SearchConfig(RunConfig):
         3e-4,
         "alphas",
         "learning rate of Adam; auto: 3e-4 x 19,500 / steps that train alphas, from 3e-4 to 0.02",
+        usual=True,
     )
     alpha_weight_decay: float = setting(1e-3, "alphas", "weight decay", ge=0, le=1e3)
     engine: Literal["auto", "reference", "torch", "native"] = setting(
@@ -171,32 +179,54 @@ class SearchConfig(RunConfig):
 class TrainConfig(RunConfig):
     """Training a genotype's network from scratch."""
 
-    name: str = setting(..., "run", "name of the run; its folder is runs/augment/NAME")
-    epochs: int = setting(600, "run", "passes over the training set", ge=1, le=10**6)
-    batch_size: int = setting(96, "run", "pictures in a batch", ge=1, le=10**6)
+    name: str = setting(..., "run", "name of the run; its folder is runs/augment/NAME", usual=True)
+    epochs: int = setting(600, "run", "passes over the training set", ge=1, le=10**6, usual=True)
+    batch_size: int = setting(96, "run", "pictures in a batch", ge=1, le=10**6, usual=True)
 
     genotype: GenotypeField = setting(
-        ..., "network", "a genotype, a file of one, FILE#NAME of several, a run's folder, or @NAME of a search"
+        ...,
+        "network",
+        "a genotype, a file of one, FILE#NAME of several, a run's folder, or @NAME of a search",
+        usual=True,
     )
     init_channels: int = setting(
-        None, "network", "C, initial channels (default: 36, nas-bench-201 16, nas-bench-macro 32)", ge=1, le=4096
+        None,
+        "network",
+        "C, initial channels (default: 36, nas-bench-201 16, nas-bench-macro 32)",
+        ge=1,
+        le=4096,
+        usual=True,
     )
     layers: int = setting(
-        None, "network", "L, cells (default: 20, nas-bench-201 5 a stage, nas-bench-macro 1)", "n_layers", ge=1, le=1000
+        None,
+        "network",
+        "L, cells (default: 20, nas-bench-201 5 a stage, nas-bench-macro 1)",
+        "n_layers",
+        ge=1,
+        le=1000,
+        usual=True,
     )
     aux_weight: float = setting(0.4, "network", "weight of the auxiliary head's loss; 0 is no head", ge=0, le=1e3)
     drop_path_prob: float = setting(0.2, "network", "drop-path probability at the end of a linear rise", ge=0, lt=1)
 
-    lr: float = setting(0.025, "weights w", "learning rate at the start; a cosine takes it to 0", ge=0, le=1e3)
+    lr: float = setting(
+        0.025, "weights w", "learning rate at the start; a cosine takes it to 0", ge=0, le=1e3, usual=True
+    )
     momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
     weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
     grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, le=1e9)
 
     class_weights: Literal["none", "balanced"] = setting(
-        "none", "weights w", "of the loss: none, or balanced: every class counts the same, however many pictures it has"
+        "none",
+        "weights w",
+        "of the loss: none, or balanced: every class counts the same, however many pictures it has",
+        usual=True,
     )
     cutout_length: Annotated[int, Field(ge=0, le=1024)] | Literal["auto"] = setting(
-        16, "data", "side of the square that cutout blanks; 0 is none, auto half of a picture's side and at most 16"
+        16,
+        "data",
+        "side of the square that cutout blanks; 0 is none, auto half of a picture's side and at most 16",
+        usual=True,
     )
     valid_fraction: float = setting(
         0.0, "data", "part of the training set held out to choose the epoch that is kept; 0 keeps the last", ge=0, lt=1

@@ -19,9 +19,13 @@ from dadarts.runfolder import RunFolder, refuse_both
 from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 
 RUN_FLAGS = (
-    Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True),
+    Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True, usual=True),
     Flag(
-        ("overwrite",), "run", "replace a run of this name, which is kept beside until the new one ends", boolean=True
+        ("overwrite",),
+        "run",
+        "replace a run of this name, which is kept beside until the new one ends",
+        boolean=True,
+        usual=True,
     ),
 )
 BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})

@@ -27,23 +27,33 @@ class DataSettings(Settings):
         ...,
         "data",
         "cifar10, cifar100, mnist, fashionmnist, imagenet, digits, a folder, .npz, or a table of labels (.csv, .tsv)",
+        usual=True,
     )
-    data_path: Path = setting(Path("datasets"), "data", "where data sets lie or are downloaded to")
+    data_path: Path = setting(Path("datasets"), "data", "where data sets lie or are downloaded to", usual=True)
     dataset_portion: float = setting(1.0, "data", "part of the training set to use", gt=0, le=1)
     image_size: int | None = setting(
-        None, "data", "size of a folder's pictures (default: median short side)", ge=1, le=4096
+        None, "data", "size of a folder's pictures (default: median short side)", ge=1, le=4096, usual=True
     )
     flip: Literal["none", "horizontal", "vertical", "both"] | None = setting(
-        None, "data", "mirror pictures: none, horizontal, vertical or both (default: horizontal; digits, mnist none)"
+        None,
+        "data",
+        "mirror pictures: none, horizontal, vertical or both (default: horizontal; digits, mnist none)",
+        usual=True,
     )
     crop_padding: int | None = setting(
         None, "data", "pixels that random crops shift pictures by; 0 is none (default: 1/8 of the side)", ge=0, le=4096
     )
     classes: tuple[str, ...] | None = setting(
-        None, "data", "a folder's class folders, as a,b,c, where others lie beside them (default: all folders)"
+        None,
+        "data",
+        "a folder's class folders, as a,b,c, where others lie beside them (default: all folders)",
+        usual=True,
     )
     test_path: Path | None = setting(
-        None, "data", "the test part, class folders or an .npz (default: as found, or a fifth of each class)"
+        None,
+        "data",
+        "the test part, class folders or an .npz (default: as found, or a fifth of each class)",
+        usual=True,
     )
     value_range: Literal["auto", "nominal"] = setting(
         "auto",
@@ -54,7 +64,7 @@ class DataSettings(Settings):
         "skip", "data", "pictures that cannot be read: skip up to 1 % of a part and 5, or refuse the first"
     )
     cache_dir: Path | None = setting(None, "data", "where decoded pictures are kept (default: the user's cache)")
-    workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256)
+    workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256, usual=True)
     _given: Given | None = PrivateAttr(None)
 
     def __init__(self, **values: Any) -> None:

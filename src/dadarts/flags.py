@@ -20,7 +20,8 @@ TRUTH = {"true", "false", "yes", "no", "1", "0"}
 class Flag:
     """One flag: its names (the first is the setting's), where ``--help`` lists it, and what it says there.
 
-    A flag that is `needed` stands in the usage line; what must be given is checked where the values are.
+    A flag that is `needed` stands in the usage line; what must be given is checked where the values are. Those that are
+    `usual` are what most people need: ``-h`` lists no others.
     """
 
     names: tuple[str, ...]
@@ -29,6 +30,7 @@ class Flag:
     boolean: bool = False
     default: str | None = None
     needed: bool = False
+    usual: bool = False
 
 
 def flags_of(model: type[BaseModel]) -> list[Flag]:
@@ -43,7 +45,7 @@ def _flag(name: str, field: FieldInfo) -> Flag:
     shown = None if field.is_required() or field.default is None or field.default is False else str(field.default)
     boolean = field.annotation is bool or bool in get_args(field.annotation)
     names = (name, *extra["aliases"])
-    return Flag(names, extra["group"], field.description or "", boolean, shown, field.is_required())
+    return Flag(names, extra["group"], field.description or "", boolean, shown, field.is_required(), extra["usual"])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,10 +78,10 @@ class Command:
     positionals: tuple[tuple[str, str], ...] = ()
     many: tuple[str, str] | None = None
     unsupported: frozenset[str] = frozenset()
-    notes: str = "A default stands in [brackets]. One dash before a flag does as well."
+    notes: str = "A default stands in [brackets]. One dash before a flag does as well, and each is given once."
 
     def parse(self, argv: Sequence[str]) -> dict[str, str]:
-        """The settings that the command line gives, as text; ``--help`` prints and exits.
+        """The settings that the command line gives, as text; ``--help`` and ``-h`` print and exit.
 
         Raises:
             InputError: an unknown, unsupported or repeated flag, or one without its value.
@@ -90,19 +92,27 @@ class Command:
         """What `parse` gives, and the arguments of `many`; raises what `parse` does."""
         if not argv and (needed := [word.replace("--", "-", 1) for word in self._needed()]):
             raise InputError(f"begin with {self.prog} {' '.join(needed)}; {self.prog} --help lists all flags")
-        parsed = vars(self._parser().parse_args(list(self._rewritten(argv))))
+        words = self._rewritten(argv)
+        in_short = words[:1] == ["-h"] and any(flag.usual for flag in self.flags)
+        parsed = vars(self._parser(in_short).parse_args(words))
         many: list[str] = parsed.pop(self.many[0]) if self.many else []
         return {name: value for name, value in parsed.items() if value is not None}, many
 
-    def _parser(self) -> argparse.ArgumentParser:
+    def _parser(self, in_short: bool) -> argparse.ArgumentParser:
         parser = _Parser(
             prog=self.prog,
             description=self.about,
             allow_abbrev=False,
             usage=" ".join([self.prog, *self._needed(), "[--flag X ...]"]),
-            epilog=self.notes,
+            epilog=f"--help lists all {len(self.flags)} flags. {Command.notes}" if in_short else self.notes,
+            add_help=False,
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
         )
+        if any(flag.usual for flag in self.flags):
+            parser.add_argument("-h", action="help", help="list the usual flags")
+            parser.add_argument("--help", action="help", help="list all flags")
+        else:
+            parser.add_argument("-h", "--help", action="help", help="list all flags")
         for name, text in self.positionals:
             parser.add_argument(name, help=text)
         if self.many:
@@ -113,6 +123,8 @@ class Command:
                 flag.group, parser.add_argument_group(flag.group) if flag.group not in groups else groups[flag.group]
             )
             text = flag.text.replace("%", "%%") + (f" [{flag.default}]" if flag.default is not None else "")
+            if in_short and not flag.usual:
+                text = argparse.SUPPRESS
             names = [f"--{name}" for name in flag.names]
             if flag.boolean:
                 group.add_argument(*names, dest=flag.names[0], nargs="?", const="True", metavar="BOOL", help=text)
@@ -131,6 +143,7 @@ class Command:
         seen: set[str] = set()
         flags: list[str] = []
         others: list[str] = []
+        asked_for_help = False
         words = iter(range(len(argv)))
         for position in words:
             if self.many and argv[position] == "--":
@@ -145,7 +158,8 @@ class Command:
                 continue
             name, value = match[1].replace("-", "_"), match[2]
             if name in ("help", "h"):
-                flags.append("--help")
+                asked_for_help = True
+                flags.insert(0, "--help" if name == "help" else "-h")
                 continue
             flag = self._known(name, by_name)
             if flag.names[0] in seen:
@@ -163,7 +177,7 @@ class Command:
                 raise InputError(f"-{name} needs a value")
             _refuse_bytes(name, value)
             flags.append(f"--{name}={value}")
-        if "--help" not in flags and len(others) < len(self.positionals) + bool(self.many):
+        if not asked_for_help and len(others) < len(self.positionals) + bool(self.many):
             wanted = [name for name, _ in (*self.positionals, *([self.many] if self.many else []))]
             raise InputError(f"{wanted[len(others)].upper()} must be given: {self.prog} {' '.join(self._needed())}")
         return [*flags, "--", *others] if others else flags

@@ -37,10 +37,12 @@ Computed: TypeAlias = dict[str, str | int]
 class RunSettings(Settings):
     """Where and how a run works."""
 
-    name: str = setting(..., "run", "name of the run")
-    runs_dir: Path = setting(Path("runs"), "run", "where runs are kept")
-    seed: int = setting(42, "run", "seed of every random draw", ge=0, lt=2**63)
-    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "run", "where to compute: auto, cpu, cuda or mps")
+    name: str = setting(..., "run", "name of the run", usual=True)
+    runs_dir: Path = setting(Path("runs"), "run", "where runs are kept", usual=True)
+    seed: int = setting(42, "run", "seed of every random draw", ge=0, lt=2**63, usual=True)
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting(
+        "auto", "run", "where to compute: auto, cpu, cuda or mps", usual=True
+    )
     gpus: str | None = setting(None, "run", "index of the CUDA device, such as 0; or one a process, as 0,1")
     threads: int | None = setting(None, "run", "CPU threads (default: by the size of the network)", ge=1, le=1024)
     precision: Literal["float32", "tf32", "bf16"] = setting(

@@ -11,9 +11,9 @@ from dadarts.errors import InputError
 from dadarts.refusal import one_line
 
 
-def setting(default: Any, group: str, text: str, *aliases: str, **constraints: Any) -> Any:
-    """A field with its place in ``--help``; ``...`` as default means that it must be given."""
-    extra: dict[str, Any] = {"group": group, "aliases": list(aliases)}
+def setting(default: Any, group: str, text: str, *aliases: str, usual: bool = False, **constraints: Any) -> Any:
+    """A field with its place in ``--help``, and where it is a `usual` one in ``-h``; with ``...`` it must be given."""
+    extra: dict[str, Any] = {"group": group, "aliases": list(aliases), "usual": usual}
     return Field(default, description=text, json_schema_extra=extra, **constraints)
 
 

@@ -47,7 +47,8 @@ def test_every_network_has_the_parameters_of_the_table() -> None:
 def test_whole_networks_have_the_parameters_and_multiply_adds_of_the_table() -> None:
     table = nas_bench_macro()
     draw = random.Random(0)
-    for arch in ["00000000", "11111111", "22222222", *draw.sample(list(table.architectures()), 20)]:
+    # The first three have every operation in every layer; the others mix them.
+    for arch in ["00000000", "11111111", "22222222", *draw.sample(list(table.architectures()), 4)]:
         row = table.query(arch).row
         with torch.device("meta"):
             assert count_parameters(network(arch)) == row["params"]
@@ -138,7 +139,8 @@ def test_zeros_take_the_channels_of_the_output() -> None:
 def test_a_network_is_searched_trained_shown_and_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    small = ["--dataset", "digits", "--init_channels", "4", "--epochs", "1"]
+    small = ["--dataset", "digits", "--init_channels", "4", "--epochs", "1", "--dataset_portion", "0.1"]
+    small += ["--batch_size", "16"]
     found = succeed(modern, "search", "--name", "it", "--search_space", "nas-bench-macro", *small)
     code = found.last_line
     assert nas_bench_macro().query(code).arch == code

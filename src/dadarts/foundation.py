@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,6 +18,8 @@ from dadarts.pacing import counted
 from dadarts.processes import Processes
 from dadarts.spaces import SearchSpace
 from dadarts.threads import Threads
+
+Loading: TypeAlias = Callable[[DataRequest], DataSet]
 
 _MANY_LEFT_OUT = 0.1
 """The part of the training pictures from which on it is said that an epoch leaves them out."""
@@ -105,8 +109,11 @@ class Foundation:
         )
 
 
-def lay(config: SearchConfig | TrainConfig, processes: Processes) -> Foundation:
+def lay(config: SearchConfig | TrainConfig, processes: Processes, loaded: Loading = load) -> Foundation:
     """Load the data, and make this process compute as the configuration says.
+
+    Args:
+        loaded: gives the data asked for.
 
     Raises:
         InputError: the data or the device cannot be used, or a batch has no equal shares.
@@ -129,7 +136,7 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes) -> Foundation:
         nominal=config.value_range == "nominal",
     )
     # In turn: what the first process downloads and decodes, the others find.
-    data = processes.in_turn(lambda: load(request))
+    data = processes.in_turn(lambda: loaded(request))
     _, height, width = data.train.shape
     if config.crop_padding is not None and config.crop_padding >= min(height, width):
         raise InputError(

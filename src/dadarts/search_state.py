@@ -15,9 +15,10 @@ from dadarts.alphas import Alphas, Mixing
 from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
+from dadarts.data import load
 from dadarts.engines import Engine, pick_engine
 from dadarts.events import Row
-from dadarts.foundation import Foundation
+from dadarts.foundation import Foundation, Loading
 from dadarts.halves import Loaders
 from dadarts.judging import of_alphas
 from dadarts.norms import synchronise
@@ -219,13 +220,16 @@ class SearchState:
         return found
 
 
-def build(config: SearchConfig, processes: Processes = ALONE) -> SearchState:
+def build(config: SearchConfig, processes: Processes = ALONE, loaded: Loading = load) -> SearchState:
     """Load the data and draw the supernet and alphas of a search, in every process the same.
+
+    Args:
+        loaded: gives the data asked for.
 
     Raises:
         InputError: the data, the device or the batch size cannot be used.
     """
-    base = foundation.lay(config, processes)
+    base = foundation.lay(config, processes, loaded)
     loaders = halves.loaders(config, base)
     base.refuse_lone_picture(config.space, loaders.validation)
     memory.refuse_too_large(

@@ -23,6 +23,7 @@ from dadarts.compare.jobs import seeds_of
 from dadarts.compare.schedule import Status
 from dadarts.compare.table import JobTable
 from dadarts.config import SearchConfig
+from dadarts.data import DataRequest, DataSet, load
 from dadarts.errors import InputError
 from dadarts.genotype import Genotype
 from dadarts.search_loop import search
@@ -243,9 +244,17 @@ def test_a_try_begins_anew_only_where_the_checkpoint_is_unusable(
     assert (row["state"], row["epochs"], row["why"]) == ("done", "40", "")
 
 
-def test_what_a_selection_takes_and_returns_is_what_is_measured() -> None:
+def test_what_a_selection_takes_and_returns_is_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     methods = "random-ws:selection_genotypes=4,darts-first-order"
+    loaded = []
+
+    def noted(request: DataRequest) -> DataSet:
+        loaded.append(request)
+        return load(request)
+
+    monkeypatch.setattr("dadarts.data.load", noted)
     succeed(modern, "compare", "--methods", methods, "--seeds", "0", *TINY, "--report")
+    assert len(loaded) == 1, "before it begins, a comparison loads its data once, not once a method"
     selected, read_off = rows()
     with (FOLDER / "search" / selected["job"] / "history.csv").open(newline="") as file:
         history = list(csv.DictReader(file))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from dadarts import configs
@@ -194,11 +195,16 @@ def _check(jobs: Sequence[Job], store: Store, place: Place) -> None:
         InputError: data, device or batch size cannot be used, or the data is not what the jobs so far have read.
     """
     from dadarts import search_state
+    from dadarts.data import load
 
+    # Methods share their data, and of several sets one at a time is held.
+    loaded = lru_cache(maxsize=1)(load)
     here = {"device": "cpu", "gpus": None, "precision": "float32"} if place.elsewhere else {}
     first = {(*job.group, job.method): job for job in reversed(jobs)}
-    built = {job.search.dataset: search_state.build(job.search.model_copy(update=here)) for job in first.values()}
-    read = {dataset: state.foundation.data.fingerprint for dataset, state in built.items()}
+    read = {
+        dataset: search_state.build(job.search.model_copy(update=here), loaded=loaded).foundation.data.fingerprint
+        for (_, dataset, _), job in sorted(first.items(), key=lambda one: one[0][1])
+    }
     for job in jobs:
         before = store.data_of(job)
         if before is not None and before != read[job.search.dataset]:

@@ -31,7 +31,8 @@ from tests.commands import (
 )
 from tests.nets import flat
 
-SEARCH = ["search", *COMMON, "-search_space", "nas-bench-201", "-method", "dadarts-late", "-alpha_lr", "0.05"]
+TWO_STEPS = ["32" if word == "16" else word for word in COMMON]
+SEARCH = ["search", *TWO_STEPS, "-search_space", "nas-bench-201", "-method", "dadarts-late", "-alpha_lr", "0.05"]
 RUNS = Path("runs/search")
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dadarts import oracle
 from dadarts.alphas import Alphas
-from dadarts.compare import report, results
+from dadarts.compare import figures, report, results
 from dadarts.compare.analysis import Block, blocks_of
 from dadarts.compare.jobs import Job, Protocol, jobs_of
 from dadarts.compare.provenance import provenance
@@ -59,6 +59,12 @@ def found() -> list[Result]:
 def block(found: list[Result]) -> Block:
     (one,) = blocks_of(found)
     return one
+
+
+@pytest.fixture
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing out, which takes longer than all else of a report."""
+    monkeypatch.setattr(figures, "_drawn", lambda *_: "")
 
 
 def written(found: list[Result], folder: Path) -> dict[str, str]:
@@ -102,6 +108,7 @@ def test_choices_are_shares_of_all_edges(block: Block) -> None:
     assert block.choices("darts")["none"] == pytest.approx(7 / 12)
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_the_markdown_has_the_numbers_the_command_and_the_hashes(found: list[Result], tmp_path: Path) -> None:
     text = written(found, tmp_path)["report.md"]
     best = TABLE.query(BEST).scores["cifar10"].accuracy
@@ -133,6 +140,7 @@ def test_the_page_stands_alone_and_draws_what_it_says(found: list[Result], tmp_p
     assert "nor_conv_3x3" in words[2]
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_statistics_are_there_for_programs(found: list[Result], tmp_path: Path) -> None:
     written(found, tmp_path)
     with (tmp_path / "statistics.csv").open(newline="") as file:
@@ -149,6 +157,7 @@ def test_statistics_are_there_for_programs(found: list[Result], tmp_path: Path) 
     assert float(pair["difference"]) == pytest.approx((accuracies[EMPTY] + accuracies[MIXED]) / 2 - accuracies[BEST])
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_results_of_different_programs_are_told_apart(found: list[Result], tmp_path: Path) -> None:
     found[0].row["source"] = "other"
     assert "DIFFERENT PROGRAMS" in written(found, tmp_path)["report.md"]

@@ -150,7 +150,7 @@ def test_a_damaged_result_is_refused_in_one_line(finished: Path) -> None:
         (RUN / "result.txt").write_text(json.dumps(whole | damage))
         assert "the result in runs/augment/it is damaged" in refusal(augment, "-name", "it", "-resume")
     with pytest.raises(InputError, match="is damaged"):
-        metrics.read("[]", RUN)
+        metrics.left("[]").metrics(RUN)
 
 
 def test_balanced_class_weights_find_the_rare_class() -> None:
@@ -192,7 +192,7 @@ def test_under_balanced_class_weights_the_kept_epoch_is_the_best_by_balanced_acc
     ],
 )
 def test_an_accuracy_is_read_from_what_a_training_has_left_or_none_is(text: str, accuracy: float | None) -> None:
-    assert metrics.accuracy(text) == accuracy
+    assert metrics.left(text).accuracy == accuracy
 
 
 @pytest.mark.parametrize("result", ["[" * 100_000, '{"test_top1": ' + "9" * 400 + "}"])

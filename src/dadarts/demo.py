@@ -87,7 +87,7 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
         result = RunFolder(runs_dir / "augment" / settings.name).result()
         if code or result is None:
             return code
-        trained = metrics.read(result, runs_dir / "augment" / settings.name)
+        trained = metrics.left(result).metrics(runs_dir / "augment" / settings.name)
         accuracies.append(trained["test_top1"])
         accuracy, parameters = metrics.with_interval(trained), trained["parameters"]
         lines.append(f"test accuracy of the {label} genotype: {accuracy}  ({parameters:,} parameters)")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dadarts import columns, files
 from dadarts.errors import InputError
-from dadarts.metrics import accuracy, brief
+from dadarts.metrics import Left, left
 from dadarts.pacing import duration, size
 from dadarts.replaced import replaces
 from dadarts.runfolder import RunFolder
@@ -138,6 +138,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         result = folder.result()
     except (InputError, OSError, KeyError, ValueError, TypeError, OverflowError, csv.Error):
         return RunSummary(kind, folder.path.name, "", 0, 0, "damaged", "")
+    of_training = left(result) if kind == "augment" and result is not None else None
     verdict = folder.verdict() if kind == "search" and result is not None else None
     return RunSummary(
         kind,
@@ -146,10 +147,10 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         done,
         epochs,
         _state(folder, result, running),
-        brief(result or "") if kind == "augment" else result or "",
+        of_training.brief if of_training else result or "",
         processes,
         seconds=_seconds(history),
-        accuracy=_accuracy(kind, history, result),
+        accuracy=_accuracy(history, of_training),
         verdict=verdict.word or None if verdict else None,
     )
 
@@ -168,11 +169,9 @@ def _seconds(history: list[dict[str, str]]) -> float | None:
     return sum(times) if times else None
 
 
-def _accuracy(kind: str, history: list[dict[str, str]], result: str | None) -> float | None:
-    if kind == "augment" and result is not None:
-        found = accuracy(result)
-        if found is not None:
-            return found
+def _accuracy(history: list[dict[str, str]], of_training: Left | None) -> float | None:
+    if of_training is not None and of_training.accuracy is not None:
+        return of_training.accuracy
     return next(reversed(_numbers(history, "valid_top1")), None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -98,38 +99,56 @@ def laid_out(metrics: Mapping[str, Any]) -> str:
     return "{\n " + ",\n ".join(f"{json.dumps(name)}: {value_of(value)}" for name, value in metrics.items()) + "\n}\n"
 
 
-def read(text: str, folder: Path) -> dict[str, Any]:
-    """The metrics that a finished training has left.
+@dataclass(frozen=True)
+class Left:
+    """A training's result as it was left, which may be damaged.
 
-    Raises:
-        InputError: they are damaged.
+    Args:
+        text: as it stands in its file.
+        found: its keys and values; None where it is no JSON object.
     """
-    try:
-        found: dict[str, Any] = json.loads(text)
-        first = {name: found[name] for name in FIRST}
-        if not all(isinstance(value, int | float) for value in first.values()) or not 0 <= first["test_top1"] <= 1:
-            raise ValueError
-        return first if set(found) == set(FIRST) else first | Assessment.model_validate(found).as_json()
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise InputError(f"the result in {folder} is damaged; replace the run with -overwrite") from None
+
+    text: str
+    found: Mapping[str, Any] | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """The accuracy on the test set; None where it is not told."""
+        number = (self.found or {}).get("test_top1")
+        return float(number) if isinstance(number, int | float) and 0 <= number <= 1 else None
+
+    @property
+    def brief(self) -> str:
+        """The text without what has an entry for every class."""
+        if self.found is None:
+            return self.text
+        return json.dumps({name: value for name, value in self.found.items() if name not in ("classes", "confusion")})
+
+    def metrics(self, folder: Path) -> dict[str, Any]:
+        """All of it, of a training in a folder.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        try:
+            if self.found is None or self.accuracy is None:
+                raise ValueError
+            first = {name: self.found[name] for name in FIRST}
+            if not all(isinstance(value, int | float) for value in first.values()):
+                raise ValueError
+            more = set(self.found) != set(FIRST)
+            return first | Assessment.model_validate(self.found).as_json() if more else first
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise InputError(f"the result in {folder} is damaged; replace the run with -overwrite") from None
 
 
-def accuracy(text: str) -> float | None:
-    """The accuracy on the test set in a training's result as it was left; None where that does not tell it."""
-    try:
-        found = json.loads(text)["test_top1"]
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return None
-    return float(found) if isinstance(found, int | float) and 0 <= found <= 1 else None
-
-
-def brief(text: str) -> str:
-    """A training's result as it was left, without what has an entry for every class."""
+def left(text: str) -> Left:
+    """What a text that a training has left says."""
     try:
         found = json.loads(text)
-        return json.dumps({name: value for name, value in found.items() if name not in ("classes", "confusion")})
-    except (ValueError, AttributeError, RecursionError):
-        return text
+    except (ValueError, RecursionError):
+        found = None
+    return Left(text, found if isinstance(found, dict) else None)
 
 
 def with_interval(metrics: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from dadarts.errors import InputError, shortened
 from dadarts.export import KEY
 from dadarts.facts import Facts, facts_of
 from dadarts.lookup import NETWORK
-from dadarts.metrics import accuracy
+from dadarts.metrics import left
 from dadarts.saved import SavedRun
 
 MOST = 65_536
@@ -101,5 +101,5 @@ def _network(run: SavedRun) -> Facts | None:
 
 def _accuracy(run: SavedRun) -> float | None:
     with suppress(InputError):
-        return accuracy(run.result() or "")
+        return left(run.result() or "").accuracy
     return None

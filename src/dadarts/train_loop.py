@@ -49,7 +49,7 @@ def train(
     run = Run(TRAINING, config, resume, overwrite, processes)
     result = run.result()
     if result is not None:
-        yield TrainDone(run.folder.path, metrics.read(result, run.folder.path), run.pictures(config.genotype))
+        yield TrainDone(run.folder.path, metrics.left(result).metrics(run.folder.path), run.pictures(config.genotype))
         return
     files = {"genotype.txt": f"{config.genotype}\n", "genotype.json": config.genotype.to_json()}
     with run.begun(train_state.build, files) as state:

@@ -156,7 +156,8 @@ def test_a_stopped_and_killed_comparison_ends_as_if_nothing_had_happened(
 
     without_pictures(monkeypatch)
     settings = json.loads((folder / "config.json").read_text())["settings"]
-    for _ in search(SearchConfig(**{**settings, "name": "once", "runs_dir": "other", "engine": row["engine"]})):
+    own = {"name": "once", "runs_dir": "other", "engine": row["engine"], "checkpoint_minutes": 10}
+    for _ in search(SearchConfig(**{**settings, **own})):
         pass
     assert result_of_search(folder) == result_of_search(Path("other/search/once"))
 

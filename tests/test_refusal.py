@@ -40,7 +40,7 @@ def test_a_number_out_of_range_and_a_word_are_answered_alike(given: Any) -> None
         (Techniques, "preset", "modern", "-preset modern: give original"),
         (Techniques, "dal_target", "one", "-dal_target one: give none or zero"),
         (Techniques, "normal_none_penalty", "x", "-normal_none_penalty x: give a number from -1000000 to 1000000"),
-        (TrainConfig, "cutout_length", "²", "-cutout_length ²: give a whole number from 0 to 1024"),
+        (TrainConfig, "cutout_length", "²", "-cutout_length ²: give a whole number from 0 to 1024 or auto"),
     ],
 )
 def test_the_answer_has_the_flag_what_was_given_and_what_is_accepted(

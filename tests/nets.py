@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts.alphas import Activation, Alphas, Candidates, Mixing
+from dadarts.alphas import Activation, Alphas, Candidates
 from dadarts.bilevel import Bilevel
 from dadarts.cells import Macro
 from dadarts.errors import InputError
@@ -23,7 +23,7 @@ from dadarts.relax import AnyRelaxation, Hard, TopK
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator, seeded
 from dadarts.spaces import SPACES, SearchSpace, Size, space
-from dadarts.supernet import Supernet
+from dadarts.supernet import Mixing, Supernet
 
 MIDWAY = Progress(epoch=1, epochs=2)
 

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
-from dadarts.alphas import Mixing
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.inner import Inner
 from dadarts.optimizers import Optimizers
@@ -21,6 +20,7 @@ from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.schedules import Constant, Progress
 from dadarts.spaces import SearchSpace, space
+from dadarts.supernet import Mixing
 from tests.nets import (
     MIDWAY,
     TinyBatch,

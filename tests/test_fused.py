@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.alphas import Alphas, Idle, Mixing
+from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel, Method, Objective, frozen
 from dadarts.fused import FusedSupernet
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress
 from dadarts.shared import SharedSupernet
 from dadarts.spaces import SearchSpace
-from dadarts.supernet import Forward, Supernet
+from dadarts.supernet import Forward, Idle, Mixing, Supernet
 from tests.nets import (
     MIDWAY,
     RELAXATIONS,

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
-from dadarts.alphas import Alphas, Idle
+from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.fused import FusedSupernet
 from dadarts.inner import Inner
@@ -16,6 +16,7 @@ from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant
 from dadarts.spaces import SearchSpace
 from dadarts.sparsity import negligible
+from dadarts.supernet import Idle
 from tests.nets import (
     MIDWAY,
     RELAXATIONS,

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dadarts.alphas import Alphas, Mixing
+from dadarts.alphas import Alphas
 from dadarts.cells import Cell
 from dadarts.discretization import discretize
 from dadarts.ops import Noise, Zero
 from dadarts.relax import Hard, Soft
 from dadarts.seeds import generator
 from dadarts.spaces import SPACES
-from dadarts.supernet import Supernet
+from dadarts.supernet import Mixing, Supernet
 from tests.nets import (
     MIDWAY,
     build_alphas,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts import compute
-from dadarts.alphas import Alphas, Idle, Mixing
+from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel, Method, Objective
 from dadarts.cells import Macro
 from dadarts.engines import pick_engine
@@ -19,7 +19,7 @@ from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress
 from dadarts.seeds import generator, seeded
 from dadarts.spaces import space
-from dadarts.supernet import Forward, Supernet
+from dadarts.supernet import Forward, Idle, Mixing, Supernet
 
 HALFWAY = Progress(1, 2)
 ENGINES = ("nchw", "channels_last", "native")

@@ -14,12 +14,7 @@ from dadarts.discretization import Rule, allowed
 from dadarts.entmax import entmax
 from dadarts.schedules import Progress
 from dadarts.spaces import SearchSpace
-
-Mixing: TypeAlias = dict[str, tuple[Tensor, ...]]
-"""kind -> node -> (E, O) weights that multiply the operations' outputs"""
-
-Idle: TypeAlias = dict[str, tuple[Tensor, ...]]
-"""kind -> node -> bool (E, O): places that a pass leaves out, whatever their weight (see `sparsity.py`)"""
+from dadarts.supernet import Mixing
 
 Activation: TypeAlias = Literal["softmax", "dirichlet", "sigmoid", "edges"]
 """How alpha becomes W: softmax, the mean of a Dirichlet distribution, a sigmoid for every operation by itself, or

@@ -9,13 +9,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.alphas import Activation, Alphas, Idle, Mixing
+from dadarts.alphas import Activation, Alphas
 from dadarts.gibbs import Gibbs
 from dadarts.inner import Inner
 from dadarts.penalties import DiscretizationLoss, Penalty
@@ -23,23 +23,10 @@ from dadarts.relax import AnyRelaxation, Soft, TopK
 from dadarts.schedules import Progress
 from dadarts.selection import Argmax, EigenvalueRise, Selection
 from dadarts.sparsity import negligible
-from dadarts.supernet import Forward, Supernet
+from dadarts.supernet import Batch, Forward, Idle, Mixing, Supernet
 
 Arrays: TypeAlias = Sequence[Tensor]
 Order = Literal["second", "first", "single-level", "none"]
-
-
-class Batch(Protocol):
-    """Normalised pictures, their labels, and a key that names the batch (what `noise` is drawn from)."""
-
-    @property
-    def images(self) -> Tensor: ...
-
-    @property
-    def labels(self) -> Tensor: ...
-
-    @property
-    def key(self) -> int: ...
 
 
 @dataclass(frozen=True)

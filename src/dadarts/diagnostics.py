@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dadarts.alphas import Alphas, Mixing
+from dadarts.alphas import Alphas
 from dadarts.assessment import Answers
-from dadarts.bilevel import Batch, Bilevel
+from dadarts.bilevel import Bilevel
 from dadarts.data import Loader
 from dadarts.discretization import discretize
 from dadarts.gibbs import Gibbs
@@ -23,6 +23,7 @@ from dadarts.relax import AnyRelaxation, Hard, Soft
 from dadarts.relax_sampled import Dirichlet, Perturbed, SampledTopK, UniformPath
 from dadarts.schedules import Progress
 from dadarts.seeds import generator
+from dadarts.supernet import Batch, Mixing
 
 Name = TypeVar("Name")
 Found = TypeVar("Found")

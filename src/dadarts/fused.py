@@ -22,11 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell
 from dadarts.layers import Raw, pooled, projected
 from dadarts.native import Kernels
-from dadarts.supernet import MixedNode, Supernet, needed
+from dadarts.supernet import Idle, MixedNode, Mixing, Supernet, needed
 from dadarts.terms import OUTSIDE, Chain, Other, Place, Pool, Projection, Unit, places_of, term_of
 
 

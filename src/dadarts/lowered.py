@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Idle, Mixing
-from dadarts.supernet import Forward
+from dadarts.supernet import Forward, Idle, Mixing
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:

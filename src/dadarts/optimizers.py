@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Mixing
-from dadarts.bilevel import Arrays, Batch, Bilevel
+from dadarts.bilevel import Arrays, Bilevel
 from dadarts.eager import SGD, Adam
 from dadarts.inner import Inner
 from dadarts.schedules import Progress
+from dadarts.supernet import Batch, Mixing
 
 _NAN = torch.tensor(float("nan"))
 _NOTHING = torch.tensor(0)

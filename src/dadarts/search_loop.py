@@ -11,7 +11,6 @@ from itertools import repeat
 import numpy as np
 
 from dadarts import diagnostics, report, search_state
-from dadarts.alphas import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.evaluating import evaluated
@@ -31,6 +30,7 @@ from dadarts.search_notes import notes
 from dadarts.search_state import SearchState
 from dadarts.selecting import select
 from dadarts.selection import Argmax, UniformDraw, name_of
+from dadarts.supernet import Mixing
 from dadarts.verdict import Verdict
 
 COLUMNS = (

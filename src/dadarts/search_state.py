@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dadarts import compute, diagnostics, fitting, foundation, halves, memory
-from dadarts.alphas import Alphas, Mixing
+from dadarts.alphas import Alphas
 from dadarts.bilevel import Bilevel, Method
 from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
@@ -31,7 +31,7 @@ from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
 from dadarts.selection import Perturbation, UniformDraw
 from dadarts.spaces import SearchSpace
-from dadarts.supernet import Supernet
+from dadarts.supernet import Mixing, Supernet
 from dadarts.verdict import Verdict
 
 

@@ -9,7 +9,6 @@ from math import ceil
 from typing import TypeAlias
 
 from dadarts import diagnostics
-from dadarts.alphas import Mixing
 from dadarts.config import SearchConfig
 from dadarts.diagnostics import Name, Score
 from dadarts.evaluating import evaluated
@@ -20,6 +19,7 @@ from dadarts.run import Run
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 from dadarts.selection import BestOfRandom, Perturbation, UniformDraw
+from dadarts.supernet import Mixing
 
 Scores: TypeAlias = Generator[Event, None, Mixing]
 """Events, and at the end kind -> node -> (E, O)"""

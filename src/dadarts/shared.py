@@ -10,11 +10,10 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell
 from dadarts.ops import DilConv, SepConv
 from dadarts.parts import layers_of, pool_of, rectifies
-from dadarts.supernet import MixedNode, Supernet
+from dadarts.supernet import Idle, MixedNode, Mixing, Supernet
 
 RECTIFIED = "relu"
 

@@ -11,10 +11,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dadarts.alphas import Idle, Mixing
 from dadarts.cells import Cell, Macro, RunCell, Site, build_backbone, noises
 from dadarts.ops import Zero
 from dadarts.spaces import SearchSpace
+
+
+class Batch(Protocol):
+    """Normalised pictures, their labels, and a key that names the batch (what `noise` is drawn from)."""
+
+    @property
+    def images(self) -> Tensor: ...
+
+    @property
+    def labels(self) -> Tensor: ...
+
+    @property
+    def key(self) -> int: ...
+
+
+Mixing: TypeAlias = dict[str, tuple[Tensor, ...]]
+"""kind -> node -> (E, O) weights that multiply the operations' outputs"""
+
+
+Idle: TypeAlias = dict[str, tuple[Tensor, ...]]
+"""kind -> node -> bool (E, O): places that a pass leaves out, whatever their weight (see `sparsity.py`)"""
+
 
 Output: TypeAlias = Callable[[nn.Module, list[Tensor], int], Tensor]
 """What an operation makes of one of its node's states: (operation, states, edge) -> term"""

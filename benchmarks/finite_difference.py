@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Bilevel, Method
+from dadarts.bilevel import Bilevel
 from dadarts.cells import Macro
 from dadarts.data import Batch
+from dadarts.method import Method
 from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
 from dadarts.spaces import space

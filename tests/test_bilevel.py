@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
-from dadarts.bilevel import Bilevel, Method, Objective
-from dadarts.inner import Inner
+from dadarts.bilevel import Bilevel, Inner
+from dadarts.method import Method, Objective
 from dadarts.optimizers import Optimizers
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK

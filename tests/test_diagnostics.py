@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from dadarts import checkpoint, diagnostics
-from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.bilevel import Bilevel
 from dadarts.discretization import discretize
 from dadarts.genotype import Genotype, read_off
+from dadarts.method import Method, Objective
 from dadarts.methods import METHODS
 from dadarts.penalties import discretization_distance
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK

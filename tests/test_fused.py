@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Bilevel, Method, Objective, frozen
+from dadarts.bilevel import Bilevel, frozen
 from dadarts.fused import FusedSupernet
+from dadarts.method import Method, Objective
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress
 from dadarts.shared import SharedSupernet

@@ -13,10 +13,9 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Bilevel
+from dadarts.bilevel import Bilevel, Inner
 from dadarts.discretization import discretize
 from dadarts.gibbs import Gibbs
-from dadarts.inner import Inner
 from dadarts.methods import dadarts_plus
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from dadarts import method_text
-from dadarts.bilevel import Method, Objective
 from dadarts.config import SearchConfig
 from dadarts.gibbs import Gibbs
+from dadarts.method import Method, Objective
 from dadarts.method_text import differing
 from dadarts.penalties import Penalty
 from dadarts.relax import AnyRelaxation

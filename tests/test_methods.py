@@ -9,11 +9,12 @@ from itertools import product
 import pytest
 import torch
 
-from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
 from dadarts.genotype import derive
 from dadarts.gibbs import Gibbs
+from dadarts.method import Method, Objective
 from dadarts.method_text import parse_method
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order, pc_darts
 from dadarts.penalties import DiscretizationLoss, NonePenalty

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts import checkpoint, diagnostics, search_state
-from dadarts.bilevel import Method
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
 from dadarts.events import Note, SearchDone
 from dadarts.genotype import derive
+from dadarts.method import Method
 from dadarts.method_text import parse_method
 from dadarts.methods import METHODS, fixed_alpha
 from dadarts.paired import harms, most_missed, surest, z

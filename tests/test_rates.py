@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dadarts.bilevel import Method
 from dadarts.config import SearchConfig
+from dadarts.method import Method
 from dadarts.methods import METHODS
 from dadarts.rates import rates
 from tests.commands import (

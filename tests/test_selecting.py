@@ -18,12 +18,12 @@ from torch import Tensor
 
 from dadarts import checkpoint, diagnostics, search_state
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Method
 from dadarts.config import SearchConfig
 from dadarts.discretization import Rule, discretize, draw_uniform
 from dadarts.errors import InputError
 from dadarts.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
 from dadarts.genotype import Genotype, derive, draw_scores, random_genotype
+from dadarts.method import Method
 from dadarts.methods import METHODS, fixed_alpha, random_ws
 from dadarts.perturbing import decisions_of
 from dadarts.relax_sampled import UniformPath

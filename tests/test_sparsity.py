@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.autograd.functional import jacobian
 
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.bilevel import Bilevel, Inner
 from dadarts.fused import FusedSupernet
-from dadarts.inner import Inner
+from dadarts.method import Method, Objective
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant
 from dadarts.spaces import SearchSpace

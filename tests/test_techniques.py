@@ -12,10 +12,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dadarts.bilevel import Method, Objective
 from dadarts.configs import search_command, search_config
 from dadarts.errors import InputError
 from dadarts.flags import Flag
+from dadarts.method import Method, Objective
 from dadarts.method_text import parse_method
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order
 from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty

@@ -9,10 +9,10 @@ from typing import get_args
 import pytest
 
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Method, Objective
 from dadarts.config import SearchConfig
 from dadarts.gibbs import Gibbs
 from dadarts.judging import decided_early
+from dadarts.method import Method, Objective
 from dadarts.methods import METHODS
 from dadarts.penalties import DiscretizationLoss
 from dadarts.relax import AnyRelaxation, Hard, TopK, is_discrete

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from dadarts import compute
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Bilevel, Method, Objective
+from dadarts.bilevel import Bilevel
 from dadarts.cells import Macro
 from dadarts.engines import pick_engine
+from dadarts.method import Method, Objective
 from dadarts.optimizers import Optimizers
 from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from dadarts import oracle
     from dadarts.alphas import Alphas
-    from dadarts.bilevel import Method, Objective
     from dadarts.cells import Macro
     from dadarts.config import SearchConfig, TrainConfig
     from dadarts.discretization import Rule, discretize
     from dadarts.errors import DadartsError, InputError, RunError
     from dadarts.export import TrainedNetwork, load
     from dadarts.genotype import Genotype
+    from dadarts.method import Method, Objective
     from dadarts.methods import METHODS
     from dadarts.network import Network
     from dadarts.prediction import Prediction
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "alphas": ("Alphas",),
-    "bilevel": ("Method", "Objective"),
+    "method": ("Method", "Objective"),
     "cells": ("Macro",),
     "config": ("SearchConfig", "TrainConfig"),
     "discretization": ("Rule", "discretize"),

@@ -8,89 +8,41 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.alphas import Activation, Alphas
+from dadarts.alphas import Alphas
 from dadarts.gibbs import Gibbs
-from dadarts.inner import Inner
-from dadarts.penalties import DiscretizationLoss, Penalty
-from dadarts.relax import AnyRelaxation, Soft, TopK
+from dadarts.method import Method
+from dadarts.relax import AnyRelaxation
 from dadarts.schedules import Progress
-from dadarts.selection import Argmax, EigenvalueRise, Selection
 from dadarts.sparsity import negligible
 from dadarts.supernet import Batch, Forward, Idle, Mixing, Supernet
 
+
+@dataclass(frozen=True)
+class Inner:
+    """The inner step ``w' = w - xi (momentum * buffer + grad + decay * w)``, which the gradient looks through."""
+
+    xi: float
+    momentum: float
+    decay: float
+    buffers: Sequence[Tensor]
+
+    @torch.no_grad()
+    def direction(self, w: Sequence[Tensor], gradient: Sequence[Tensor]) -> list[Tensor]:
+        """``momentum * buffer + grad + decay * w``: the step moves w by -xi times this."""
+        return [
+            self.momentum * buffer + g + self.decay * weight
+            for buffer, g, weight in zip(self.buffers, gradient, w, strict=True)
+        ]
+
+
 Arrays: TypeAlias = Sequence[Tensor]
-Order = Literal["second", "first", "single-level", "none"]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A loss as data: cross entropy under a relaxation's mixing weights, plus penalties."""
-
-    relax: AnyRelaxation = field(default_factory=Soft)
-    penalties: tuple[Penalty, ...] = ()
-
-
-@dataclass(frozen=True)
-class Method:
-    """A differentiable-NAS method: three losses and a choice of relaxation for each.
-
-    Args:
-        weights: the weight step's objective, and every validation's.
-        alphas: the architecture step's objective on the validation batch.
-        look_ahead: the relaxation of the inner step ``w -> w'`` and of its derivative.
-        correction: the relaxation of the finite-difference passes where it is not `look_ahead` (the original's).
-        order: second-order, first-order (xi = 0), one level (both sets of parameters on the training loss), or none
-            (alphas are never updated).
-        epsilon: c of the finite difference, ``eps = c / ||grad_w' L_valid||``.
-        amended: use the amended term of arXiv 1910.11831 in place of the second-order correction.
-        sparsity: order of the entmax that makes W of alpha; 1 is softmax.
-        retain: which genotype is read off at the end.
-        activation: what makes W of alpha in softmax' place.
-        channel_fraction: K, where 1/K of the supernet's channels go through operations.
-        warm_up: part of the run (of each restart), in [0, 1), in which only w is trained.
-        draws: K, where the architecture step does not differentiate through its relaxation, a `Gibbs`, but weighs K
-            of its draws against each other.
-        restarts: R, where the run is R searches of E / R epochs, each with w and alpha drawn anew; the genotype is
-            then D of the mean of their last W.
-        selection: what it is read off.
-        stop: when the search ends before its last epoch.
-    """
-
-    weights: Objective = field(default_factory=Objective)
-    alphas: Objective = field(default_factory=Objective)
-    look_ahead: AnyRelaxation = field(default_factory=Soft)
-    correction: AnyRelaxation | None = None
-    order: Order = "second"
-    epsilon: float = 0.01
-    amended: bool = False
-    sparsity: float = 1.0
-    retain: str = "top2"
-    activation: Activation = "softmax"
-    channel_fraction: int = 1
-    warm_up: float = 0.0
-    draws: int | None = None
-    restarts: int = 1
-    selection: Selection = Argmax()
-    stop: EigenvalueRise | None = None
-
-    @property
-    def discretization_loss(self) -> DiscretizationLoss | None:
-        """That of the architecture step, else that of the weight step."""
-        penalties = (*self.alphas.penalties, *self.weights.penalties)
-        return next((penalty for penalty in penalties if isinstance(penalty, DiscretizationLoss)), None)
-
-    @property
-    def top_k(self) -> list[TopK]:
-        """Every top-k among the relaxations of architecture step, weight step and inner step."""
-        relaxations = (self.alphas.relax, self.weights.relax, self.look_ahead)
-        return [relaxation for relaxation in relaxations if isinstance(relaxation, TopK)]
 
 
 class Bilevel:

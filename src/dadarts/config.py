@@ -18,13 +18,13 @@ from dadarts.run_settings import RunConfig
 from dadarts.settings import setting
 
 if TYPE_CHECKING:
-    from dadarts.bilevel import Method
     from dadarts.genotype import Genotype
+    from dadarts.method import Method
     from dadarts.spaces import SearchSpace
 
 
 def _as_method(value: Any) -> Any:
-    from dadarts.bilevel import Method
+    from dadarts.method import Method
     from dadarts.method_text import parse_method
 
     if not isinstance(value, str | Method):

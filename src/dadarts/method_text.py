@@ -11,8 +11,8 @@ from typing import Any, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from dadarts import literal
-from dadarts.bilevel import Method, Objective
 from dadarts.errors import InputError, unknown
+from dadarts.method import Method, Objective
 from dadarts.penalties import Penalty
 from dadarts.relax import AnyRelaxation
 from dadarts.schedules import Schedule

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from dadarts.bilevel import Method, Objective
 from dadarts.gibbs import Gibbs
+from dadarts.method import Method, Objective
 from dadarts.penalties import (
     BetaDecay,
     DirichletDivergence,

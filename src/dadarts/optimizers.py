@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dadarts.bilevel import Arrays, Bilevel
+from dadarts.bilevel import Arrays, Bilevel, Inner
 from dadarts.eager import SGD, Adam
-from dadarts.inner import Inner
 from dadarts.schedules import Progress
 from dadarts.supernet import Batch, Mixing
 

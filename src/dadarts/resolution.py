@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dadarts.bilevel import Method
 from dadarts.errors import InputError
 from dadarts.genotype import RETAIN
 from dadarts.gibbs import Gibbs
+from dadarts.method import Method
 from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
 from dadarts.relax import AnyRelaxation, AuxiliarySkip, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed

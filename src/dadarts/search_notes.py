@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dadarts.bilevel import Method
 from dadarts.config import SearchConfig
+from dadarts.method import Method
 from dadarts.pacing import counted
 from dadarts.penalties import DiscretizationLoss, Penalty
 from dadarts.relax import Soft, TopK, is_discrete

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dadarts import compute, diagnostics, fitting, foundation, halves, memory
 from dadarts.alphas import Alphas
-from dadarts.bilevel import Bilevel, Method
+from dadarts.bilevel import Bilevel
 from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
 from dadarts.data import load
@@ -21,6 +21,7 @@ from dadarts.events import Row
 from dadarts.foundation import Foundation, Loading
 from dadarts.halves import Loaders
 from dadarts.judging import of_alphas
+from dadarts.method import Method
 from dadarts.norms import synchronise
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position

@@ -12,7 +12,7 @@ from dadarts.errors import InputError
 from dadarts.settings import Settings, setting
 
 if TYPE_CHECKING:
-    from dadarts.bilevel import Method
+    from dadarts.method import Method
     from dadarts.penalties import DiscretizationLoss, Penalty
     from dadarts.relax import AnyRelaxation, TopK
 
@@ -156,7 +156,7 @@ class Techniques(Settings):
 
     def method(self) -> Method:
         """The method that these flags spell."""
-        from dadarts.bilevel import Method, Objective
+        from dadarts.method import Method, Objective
 
         alphas = self._relaxation(self.hd_on_alphas, self.topk_on_alphas)
         order: Any = "first" if self.first_order else "single-level" if self.single_level_optimization else "second"

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts import checkpoint, diagnostics, search_state
+from dadarts import checkpoint, diagnostics, evaluating, search_state
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
 from dadarts.events import Note, SearchDone
@@ -135,7 +135,7 @@ def test_the_losses_of_every_picture_are_those_of_the_readable_supernet() -> Non
             loss = F.cross_entropy(logits, batch.labels, reduction="none")
             expected.append(torch.stack([loss, (logits.argmax(1) != batch.labels).float()], dim=1))
         torch.testing.assert_close(found[name], torch.cat(expected).double())
-        whole = diagnostics.scores_of(diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, mixings))
+        whole = evaluating.scores_of(diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, mixings))
         loss, wrong = found[name].mean(dim=0).tolist()
         assert isclose(loss, whole[name].loss, rel_tol=1e-5)
         assert isclose(1 - wrong, whole[name].top1, rel_tol=1e-9)

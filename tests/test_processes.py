@@ -21,11 +21,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts import compute, diagnostics, foundation, resuming, threads
+from dadarts import compute, foundation, resuming, threads
 from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError, RunError
+from dadarts.evaluating import evaluate
 from dadarts.network import DropPath
 from dadarts.norms import BatchNorm, synchronise
 from dadarts.ops import Noise
@@ -297,7 +298,7 @@ def test_every_whole_batch_is_dealt_once_in_equally_many_rounds(count: int, work
 def test_every_process_counts_the_batches_that_all_have_measured(count: int, expected: list[int]) -> None:
     for rank in range(count):
         passes = {"even": lambda batch: torch.zeros(len(batch.labels), 3)}
-        evaluation = diagnostics.evaluate(nn.Identity(), loader(Processes(rank, count), None), passes)
+        evaluation = evaluate(nn.Identity(), loader(Processes(rank, count), None), passes)
         # Behind the last round the scores would be summed, and no process is joined.
         assert list(islice(evaluation, len(expected))) == [(measured, 6) for measured in expected]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from scipy.stats import spearmanr
 
-from dadarts import diagnostics, oracle, search_state
+from dadarts import diagnostics, evaluating, oracle, search_state
 from dadarts.config import SearchConfig
 from dadarts.genotype import derive, draw_scores
 from dadarts.methods import METHODS
@@ -71,7 +71,7 @@ def rankings(method: str, config: SearchConfig, measured: set[int], batches: int
         seconds += _trained(state, config, epoch)
         if epoch + 1 not in measured:
             continue
-        scores = diagnostics.scores_of(diagnostics.evaluate_mixings(state.bilevel, validation, cells))
+        scores = evaluating.scores_of(diagnostics.evaluate_mixings(state.bilevel, validation, cells))
         top1 = torch.tensor([score.top1 for score in scores.values()], dtype=torch.float64)
         yield Ranking(
             method,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dadarts.bilevel import Bilevel
 from dadarts.data import Loader
-from dadarts.diagnostics import Counted, Name, rounds
+from dadarts.evaluating import Counted, Name, rounds
 from dadarts.supernet import Batch, Mixing
 
 Harm: TypeAlias = Tensor

@@ -10,8 +10,7 @@ from typing import TypeAlias
 
 from dadarts import diagnostics
 from dadarts.config import SearchConfig
-from dadarts.diagnostics import Name, Score
-from dadarts.evaluating import evaluated
+from dadarts.evaluating import Name, Score, evaluated
 from dadarts.events import Event, Note, SelectionStep
 from dadarts.genotype import draw_scores
 from dadarts.perturbing import Perturbing

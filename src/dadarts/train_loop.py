@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts import assessment, diagnostics, export, metrics, report, train_state
-from dadarts.assessment import Answers
+from dadarts import assessment, evaluating, export, metrics, report, train_state
+from dadarts.answers import Answers
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
-from dadarts.diagnostics import Score
-from dadarts.evaluating import evaluated
+from dadarts.evaluating import Score, evaluated
 from dadarts.events import AssessmentStep, Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.lowered import autocast
 from dadarts.network import DropPath, count_multiply_adds, count_parameters
@@ -165,7 +164,7 @@ class _Training:
         self, loader: Loader, event: Callable[[int, int], Event]
     ) -> Generator[Event, None, tuple[Score, Answers]]:
         network = self.state.network
-        found = diagnostics.answers(network, loader, lambda batch: network(batch.images, noise_key=batch.key))
+        found = evaluating.answers(network, loader, lambda batch: network(batch.images, noise_key=batch.key))
         return (yield from evaluated(self.run, self.state, found, event))
 
     @torch.no_grad()

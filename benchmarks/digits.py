@@ -17,9 +17,9 @@ from statistics import mean, stdev
 
 import torch
 
+from dadarts.architecture.genotype import Genotype, random_genotype
 from dadarts.demo import search_settings, train_settings
 from dadarts.events import SearchDone, TrainDone
-from dadarts.genotype import Genotype, random_genotype
 from dadarts.runfolder import RunFolder
 from dadarts.search_loop import search
 from dadarts.train_loop import train

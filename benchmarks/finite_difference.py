@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from dadarts.alphas import Alphas
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import space
+from dadarts.architecture.supernet import Supernet
 from dadarts.bilevel import Bilevel
-from dadarts.cells import Macro
 from dadarts.data import Batch
 from dadarts.method import Method
 from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
-from dadarts.spaces import space
-from dadarts.supernet import Supernet
 
 HALFWAY = Progress(1, 2)
 CONSTANTS = (1e-1, 1e-2, 1e-3, 1e-4)

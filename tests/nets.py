@@ -11,19 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from dadarts.alphas import Activation, Alphas, Candidates
+from dadarts.architecture.genotype import Genotype, read_off
+from dadarts.architecture.network import Network
+from dadarts.architecture.operations import OPS
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import SPACES, SearchSpace, Size, space
+from dadarts.architecture.supernet import Mixing, Supernet
 from dadarts.bilevel import Bilevel
-from dadarts.cells import Macro
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype, read_off
 from dadarts.native import Kernels, NoCompilerError, library
-from dadarts.network import Network
-from dadarts.ops import OPS
 from dadarts.optimizers import Optimizers
 from dadarts.relax import AnyRelaxation, Hard, TopK
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator, seeded
-from dadarts.spaces import SPACES, SearchSpace, Size, space
-from dadarts.supernet import Mixing, Supernet
 
 MIDWAY = Progress(epoch=1, epochs=2)
 

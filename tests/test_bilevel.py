@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
+from dadarts.architecture.spaces import SearchSpace, space
+from dadarts.architecture.supernet import Mixing
 from dadarts.bilevel import Bilevel, Inner
 from dadarts.method import Method, Objective
 from dadarts.optimizers import Optimizers
@@ -19,8 +21,6 @@ from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.schedules import Constant, Progress
-from dadarts.spaces import SearchSpace, space
-from dadarts.supernet import Mixing
 from tests.nets import (
     MIDWAY,
     TinyBatch,

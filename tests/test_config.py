@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dadarts.architecture.genotype import random_genotype
+from dadarts.architecture.spaces import SPACES, space
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
-from dadarts.genotype import random_genotype
 from dadarts.methods import METHODS, dadarts, darts
 from dadarts.penalties import DiscretizationLoss
 from dadarts.run_settings import ENVIRONMENT
-from dadarts.spaces import SPACES, space
 from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE
 
 NEEDED = {"name": "a", "dataset": "digits"}

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from dadarts import checkpoint, diagnostics
+from dadarts.architecture.discretization import discretize
+from dadarts.architecture.genotype import Genotype, read_off
+from dadarts.architecture.spaces import space
 from dadarts.bilevel import Bilevel
-from dadarts.discretization import discretize
-from dadarts.genotype import Genotype, read_off
 from dadarts.method import Method, Objective
 from dadarts.methods import METHODS
 from dadarts.penalties import discretization_distance
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Progress
-from dadarts.spaces import space
 from tests.commands import TINIEST, alphas, column, history, search, succeed, without_pictures
 from tests.nets import build_alphas, build_batch, build_supernet, macro_of, ragged_space, smooth_space, soften
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dadarts.discretization import Rule, discretize
+from dadarts.architecture.discretization import Rule, discretize
 
 
 def brute_force(score_EO: Tensor, rule: Rule, open_EO: Tensor) -> Tensor:

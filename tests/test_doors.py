@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from dadarts import cli, legacy, load
+from dadarts.architecture.genotype import Genotype
 from dadarts.compare.jobs import Protocol, jobs_of
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype
 from dadarts.method import Method, Objective
 from dadarts.methods import METHODS, dadarts, darts, darts_first_order
 from dadarts.penalties import DiscretizationLoss

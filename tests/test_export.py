@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 import dadarts
 from dadarts import checkpoint, export
+from dadarts.architecture.network import Network
 from dadarts.data import DataRequest, load
-from dadarts.network import Network
 from tests.commands import BENCH_GENOTYPE, COMMON, DARTS_GENOTYPE, TINY_TRAINING, augment, succeed, without_pictures
 
 RUN = Path("runs/augment/it")

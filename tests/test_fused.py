@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Alphas
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
 from dadarts.bilevel import Bilevel, frozen
 from dadarts.fused import FusedSupernet
 from dadarts.method import Method, Objective
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress
 from dadarts.shared import SharedSupernet
-from dadarts.spaces import SearchSpace
-from dadarts.supernet import Forward, Idle, Mixing, Supernet
 from tests.nets import (
     MIDWAY,
     RELAXATIONS,

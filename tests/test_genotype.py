@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from dadarts.architecture.genotype import RETAIN, CellGenotype, Genotype, derive, random_genotype, read_off
+from dadarts.architecture.spaces import SPACES, SearchSpace, space
 from dadarts.errors import InputError
-from dadarts.genotype import RETAIN, CellGenotype, Genotype, derive, random_genotype, read_off
-from dadarts.spaces import SPACES, SearchSpace, space
 from tests.nets import build_alphas, tiny_space
 
 SEED_PAGE = (

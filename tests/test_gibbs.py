@@ -13,13 +13,13 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from dadarts.alphas import Alphas
+from dadarts.architecture.discretization import discretize
+from dadarts.architecture.spaces import SPACES, SearchSpace
 from dadarts.bilevel import Bilevel, Inner
-from dadarts.discretization import discretize
 from dadarts.gibbs import Gibbs
 from dadarts.methods import dadarts_plus
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
-from dadarts.spaces import SPACES, SearchSpace
 from tests.nets import (
     MIDWAY,
     build_alphas,

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from dadarts import memory
-from dadarts.cells import Macro
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.network import Network
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import SPACES, space
+from dadarts.architecture.supernet import Supernet
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype
-from dadarts.network import Network
-from dadarts.spaces import SPACES, space
-from dadarts.supernet import Supernet
 from tests.commands import TINIEST, TINY_TRAINING, augment, refusal, search
 
 CPU = torch.device("cpu")

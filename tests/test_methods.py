@@ -9,10 +9,11 @@ from itertools import product
 import pytest
 import torch
 
+from dadarts.architecture.genotype import derive
+from dadarts.architecture.spaces import SPACES, space
 from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
-from dadarts.genotype import derive
 from dadarts.gibbs import Gibbs
 from dadarts.method import Method, Objective
 from dadarts.method_text import parse_method
@@ -23,7 +24,6 @@ from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.resolution import resolve
 from dadarts.schedules import Constant, Late, Linear, Progress
 from dadarts.selection import EigenvalueRise, Perturbation
-from dadarts.spaces import SPACES, space
 from tests.nets import build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
 REFUSED = {("darts-minus", "S4"), ("darts-minus", "nas-bench-macro"), ("pc-darts", "nas-bench-macro")}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dadarts import atomic, report
-from dadarts.genotype import Genotype
+from dadarts.architecture.genotype import Genotype
 from tests.commands import DARTS_GENOTYPE, QUICKEST, TINY_TRAINING, augment, search, succeed, without_pictures
 
 

@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.cells import STAGES, Cell, Macro
+from dadarts.architecture.genotype import Genotype, random_genotype
+from dadarts.architecture.network import DropPath, Network, count_multiply_adds, count_parameters
+from dadarts.architecture.operations import NAS_BENCH_MACRO_OPS, InvertedResidual, PointwiseReduce, Zero
+from dadarts.architecture.skeletons import STAGES, Cell, Macro
+from dadarts.architecture.spaces import space
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype, random_genotype
-from dadarts.network import DropPath, Network, count_multiply_adds, count_parameters
-from dadarts.ops import NAS_BENCH_MACRO_OPS, InvertedResidual, PointwiseReduce, Zero
 from dadarts.oracle import nas_bench_macro
 from dadarts.seeds import generator
-from dadarts.spaces import space
 from tests.commands import augment, modern, refusal, search, succeed, without_pictures
 from tests.nets import build_batch, macro_of
 

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dadarts.architecture.skeletons import Site
+from dadarts.architecture.spaces import SPACES
+from dadarts.architecture.supernet import PartialNode, Supernet
 from dadarts.bilevel import Bilevel
-from dadarts.cells import Site
 from dadarts.config import SearchConfig
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError
@@ -19,8 +21,6 @@ from dadarts.methods import pc_darts
 from dadarts.relax import Hard, Soft
 from dadarts.schedules import Progress
 from dadarts.shared import SharedSupernet
-from dadarts.spaces import SPACES
-from dadarts.supernet import PartialNode, Supernet
 from tests.nets import (
     MIDWAY,
     build_alphas,

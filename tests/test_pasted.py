@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dadarts.architecture.genotype import Genotype, random_genotype
+from dadarts.architecture.indices import note
+from dadarts.architecture.pasted import MAX_FILE, find, pick
+from dadarts.architecture.spaces import SPACES, space
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype, random_genotype
-from dadarts.indices import note
 from dadarts.oracle import oracle
-from dadarts.pasted import MAX_FILE, find, pick
-from dadarts.spaces import SPACES, space
 
 CELL = "[('sep_conv_3x3', 0), ('skip_connect', 1), ('max_pool_3x3', 0), ('dil_conv_3x3', 2)]"
 TEXT = f"Genotype(normal={CELL}, normal_concat=range(2, 4), reduce={CELL}, reduce_concat=range(2, 4))"

@@ -10,8 +10,9 @@ from scipy.special import digamma, gammaln
 from torch import Tensor
 
 from dadarts.alphas import Alphas
-from dadarts.discretization import discretize
-from dadarts.ops import OPS
+from dadarts.architecture.discretization import discretize
+from dadarts.architecture.operations import OPS
+from dadarts.architecture.spaces import SPACES, SearchSpace, Size
 from dadarts.penalties import (
     BetaDecay,
     DirichletDivergence,
@@ -26,7 +27,6 @@ from dadarts.penalties import (
 from dadarts.relax import Hard, Soft
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
-from dadarts.spaces import SPACES, SearchSpace, Size
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, ragged_space, tiny_space
 
 WITH_NONE = [name for name in SPACES if tiny_space(name).none_everywhere]

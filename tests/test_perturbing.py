@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts import checkpoint, diagnostics, evaluating, search_state
+from dadarts.architecture.genotype import derive
+from dadarts.architecture.spaces import space
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
 from dadarts.events import Note, SearchDone
-from dadarts.genotype import derive
 from dadarts.method import Method
 from dadarts.method_text import parse_method
 from dadarts.methods import METHODS, fixed_alpha
@@ -26,7 +27,6 @@ from dadarts.perturbing import Decision, decisions_of, keep, place_of, without_e
 from dadarts.search_loop import search
 from dadarts.search_state import SearchState
 from dadarts.selection import Perturbation
-from dadarts.spaces import space
 from tests.commands import TINIEST, modern, refusal, succeed, without_pictures
 from tests.nets import build_alphas
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 import dadarts
 from dadarts import atomic, export, predict_command
-from dadarts.network import Network
+from dadarts.architecture.network import Network
 from tests.commands import DARTS_GENOTYPE, Outcome, augment, call, modern, refusal, succeed, without_pictures
 
 SIZES = ("-init_channels", "4", "-layers", "1", "-batch_size", "16", "-aux_weight", "0", "-cutout_length", "2")

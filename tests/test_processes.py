@@ -22,14 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from dadarts import compute, foundation, resuming, threads
+from dadarts.architecture.network import DropPath
+from dadarts.architecture.norms import BatchNorm, synchronise
+from dadarts.architecture.operations import Noise
 from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError, RunError
 from dadarts.evaluating import evaluate
-from dadarts.network import DropPath
-from dadarts.norms import BatchNorm, synchronise
-from dadarts.ops import Noise
 from dadarts.processes import ALONE, LAUNCHER, Processes, from_environment, joined
 from dadarts.runfolder import RunFolder
 from dadarts.seeds import generator

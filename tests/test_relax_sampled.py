@@ -15,8 +15,9 @@ from scipy.stats import beta
 from torch import Tensor
 
 from dadarts.alphas import Alphas
+from dadarts.architecture.discretization import discretize
+from dadarts.architecture.spaces import SPACES, SearchSpace
 from dadarts.bilevel import Bilevel
-from dadarts.discretization import discretize
 from dadarts.fused import FusedSupernet
 from dadarts.methods import METHODS
 from dadarts.relax import AnyRelaxation
@@ -24,7 +25,6 @@ from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, Uni
 from dadarts.resolution import resolve
 from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
-from dadarts.spaces import SPACES, SearchSpace
 from dadarts.sparsity import negligible
 from tests.nets import (
     MIDWAY,

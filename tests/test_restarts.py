@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from dadarts import search_state
+from dadarts.architecture.spaces import space
 from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.schedules import Progress
-from dadarts.spaces import space
 from tests.commands import (
     COMMON,
     TINIEST,

@@ -16,10 +16,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import dadarts
 from dadarts import checkpoint, cli, export
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.spaces import SPACES, space
 from dadarts.events import EpochDone, RunStarted, SearchDone, StepDone, TrainDone, ValidationStep
-from dadarts.genotype import Genotype
 from dadarts.legacy import augment_config, search_config
-from dadarts.spaces import SPACES, space
 from tests.commands import (
     QUICKEST,
     TINIEST,

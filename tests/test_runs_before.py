@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import dadarts
-from dadarts.genotype import Genotype
+from dadarts.architecture.genotype import Genotype
 from tests.commands import Outcome, column, history, modern, refusal, succeed, without_pictures
 from tests.nets import native_kernels
 

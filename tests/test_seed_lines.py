@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dadarts.genotype import Genotype
+from dadarts.architecture.genotype import Genotype
 from tests.commands import (
     ROOT,
     SEED_LINES,

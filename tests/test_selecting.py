@@ -18,11 +18,12 @@ from torch import Tensor
 
 from dadarts import checkpoint, diagnostics, search_state
 from dadarts.alphas import Alphas
+from dadarts.architecture.discretization import Rule, discretize, draw_uniform
+from dadarts.architecture.genotype import Genotype, derive, draw_scores, random_genotype
+from dadarts.architecture.spaces import space
 from dadarts.config import SearchConfig
-from dadarts.discretization import Rule, discretize, draw_uniform
 from dadarts.errors import InputError
 from dadarts.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
-from dadarts.genotype import Genotype, derive, draw_scores, random_genotype
 from dadarts.method import Method
 from dadarts.methods import METHODS, fixed_alpha, random_ws
 from dadarts.perturbing import decisions_of
@@ -33,7 +34,6 @@ from dadarts.search_loop import COLUMNS, search
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 from dadarts.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
-from dadarts.spaces import space
 from tests.commands import QUICKEST, ROOT, TINIEST, history, modern, refusal, succeed, without_pictures
 from tests.commands import alphas as saved_alphas
 from tests.nets import build_alphas, native_kernels, ragged_space

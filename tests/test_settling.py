@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dadarts.norms import averaging, batch_norm
+from dadarts.architecture.norms import averaging, batch_norm
 from tests.commands import DARTS_GENOTYPE, modern, succeed
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dadarts.architecture.genotype import random_genotype
+from dadarts.architecture.spaces import SPACES, space
 from dadarts.export import load
-from dadarts.genotype import random_genotype
-from dadarts.spaces import SPACES, space
 from tests.commands import (
     BENCH_GENOTYPE,
     DARTS_GENOTYPE,

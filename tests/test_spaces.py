@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from dadarts.cells import Macro
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.network import Network, count_parameters
+from dadarts.architecture.operations import NAS_BENCH_201_OPS, NONE
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import SPACES, Size, for_syntax, space
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype
-from dadarts.network import Network, count_parameters
-from dadarts.ops import NAS_BENCH_201_OPS, NONE
-from dadarts.spaces import SPACES, Size, for_syntax, space
 from tests.nets import ragged_space
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.autograd.functional import jacobian
 
 from dadarts.alphas import Alphas
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.architecture.supernet import Idle
 from dadarts.bilevel import Bilevel, Inner
 from dadarts.fused import FusedSupernet
 from dadarts.method import Method, Objective
 from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.schedules import Constant
-from dadarts.spaces import SearchSpace
 from dadarts.sparsity import negligible
-from dadarts.supernet import Idle
 from tests.nets import (
     MIDWAY,
     RELAXATIONS,

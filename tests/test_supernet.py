@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dadarts.alphas import Alphas
-from dadarts.cells import Cell
-from dadarts.discretization import discretize
-from dadarts.ops import Noise, Zero
+from dadarts.architecture.discretization import discretize
+from dadarts.architecture.operations import Noise, Zero
+from dadarts.architecture.skeletons import Cell
+from dadarts.architecture.spaces import SPACES
+from dadarts.architecture.supernet import Mixing, Supernet
 from dadarts.relax import Hard, Soft
 from dadarts.seeds import generator
-from dadarts.spaces import SPACES
-from dadarts.supernet import Mixing, Supernet
 from tests.nets import (
     MIDWAY,
     build_alphas,

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from dadarts import SearchConfig, search
 from dadarts.alphas import Activation, Candidates
+from dadarts.architecture.discretization import Rule
+from dadarts.architecture.genotype import CellGenotype, Genotype
+from dadarts.architecture.verdict import Verdict, read
 from dadarts.demo import against_chance
-from dadarts.discretization import Rule
 from dadarts.events import SearchDone
-from dadarts.genotype import CellGenotype, Genotype
 from dadarts.judging import certainty, judged, of_alphas, of_genotype
-from dadarts.verdict import Verdict, read
 from tests.commands import BENCH_GENOTYPE, QUICKEST, TINY_TRAINING, augment, modern, succeed, without_pictures
 from tests.commands import search as original
 

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from dadarts import compute
 from dadarts.alphas import Alphas
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import space
+from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
 from dadarts.bilevel import Bilevel
-from dadarts.cells import Macro
 from dadarts.engines import pick_engine
 from dadarts.method import Method, Objective
 from dadarts.optimizers import Optimizers
 from dadarts.relax import Hard, Soft, TopK
 from dadarts.schedules import Constant, Progress
 from dadarts.seeds import generator, seeded
-from dadarts.spaces import space
-from dadarts.supernet import Forward, Idle, Mixing, Supernet
 
 HALFWAY = Progress(1, 2)
 ENGINES = ("nchw", "channels_last", "native")

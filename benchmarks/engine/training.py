@@ -10,9 +10,9 @@ import torch.nn.functional as F
 
 from benchmarks.engine.timing import interleaved
 from dadarts import compute
-from dadarts.cells import Macro
-from dadarts.genotype import Genotype
-from dadarts.network import DropPath, Network
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.network import DropPath, Network
+from dadarts.architecture.skeletons import Macro
 from dadarts.seeds import generator, seeded
 
 GENOTYPE = (

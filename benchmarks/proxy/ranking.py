@@ -19,8 +19,8 @@ import torch
 from scipy.stats import spearmanr
 
 from dadarts import diagnostics, evaluating, oracle, search_state
+from dadarts.architecture.genotype import derive, draw_scores
 from dadarts.config import SearchConfig
-from dadarts.genotype import derive, draw_scores
 from dadarts.methods import METHODS
 from dadarts.schedules import Progress, cosine
 from dadarts.search_state import SearchState

@@ -18,41 +18,41 @@ if TYPE_CHECKING:
 
     from dadarts import oracle
     from dadarts.alphas import Alphas
-    from dadarts.cells import Macro
+    from dadarts.architecture.discretization import Rule, discretize
+    from dadarts.architecture.genotype import Genotype
+    from dadarts.architecture.network import Network
+    from dadarts.architecture.skeletons import Macro
+    from dadarts.architecture.spaces import SPACES, SearchSpace, space
+    from dadarts.architecture.supernet import Supernet
     from dadarts.config import SearchConfig, TrainConfig
-    from dadarts.discretization import Rule, discretize
     from dadarts.errors import DadartsError, InputError, RunError
     from dadarts.export import TrainedNetwork, load
-    from dadarts.genotype import Genotype
     from dadarts.method import Method, Objective
     from dadarts.methods import METHODS
-    from dadarts.network import Network
     from dadarts.prediction import Prediction
     from dadarts.relax import Hard, Soft, TopK
     from dadarts.schedules import Constant, Linear, Progress
     from dadarts.search_loop import search
-    from dadarts.spaces import SPACES, SearchSpace, space
-    from dadarts.supernet import Supernet
     from dadarts.topk import soft_top_k
     from dadarts.train_loop import train
 
 _HOMES = {
     "alphas": ("Alphas",),
     "method": ("Method", "Objective"),
-    "cells": ("Macro",),
+    "architecture.skeletons": ("Macro",),
     "config": ("SearchConfig", "TrainConfig"),
-    "discretization": ("Rule", "discretize"),
+    "architecture.discretization": ("Rule", "discretize"),
     "errors": ("DadartsError", "InputError", "RunError"),
     "export": ("TrainedNetwork", "load"),
-    "genotype": ("Genotype",),
+    "architecture.genotype": ("Genotype",),
     "methods": ("METHODS",),
-    "network": ("Network",),
+    "architecture.network": ("Network",),
     "prediction": ("Prediction",),
     "relax": ("Hard", "Soft", "TopK"),
     "schedules": ("Constant", "Linear", "Progress"),
     "search_loop": ("search",),
-    "spaces": ("SPACES", "SearchSpace", "space"),
-    "supernet": ("Supernet",),
+    "architecture.spaces": ("SPACES", "SearchSpace", "space"),
+    "architecture.supernet": ("Supernet",),
     "topk": ("soft_top_k",),
     "train_loop": ("train",),
 }

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dadarts.discretization import Rule, allowed
+from dadarts.architecture.discretization import Rule, allowed
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.architecture.supernet import Mixing
 from dadarts.entmax import entmax
 from dadarts.schedules import Progress
-from dadarts.spaces import SearchSpace
-from dadarts.supernet import Mixing
 
 Activation: TypeAlias = Literal["softmax", "dirichlet", "sigmoid", "edges"]
 """How alpha becomes W: softmax, the mean of a Dirichlet distribution, a sigmoid for every operation by itself, or

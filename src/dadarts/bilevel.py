@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Alphas
+from dadarts.architecture.supernet import Batch, Forward, Idle, Mixing, Supernet
 from dadarts.gibbs import Gibbs
 from dadarts.method import Method
 from dadarts.relax import AnyRelaxation
 from dadarts.schedules import Progress
 from dadarts.sparsity import negligible
-from dadarts.supernet import Batch, Forward, Idle, Mixing, Supernet
 
 
 @dataclass(frozen=True)

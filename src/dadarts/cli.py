@@ -148,7 +148,7 @@ def _show(words: list[str]) -> int:
         name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values
     }
     given |= {name: values[name] for name in ("dataset", "space") if name in values}
-    from dadarts.genotype import Genotype
+    from dadarts.architecture.genotype import Genotype
     from dadarts.show import show, show_run
 
     _say(reading_notes(values), words)

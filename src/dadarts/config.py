@@ -18,9 +18,9 @@ from dadarts.run_settings import RunConfig
 from dadarts.settings import setting
 
 if TYPE_CHECKING:
-    from dadarts.genotype import Genotype
+    from dadarts.architecture.genotype import Genotype
+    from dadarts.architecture.spaces import SearchSpace
     from dadarts.method import Method
-    from dadarts.spaces import SearchSpace
 
 
 def _as_method(value: Any) -> Any:
@@ -34,7 +34,7 @@ def _as_method(value: Any) -> Any:
 
 
 def _as_genotype(value: Any, runs_dir: Path = Path("runs")) -> Any:
-    from dadarts.genotype import Genotype
+    from dadarts.architecture.genotype import Genotype
 
     if not isinstance(value, str | os.PathLike | Genotype):
         raise InputError("-genotype must be a Genotype, its text, or where it is: a file, a run's folder or @NAME")
@@ -129,7 +129,7 @@ class SearchConfig(RunConfig):
     @model_validator(mode="before")
     @classmethod
     def _sizes_follow_from_the_space(cls, values: dict[str, Any]) -> dict[str, Any]:
-        from dadarts import spaces
+        from dadarts.architecture import spaces
 
         nodes = values.get("nodes")
         name = str(values.get("search_space", "darts"))
@@ -163,7 +163,7 @@ class SearchConfig(RunConfig):
     def _method_works_in_the_space(cls, method: Method, info: Any) -> Method:
         if "search_space" not in info.data or "nodes" not in info.data:
             return method
-        from dadarts import spaces
+        from dadarts.architecture import spaces
         from dadarts.resolution import resolve
 
         return resolve(method, spaces.space(info.data["search_space"], info.data["nodes"]))
@@ -171,7 +171,7 @@ class SearchConfig(RunConfig):
     @property
     def space(self) -> SearchSpace:
         """The search space with this configuration's nodes."""
-        from dadarts import spaces
+        from dadarts.architecture import spaces
 
         return spaces.space(self.search_space, self.nodes)
 
@@ -235,7 +235,7 @@ class TrainConfig(RunConfig):
     @model_validator(mode="before")
     @classmethod
     def _sizes_follow_from_the_genotype(cls, values: dict[str, Any]) -> dict[str, Any]:
-        from dadarts import spaces
+        from dadarts.architecture import spaces
 
         given = {key: value for key, value in values.items() if value is not None}
         if "genotype" not in given:

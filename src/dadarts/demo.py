@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dadarts import execute, metrics
+from dadarts.architecture.genotype import Genotype, found_in, random_genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import DataRequest, load
 from dadarts.events import Event
 from dadarts.flags import as_typed
-from dadarts.genotype import Genotype, found_in, random_genotype
 from dadarts.methods import METHODS
 from dadarts.run_settings import AUTO
 from dadarts.runfolder import RunFolder

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.alphas import Alphas
+from dadarts.architecture.discretization import discretize
+from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.bilevel import Bilevel
 from dadarts.data import Loader
-from dadarts.discretization import discretize
 from dadarts.evaluating import Evaluation, Name, batches_apart, evaluate
 from dadarts.gibbs import Gibbs
 from dadarts.judging import entropies
@@ -20,7 +21,6 @@ from dadarts.relax import AnyRelaxation, Hard, Soft
 from dadarts.relax_sampled import Dirichlet, Perturbed, SampledTopK, UniformPath
 from dadarts.schedules import Progress
 from dadarts.seeds import generator
-from dadarts.supernet import Batch, Mixing
 
 
 def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:

@@ -7,13 +7,13 @@ from typing import Literal
 
 import torch
 
+from dadarts.architecture.supernet import Forward, Supernet
 from dadarts.errors import InputError
 from dadarts.fused import FusedSupernet
 from dadarts.lowered import Lowered
 from dadarts.native import Kernels, NoCompilerError, library
 from dadarts.processes import ALONE, Processes
 from dadarts.shared import SharedSupernet
-from dadarts.supernet import Forward, Supernet
 
 PrecisionName = Literal["float32", "tf32", "bf16"]
 EngineName = Literal["auto", "reference", "torch", "native"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dadarts.errors import in_python
 
 if TYPE_CHECKING:
-    from dadarts.genotype import Genotype
-    from dadarts.verdict import Verdict
+    from dadarts.architecture.genotype import Genotype
+    from dadarts.architecture.verdict import Verdict
 
 Row: TypeAlias = Mapping[str, float | int | None]
 """One line of history.csv; None is an empty cell."""

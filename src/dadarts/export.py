@@ -15,12 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dadarts import atomic
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.network import Network
 from dadarts.data import Preparation, ValueRange
 from dadarts.errors import InputError
 from dadarts.facts import Facts, Sizes, facts_of, network_of
-from dadarts.genotype import Genotype
 from dadarts.lookup import NETWORK, network_file
-from dadarts.network import Network
 from dadarts.prediction import Prediction, Unreadable, predictions
 from dadarts.threads import by_size, computing_with
 

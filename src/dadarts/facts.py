@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from torch import Tensor
 
 from dadarts import fitting
-from dadarts.cells import Macro
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.network import Network
+from dadarts.architecture.operations import ALL_OPS
+from dadarts.architecture.skeletons import Macro
 from dadarts.data import ValueRange
-from dadarts.genotype import Genotype
-from dadarts.network import Network
-from dadarts.ops import ALL_OPS
 
 _EDGES_WITHOUT_WEIGHTS = 1000 * 32
 """Of the largest network that can be asked for: what has no weights leaves no other trace of how large it is."""

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from dadarts import compute
-from dadarts.cells import Macro, maps_end_in_one_pixel
+from dadarts.architecture.skeletons import Macro, maps_end_in_one_pixel
+from dadarts.architecture.spaces import SearchSpace
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Augmentation, Choices, DataRequest, DataSet, Loader, Pictures, load
 from dadarts.errors import InputError
 from dadarts.pacing import counted
 from dadarts.processes import Processes
-from dadarts.spaces import SearchSpace
 from dadarts.threads import Threads
 
 Loading: TypeAlias = Callable[[DataRequest], DataSet]

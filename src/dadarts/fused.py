@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from dadarts.cells import Cell
+from dadarts.architecture.skeletons import Cell
+from dadarts.architecture.supernet import Idle, MixedNode, Mixing, Supernet, needed
 from dadarts.layers import Raw, pooled, projected
 from dadarts.native import Kernels
-from dadarts.supernet import Idle, MixedNode, Mixing, Supernet, needed
 from dadarts.terms import OUTSIDE, Chain, Other, Place, Pool, Projection, Unit, places_of, term_of
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dadarts.alphas import Candidates
-from dadarts.discretization import discretize
+from dadarts.architecture.discretization import discretize
 from dadarts.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
 

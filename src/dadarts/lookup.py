@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from dadarts import files
+from dadarts.architecture.indices import note
+from dadarts.architecture.pasted import pick
 from dadarts.errors import InputError, shortened
-from dadarts.indices import note
-from dadarts.pasted import pick
 from dadarts.replaced import replaces
 from dadarts.saved import SavedRun
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from dadarts.supernet import Forward, Idle, Mixing
+from dadarts.architecture.supernet import Forward, Idle, Mixing
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:

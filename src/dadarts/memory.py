@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dadarts.cells import Macro
+from dadarts.architecture.skeletons import Macro
 from dadarts.errors import InputError
 
 _SURELY_FIT = 2**19

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.bilevel import Arrays, Bilevel, Inner
 from dadarts.eager import SGD, Adam
 from dadarts.schedules import Progress
-from dadarts.supernet import Batch, Mixing
 
 _NAN = torch.tensor(float("nan"))
 _NOTHING = torch.tensor(0)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from dadarts.norms import BatchNorm
-from dadarts.ops import DilatedDepthwise
+from dadarts.architecture.norms import BatchNorm
+from dadarts.architecture.operations import DilatedDepthwise
 
 
 @dataclass(frozen=True)

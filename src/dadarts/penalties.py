@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dadarts.alphas import Alphas, Candidates, concentration
-from dadarts.discretization import discretize
+from dadarts.architecture.discretization import discretize
+from dadarts.architecture.spaces import SearchSpace
 from dadarts.schedules import Constant, Linear, Progress, Schedule
-from dadarts.spaces import SearchSpace
 
 Target = Literal["none", "zero"]
 

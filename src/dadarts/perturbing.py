@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dadarts.alphas import Candidates
+from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
 from dadarts.evaluating import evaluated
@@ -24,7 +25,6 @@ from dadarts.schedules import Progress, cosine
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 from dadarts.selection import Perturbation
-from dadarts.supernet import Mixing
 
 TUNING_RATE = 0.1
 """Where the learning rate of tuning begins, in parts of the search's (the code that goes with arXiv 2108.04392)."""

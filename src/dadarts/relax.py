@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dadarts.alphas import Candidates
-from dadarts.discretization import Rule, discretize
+from dadarts.architecture.discretization import Rule, discretize
 from dadarts.gibbs import Gibbs
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
 from dadarts.schedules import Constant, Linear, Progress, Schedule

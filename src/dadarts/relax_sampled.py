@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dadarts.alphas import Candidates, concentration
-from dadarts.discretization import Rule, discretize, draw_uniform
+from dadarts.architecture.discretization import Rule, discretize, draw_uniform
 from dadarts.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
 from dadarts.topk import soft_top_k

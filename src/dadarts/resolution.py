@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dadarts.architecture.genotype import RETAIN
+from dadarts.architecture.spaces import SearchSpace
 from dadarts.errors import InputError
-from dadarts.genotype import RETAIN
 from dadarts.gibbs import Gibbs
 from dadarts.method import Method
 from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
@@ -14,7 +15,6 @@ from dadarts.relax import AnyRelaxation, AuxiliarySkip, TopK
 from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.schedules import Constant, Late, Schedule
 from dadarts.selection import Argmax, BestOfRandom, Perturbation
-from dadarts.spaces import SearchSpace
 
 
 def resolve(method: Method, space: SearchSpace) -> Method:

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from dadarts import checkpoint, compute, report, resuming
+from dadarts.architecture.genotype import Genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import CheckpointError, RunError
 from dadarts.events import EpochDone, Event, Note, Row, StepDone
 from dadarts.fitting import MisfitError
-from dadarts.genotype import Genotype
 from dadarts.journal import Journal
 from dadarts.processes import ALONE, Processes
 from dadarts.run_state import State, Taken

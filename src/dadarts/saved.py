@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dadarts import files, verdict
+from dadarts import files
+from dadarts.architecture import verdict
+from dadarts.architecture.verdict import Verdict
 from dadarts.errors import InputError, shortened
-from dadarts.verdict import Verdict
 
 _SIZES = {"method": str, "genotype": str, "init_channels": int, "layers": int}
 _LONGEST, _MOST = 2 * 65_536, 2**63

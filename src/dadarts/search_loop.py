@@ -11,11 +11,13 @@ from itertools import repeat
 import numpy as np
 
 from dadarts import diagnostics, report, search_state
+from dadarts.architecture.genotype import Genotype, derive, found_in
+from dadarts.architecture.supernet import Mixing
+from dadarts.architecture.verdict import Verdict
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
-from dadarts.genotype import Genotype, derive, found_in
 from dadarts.gibbs import Gibbs
 from dadarts.judging import judged
 from dadarts.pacing import counted
@@ -30,8 +32,6 @@ from dadarts.search_notes import notes
 from dadarts.search_state import SearchState
 from dadarts.selecting import select
 from dadarts.selection import Argmax, UniformDraw, name_of
-from dadarts.supernet import Mixing
-from dadarts.verdict import Verdict
 
 COLUMNS = (
     *("epoch", "weight_lr", "temperature", "dal_factor", "train_loss", "train_top1", "valid_loss", "valid_top1"),

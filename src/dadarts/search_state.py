@@ -12,6 +12,10 @@ from torch import Tensor
 
 from dadarts import compute, diagnostics, fitting, foundation, halves, memory
 from dadarts.alphas import Alphas
+from dadarts.architecture.norms import synchronise
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.architecture.supernet import Mixing, Supernet
+from dadarts.architecture.verdict import Verdict
 from dadarts.bilevel import Bilevel
 from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
@@ -22,7 +26,6 @@ from dadarts.foundation import Foundation, Loading
 from dadarts.halves import Loaders
 from dadarts.judging import of_alphas
 from dadarts.method import Method
-from dadarts.norms import synchronise
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
@@ -31,9 +34,6 @@ from dadarts.run_settings import Computed
 from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
 from dadarts.selection import Perturbation, UniformDraw
-from dadarts.spaces import SearchSpace
-from dadarts.supernet import Mixing, Supernet
-from dadarts.verdict import Verdict
 
 
 @dataclass

@@ -9,16 +9,16 @@ from math import ceil
 from typing import TypeAlias
 
 from dadarts import diagnostics
+from dadarts.architecture.genotype import draw_scores
+from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.evaluating import Name, Score, evaluated
 from dadarts.events import Event, Note, SelectionStep
-from dadarts.genotype import draw_scores
 from dadarts.perturbing import Perturbing
 from dadarts.run import Run
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 from dadarts.selection import BestOfRandom, Perturbation, UniformDraw
-from dadarts.supernet import Mixing
 
 Scores: TypeAlias = Generator[Event, None, Mixing]
 """Events, and at the end kind -> node -> (E, O)"""

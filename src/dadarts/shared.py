@@ -10,10 +10,10 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from dadarts.cells import Cell
-from dadarts.ops import DilConv, SepConv
+from dadarts.architecture.operations import DilConv, SepConv
+from dadarts.architecture.skeletons import Cell
+from dadarts.architecture.supernet import Idle, MixedNode, Mixing, Supernet
 from dadarts.parts import layers_of, pool_of, rectifies
-from dadarts.supernet import Idle, MixedNode, Mixing, Supernet
 
 RECTIFIED = "relu"
 

@@ -9,12 +9,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dadarts import report, spaces
-from dadarts.cells import Macro
+from dadarts import report
+from dadarts.architecture import spaces
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.network import count_costs
+from dadarts.architecture.skeletons import Macro
 from dadarts.data import KNOWN
 from dadarts.errors import InputError, shortened, unknown
-from dadarts.genotype import Genotype
-from dadarts.network import count_costs
 from dadarts.saved import SavedRun
 from dadarts.shown_run import Pictures, known_pictures, what_it_says
 

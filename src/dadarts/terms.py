@@ -9,10 +9,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from dadarts.architecture.operations import FactorizedReduce
+from dadarts.architecture.supernet import MixedNode
 from dadarts.native import DILATIONS, KERNELS, STRIDES, Window
-from dadarts.ops import FactorizedReduce
 from dadarts.parts import depthwise_of, layers_of, norm_eps, pointwise_of, pool_of, rectifies
-from dadarts.supernet import MixedNode
 
 UNIT, PROJECTION = 4, 3
 """Layers of a unit and of a projection."""

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from dadarts import assessment, evaluating, export, metrics, report, train_state
 from dadarts.answers import Answers
+from dadarts.architecture.network import DropPath, count_multiply_adds, count_parameters
+from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.evaluating import Score, evaluated
 from dadarts.events import AssessmentStep, Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.lowered import autocast
-from dadarts.network import DropPath, count_multiply_adds, count_parameters
-from dadarts.norms import averaging
 from dadarts.pacing import counted
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes

@@ -9,7 +9,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dadarts import compute, fitting, foundation, memory, spaces
+from dadarts import compute, fitting, foundation, memory
+from dadarts.architecture import spaces
+from dadarts.architecture.network import Network
+from dadarts.architecture.norms import synchronise
 from dadarts.checkpoint import State
 from dadarts.config import TrainConfig
 from dadarts.data import Loader, hold_out, stratified_part
@@ -17,8 +20,6 @@ from dadarts.eager import SGD
 from dadarts.events import Row
 from dadarts.foundation import Foundation
 from dadarts.losses import CrossEntropy, balanced
-from dadarts.network import Network
-from dadarts.norms import synchronise
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.run_settings import AUTO, Computed

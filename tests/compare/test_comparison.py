@@ -17,6 +17,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from dadarts import oracle
+from dadarts.architecture.genotype import Genotype
 from dadarts.compare import executors
 from dadarts.compare.executors import Local
 from dadarts.compare.jobs import seeds_of
@@ -25,7 +26,6 @@ from dadarts.compare.table import JobTable
 from dadarts.config import SearchConfig
 from dadarts.data import DataRequest, DataSet, load
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype
 from dadarts.search_loop import search
 from tests.commands import call, modern, refusal, result_of_search, succeed, without_pictures
 from tests.compare.forked import fork_jobs

@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 from dadarts import cli, configs, methods
+from dadarts.architecture.genotype import Genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.flags import Command, flags_of
-from dadarts.genotype import Genotype
 from dadarts.literal import parse
 from dadarts.method_text import parse_method
 from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE

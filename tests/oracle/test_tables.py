@@ -15,11 +15,11 @@ from scipy.stats import percentileofscore, rankdata
 
 import dadarts
 from dadarts import oracle
+from dadarts.architecture.genotype import Genotype, random_genotype
+from dadarts.architecture.spaces import space
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype, random_genotype
 from dadarts.oracle import ORACLES, Table
 from dadarts.oracle.build import build
-from dadarts.spaces import space
 
 SOURCES = Path(__file__).parents[3] / "shared" / "data"
 FOLDER = Path(oracle.__file__).parent

@@ -14,13 +14,13 @@ from matplotlib.path import Path as Curve
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from dadarts.architecture.genotype import Genotype, random_genotype
+from dadarts.architecture.operations import ALL_OPS
+from dadarts.architecture.spaces import SPACES, space
 from dadarts.errors import InputError, RunError
-from dadarts.genotype import Genotype, random_genotype
-from dadarts.ops import ALL_OPS
 from dadarts.report import draw_cell
 from dadarts.report.canvas import style
 from dadarts.report.cell import cell_figure, describe
-from dadarts.spaces import SPACES, space
 
 SVG = "{http://www.w3.org/2000/svg}"
 PARALLEL = Genotype.parse(

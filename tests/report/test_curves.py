@@ -14,11 +14,11 @@ import pytest
 from matplotlib.backends.backend_agg import RendererAgg
 from PIL import Image
 
+from dadarts.architecture.spaces import space
 from dadarts.errors import InputError, RunError
 from dadarts.report import draw_alphas, draw_curves, draw_training
 from dadarts.report.canvas import style
 from dadarts.report.curves import ACCURACY, ALPHAS, CHOICES, GAP, History, curves_figure, points
-from dadarts.spaces import space
 
 SVG = "{http://www.w3.org/2000/svg}"
 SEARCH: list[dict[str, float | int | None]] = [

@@ -157,7 +157,7 @@ def _job(protocol: Protocol, method: str, seed: int, space: str, dataset: str) -
     config = named(config.model_copy(update={"runs_dir": protocol.runs_dir}))
     if protocol.training is None:
         return Job(method, config)
-    from dadarts.genotype import random_genotype
+    from dadarts.architecture.genotype import random_genotype
 
     # Any genotype of the space will do to check the settings with.
     settings = {**protocol.training, "name": "-", "seed": seed, "dataset": dataset}

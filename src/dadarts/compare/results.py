@@ -14,16 +14,16 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from dadarts import atomic
+from dadarts.architecture.genotype import Genotype, found_in
+from dadarts.architecture.spaces import space
 from dadarts.compare.jobs import Job
 from dadarts.compare.schedule import Status
 from dadarts.compare.store import Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
-from dadarts.genotype import Genotype, found_in
 from dadarts.oracle import ORACLES, Table
 from dadarts.saved import SavedRun
 from dadarts.selection import Argmax
-from dadarts.spaces import space
 
 Row: TypeAlias = dict[str, Any]
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")

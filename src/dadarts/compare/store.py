@@ -131,7 +131,7 @@ class Store:
 
     def damage(self, job: Job) -> str:
         """Which file keeps a job from being looked at and gone on with; empty where none does."""
-        from dadarts.genotype import Genotype
+        from dadarts.architecture.genotype import Genotype
 
         found = self.search(job).path / "result.txt"
         try:

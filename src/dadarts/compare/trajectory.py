@@ -10,10 +10,10 @@ from torch import Tensor
 
 from dadarts import fitting
 from dadarts.alphas import Alphas
+from dadarts.architecture.discretization import discretize
+from dadarts.architecture.genotype import Genotype, read_off
 from dadarts.config import SearchConfig
 from dadarts.data.npz import read_arrays
-from dadarts.discretization import discretize
-from dadarts.genotype import Genotype, read_off
 from dadarts.seeds import generator
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dadarts.architecture.indices import spelled
+from dadarts.architecture.pasted import pick
 from dadarts.errors import InputError, unknown
-from dadarts.indices import spelled
 from dadarts.oracle import storage
-from dadarts.pasted import pick
 
 if TYPE_CHECKING:
-    from dadarts.genotype import Genotype
+    from dadarts.architecture.genotype import Genotype
 
 
 @dataclass(frozen=True)

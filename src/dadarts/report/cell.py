@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
-from dadarts.genotype import Genotype
-from dadarts.ops import ALL_OPS, NONE
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.operations import ALL_OPS, NONE
 from dadarts.report import plan as planning
 from dadarts.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, checked, save, style, wrapped
 from dadarts.report.plan import LABEL_PAD, LABEL_SIZE, MARGIN, NAME_SIZE, RADIUS, Plan

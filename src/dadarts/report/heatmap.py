@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from dadarts.architecture.operations import ALL_OPS
 from dadarts.errors import InputError
-from dadarts.ops import ALL_OPS
 from dadarts.report.canvas import GREY, INK, ORANGE, checked, save, style, wrapped
 
 Table: TypeAlias = Sequence[Sequence[Sequence[str | None]]]

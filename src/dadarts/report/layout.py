@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import networkx as nx
 
-from dadarts.genotype import CellGenotype
+from dadarts.architecture.genotype import CellGenotype
 
 SWEEPS, SETTLING, STRAIGHTENING = 12, 40, 6
 """Rounds of ordering, of moving towards neighbours, of straightening lines; enough for nothing to move any more."""

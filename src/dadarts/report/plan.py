@@ -11,9 +11,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
+from dadarts.architecture.genotype import CellGenotype, Genotype
+from dadarts.architecture.operations import ALL_OPS
 from dadarts.errors import unknown
-from dadarts.genotype import CellGenotype, Genotype
-from dadarts.ops import ALL_OPS
 from dadarts.report.layout import Columns, Sizes, column_centres, columns, heights, ordered
 
 SIZES = Sizes()

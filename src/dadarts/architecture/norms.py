@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from dadarts.architecture.synchronised import Synchronised, synchronised_norm
 from dadarts.processes import Processes
-from dadarts.synchronised import Synchronised, synchronised_norm
 
 _NARROW = 8
 """Fewer channels than this are normalised in NCHW on a CPU."""

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dadarts.cells import Cell, Macro, Site, build_backbone, noises
-from dadarts.genotype import Genotype
-from dadarts.genotype_text import Edge
-from dadarts.norms import batch_norm
-from dadarts.ops import NONE, InvertedResidual, PointwiseReduce, Zero
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.genotype_text import Edge
+from dadarts.architecture.norms import batch_norm
+from dadarts.architecture.operations import NONE, InvertedResidual, PointwiseReduce, Zero
+from dadarts.architecture.skeletons import Cell, Macro, Site, build_backbone, noises
+from dadarts.architecture.spaces import SearchSpace, for_syntax
 from dadarts.processes import ALONE, Processes
-from dadarts.spaces import SearchSpace, for_syntax
 
 DEEP = 24
 """Layers up to which a network's costs are counted layer by layer."""

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dadarts.cells import Cell, Macro, RunCell, Site, build_backbone, noises
-from dadarts.ops import Zero
-from dadarts.spaces import SearchSpace
+from dadarts.architecture.operations import Zero
+from dadarts.architecture.skeletons import Cell, Macro, RunCell, Site, build_backbone, noises
+from dadarts.architecture.spaces import SearchSpace
 
 
 class Batch(Protocol):

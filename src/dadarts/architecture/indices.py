@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
+from dadarts.architecture.pasted import Found, pick
 from dadarts.errors import InputError
-from dadarts.pasted import Found, pick
 
 BY_SOURCE = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 BY_NODE = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))

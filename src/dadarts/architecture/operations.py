@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dadarts.norms import batch_norm, pool_norm
+from dadarts.architecture.norms import batch_norm, pool_norm
+from dadarts.architecture.synchronised import Synchronised
 from dadarts.processes import ALONE
 from dadarts.seeds import generator
-from dadarts.synchronised import Synchronised
 
 NONE = "none"
 

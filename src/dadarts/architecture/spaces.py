@@ -9,9 +9,9 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from dadarts.discretization import Rule
+from dadarts.architecture.discretization import Rule
+from dadarts.architecture.operations import NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS, Operation
 from dadarts.errors import InputError, unknown
-from dadarts.ops import NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS, Operation
 
 Syntax = Literal["darts", "nas-bench-201", "nas-bench-macro"]
 CellCandidates: TypeAlias = tuple[tuple[tuple[str, ...], ...], ...]

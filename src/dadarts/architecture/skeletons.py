@@ -13,9 +13,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from dadarts.norms import batch_norm
-from dadarts.ops import FactorizedReduce, Noise, ReLUConvBN
-from dadarts.spaces import SearchSpace, Syntax
+from dadarts.architecture.norms import batch_norm
+from dadarts.architecture.operations import FactorizedReduce, Noise, ReLUConvBN
+from dadarts.architecture.spaces import SearchSpace, Syntax
 
 IMAGENET_STEM_ABOVE = 96
 """Pictures whose short side has more pixels than this get DARTS' ImageNet stem, which divides sizes by 8."""

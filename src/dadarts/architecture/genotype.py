@@ -12,13 +12,13 @@ from typing import Any
 from torch import Generator, Tensor
 
 from dadarts import files
-from dadarts.discretization import Rule, discretize, draw_uniform
+from dadarts.architecture.discretization import Rule, discretize, draw_uniform
+from dadarts.architecture.genotype_text import CHOICES, Edge, read
+from dadarts.architecture.operations import ALL_OPS, NONE
+from dadarts.architecture.spaces import SearchSpace, Syntax
+from dadarts.architecture.verdict import Verdict
 from dadarts.errors import InputError
-from dadarts.genotype_text import CHOICES, Edge, read
-from dadarts.ops import ALL_OPS, NONE
 from dadarts.seeds import generator
-from dadarts.spaces import SearchSpace, Syntax
-from dadarts.verdict import Verdict
 
 RETAIN = ("top2", "top2_with_none", "best", "all")
 FORMAT = "dadarts-genotype/1"

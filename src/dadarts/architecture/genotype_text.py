@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from dadarts import literal, verdict
+from dadarts import literal
+from dadarts.architecture import verdict
+from dadarts.architecture.indices import spelled
+from dadarts.architecture.operations import NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS
+from dadarts.architecture.pasted import pick
+from dadarts.architecture.spaces import Syntax
+from dadarts.architecture.verdict import Verdict
 from dadarts.errors import InputError, unknown
-from dadarts.indices import spelled
-from dadarts.ops import NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS
-from dadarts.pasted import pick
-from dadarts.spaces import Syntax
-from dadarts.verdict import Verdict
 
 Edge: TypeAlias = tuple[str, int]
 """(operation, state that it reads)"""

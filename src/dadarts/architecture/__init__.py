@@ -1,0 +1,1 @@
+"""What is searched for: operations, spaces, genotypes, and the networks that they make."""

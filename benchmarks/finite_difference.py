@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import space
 from dadarts.architecture.supernet import Supernet
 from dadarts.bilevel import Bilevel
 from dadarts.data import Batch
-from dadarts.method import Method
-from dadarts.schedules import Progress
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.method import Method
+from dadarts.methods.schedules import Progress
 from dadarts.seeds import generator, seeded
 
 HALFWAY = Progress(1, 2)

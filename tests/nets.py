@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts.alphas import Activation, Alphas, Candidates
 from dadarts.architecture.genotype import Genotype, read_off
 from dadarts.architecture.network import Network
 from dadarts.architecture.operations import OPS
@@ -19,10 +18,11 @@ from dadarts.architecture.spaces import SPACES, SearchSpace, Size, space
 from dadarts.architecture.supernet import Mixing, Supernet
 from dadarts.bilevel import Bilevel
 from dadarts.errors import InputError
+from dadarts.methods.alphas import Activation, Alphas, Candidates
+from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, TopK
+from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.native import Kernels, NoCompilerError, library
 from dadarts.optimizers import Optimizers
-from dadarts.relax import AnyRelaxation, Hard, TopK
-from dadarts.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator, seeded
 
 MIDWAY = Progress(epoch=1, epochs=2)

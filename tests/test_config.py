@@ -14,8 +14,8 @@ from dadarts.architecture.genotype import random_genotype
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
-from dadarts.methods import METHODS, dadarts, darts
-from dadarts.penalties import DiscretizationLoss
+from dadarts.methods.catalogue import METHODS, dadarts, darts
+from dadarts.methods.penalties import DiscretizationLoss
 from dadarts.run_settings import ENVIRONMENT
 from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE
 

@@ -14,12 +14,12 @@ from dadarts.architecture.genotype import Genotype
 from dadarts.compare.jobs import Protocol, jobs_of
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
-from dadarts.method import Method, Objective
-from dadarts.methods import METHODS, dadarts, darts, darts_first_order
-from dadarts.penalties import DiscretizationLoss
+from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.penalties import DiscretizationLoss
+from dadarts.methods.relaxations.relax import Hard, TopK
+from dadarts.methods.schedules import Constant, Linear
 from dadarts.rates import rates
-from dadarts.relax import Hard, TopK
-from dadarts.schedules import Constant, Linear
 from dadarts.techniques import FLAGS_OF_METHOD
 from tests.commands import (
     BENCH_GENOTYPE,

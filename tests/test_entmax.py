@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from dadarts.entmax import entmax
+from dadarts.methods.entmax import entmax
 
 ORDERS = [1.2, 1.5, 2.0, 3.0]
 

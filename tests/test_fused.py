@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
 from dadarts.bilevel import Bilevel, frozen
 from dadarts.fused import FusedSupernet
-from dadarts.method import Method, Objective
-from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.schedules import Constant, Progress
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.methods.schedules import Constant, Progress
 from dadarts.shared import SharedSupernet
 from tests.nets import (
     MIDWAY,

@@ -12,13 +12,13 @@ from scipy.special import softmax
 from scipy.stats import chi2
 from torch import Tensor
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SPACES, SearchSpace
 from dadarts.bilevel import Bilevel, Inner
-from dadarts.gibbs import Gibbs
-from dadarts.methods import dadarts_plus
-from dadarts.schedules import Constant, Linear, Progress
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.catalogue import dadarts_plus
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
 from tests.nets import (
     MIDWAY,

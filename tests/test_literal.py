@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dadarts.errors import InputError
 from dadarts.literal import MAX_DEPTH, MAX_LENGTH, Call, parse
-from dadarts.methods import METHODS
+from dadarts.methods.catalogue import METHODS
 from tests.nets import RELAXATIONS
 
 PLAIN = (

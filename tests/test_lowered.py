@@ -7,8 +7,8 @@ import torch
 
 from dadarts.bilevel import Bilevel, Inner
 from dadarts.lowered import Lowered
-from dadarts.method import Method
-from dadarts.relax import Soft
+from dadarts.methods.method import Method
+from dadarts.methods.relaxations.relax import Soft
 from tests.commands import call, search
 from tests.nets import MIDWAY, TinyBatch, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space
 

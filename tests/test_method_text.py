@@ -10,15 +10,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from dadarts import method_text
 from dadarts.config import SearchConfig
-from dadarts.gibbs import Gibbs
-from dadarts.method import Method, Objective
-from dadarts.method_text import differing
-from dadarts.penalties import Penalty
-from dadarts.relax import AnyRelaxation
-from dadarts.schedules import Schedule
-from dadarts.selection import EigenvalueRise, Selection
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.penalties import Penalty
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations.relax import AnyRelaxation
+from dadarts.methods.schedules import Schedule
+from dadarts.methods.selection import EigenvalueRise, Selection
+from dadarts.methods.text import _FLAGS, _SPEAKABLE, differing
 
 
 def values_of(hint: Any) -> Iterator[Any]:
@@ -74,20 +73,18 @@ def placed(part: Any) -> tuple[str, Method]:
     return "stop", Method(stop=part)
 
 
-PARTS = sorted(method_text._SPEAKABLE)
+PARTS = sorted(_SPEAKABLE)
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_run_does_not_go_on_where_any_field_of_its_method_is_another(part: str) -> None:
-    before = example(method_text._SPEAKABLE[part])
+    before = example(_SPEAKABLE[part])
     where, own = placed(before)
     assert differing(repr(own), repr(own)) == []
     for name, other in changed(before):
         (phrase,) = differing(repr(own), repr(placed(other)[1]))
         path = f"{where}.{name}".lstrip(".")
-        flags = [
-            flags for named, flags in method_text._FLAGS.items() if is_within(named, path) or is_within(path, named)
-        ]
+        flags = [flags for named, flags in _FLAGS.items() if is_within(named, path) or is_within(path, named)]
         assert any(phrase.startswith(f"{named}: ") for named in (*flags, f"{path} of the method")), phrase
 
 
@@ -95,9 +92,9 @@ def is_within(path: str, whole: str) -> bool:
     return f"{path}.".startswith(f"{whole}.")
 
 
-@pytest.mark.parametrize("unlisted", sorted(method_text._FLAGS))
+@pytest.mark.parametrize("unlisted", sorted(_FLAGS))
 def test_a_part_that_no_flag_decides_is_refused_by_its_place(unlisted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(method_text._FLAGS, unlisted)
+    monkeypatch.delitem(_FLAGS, unlisted)
     *parents, name = unlisted.split(".")
     whole = Objective() if parents else Method()
     other = next(other for field, other in changed(whole) if field == name)

@@ -14,16 +14,16 @@ from dadarts.architecture.spaces import SPACES, space
 from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
-from dadarts.gibbs import Gibbs
-from dadarts.method import Method, Objective
-from dadarts.method_text import parse_method
-from dadarts.methods import METHODS, dadarts, darts, darts_first_order, pc_darts
-from dadarts.penalties import DiscretizationLoss, NonePenalty
-from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
-from dadarts.resolution import resolve
-from dadarts.schedules import Constant, Late, Linear, Progress
-from dadarts.selection import EigenvalueRise, Perturbation
+from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order, pc_darts
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.penalties import DiscretizationLoss, NonePenalty
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.methods.resolve import resolve
+from dadarts.methods.schedules import Constant, Late, Linear, Progress
+from dadarts.methods.selection import EigenvalueRise, Perturbation
+from dadarts.methods.text import parse_method
 from tests.nets import build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
 REFUSED = {("darts-minus", "S4"), ("darts-minus", "nas-bench-macro"), ("pc-darts", "nas-bench-macro")}

@@ -17,9 +17,9 @@ from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig
 from dadarts.engines import pick_engine
 from dadarts.errors import InputError
-from dadarts.methods import pc_darts
-from dadarts.relax import Hard, Soft
-from dadarts.schedules import Progress
+from dadarts.methods.catalogue import pc_darts
+from dadarts.methods.relaxations.relax import Hard, Soft
+from dadarts.methods.schedules import Progress
 from dadarts.shared import SharedSupernet
 from tests.nets import (
     MIDWAY,

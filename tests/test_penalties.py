@@ -9,11 +9,11 @@ import torch
 from scipy.special import digamma, gammaln
 from torch import Tensor
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.operations import OPS
 from dadarts.architecture.spaces import SPACES, SearchSpace, Size
-from dadarts.penalties import (
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.penalties import (
     BetaDecay,
     DirichletDivergence,
     DiscretizationLoss,
@@ -24,8 +24,8 @@ from dadarts.penalties import (
     discretization_distance,
     discretization_target,
 )
-from dadarts.relax import Hard, Soft
-from dadarts.schedules import Constant, Linear, Progress
+from dadarts.methods.relaxations.relax import Hard, Soft
+from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, ragged_space, tiny_space
 

@@ -19,14 +19,14 @@ from dadarts.architecture.spaces import space
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
 from dadarts.events import Note, SearchDone
-from dadarts.method import Method
-from dadarts.method_text import parse_method
-from dadarts.methods import METHODS, fixed_alpha
+from dadarts.methods.catalogue import METHODS, fixed_alpha
+from dadarts.methods.method import Method
+from dadarts.methods.selection import Perturbation
+from dadarts.methods.text import parse_method
 from dadarts.paired import harms, most_missed, surest, z
 from dadarts.perturbing import Decision, decisions_of, keep, place_of, without_each
 from dadarts.search_loop import search
 from dadarts.search_state import SearchState
-from dadarts.selection import Perturbation
 from tests.commands import TINIEST, modern, refusal, succeed, without_pictures
 from tests.nets import build_alphas
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dadarts.config import SearchConfig
-from dadarts.method import Method
-from dadarts.methods import METHODS
+from dadarts.methods.catalogue import METHODS
+from dadarts.methods.method import Method
 from dadarts.rates import rates
 from tests.commands import (
     QUICKEST,

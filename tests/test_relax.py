@@ -16,11 +16,11 @@ from scipy.special import expit
 from scipy.special import softmax as scipy_softmax
 from torch import Tensor
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SPACES, SearchSpace
-from dadarts.relax import AnyRelaxation, AuxiliarySkip, Hard, Soft, TopK
-from dadarts.schedules import Constant, Linear, Progress
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.relaxations.relax import AnyRelaxation, AuxiliarySkip, Hard, Soft, TopK
+from dadarts.methods.schedules import Constant, Linear, Progress
 from tests.nets import MIDWAY, RELAXATIONS, build_alphas, build_supernet, macro_of, ragged_space, tiny_space
 
 Vector = NDArray[np.float64]

@@ -14,16 +14,16 @@ from scipy.special import softmax as scipy_softmax
 from scipy.stats import beta
 from torch import Tensor
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SPACES, SearchSpace
 from dadarts.bilevel import Bilevel
 from dadarts.fused import FusedSupernet
-from dadarts.methods import METHODS
-from dadarts.relax import AnyRelaxation
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
-from dadarts.resolution import resolve
-from dadarts.schedules import Constant, Linear, Progress
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.catalogue import METHODS
+from dadarts.methods.relaxations.relax import AnyRelaxation
+from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
+from dadarts.methods.resolve import resolve
+from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
 from dadarts.sparsity import negligible
 from tests.nets import (

@@ -17,7 +17,7 @@ from dadarts import search_state
 from dadarts.architecture.spaces import space
 from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
-from dadarts.schedules import Progress
+from dadarts.methods.schedules import Progress
 from tests.commands import (
     COMMON,
     TINIEST,

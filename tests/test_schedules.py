@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dadarts.schedules import Constant, Late, Linear, Progress, cosine
+from dadarts.methods.schedules import Constant, Late, Linear, Progress, cosine
 
 
 @given(epochs=st.integers(1, 1000), data=st.data())

@@ -17,23 +17,23 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from dadarts import checkpoint, diagnostics, search_state
-from dadarts.alphas import Alphas
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
 from dadarts.architecture.genotype import Genotype, derive, draw_scores, random_genotype
 from dadarts.architecture.spaces import space
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
 from dadarts.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
-from dadarts.method import Method
-from dadarts.methods import METHODS, fixed_alpha, random_ws
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
+from dadarts.methods.method import Method
+from dadarts.methods.relaxations.sampled import UniformPath
+from dadarts.methods.resolve import resolve
+from dadarts.methods.schedules import Progress
+from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 from dadarts.perturbing import decisions_of
-from dadarts.relax_sampled import UniformPath
-from dadarts.resolution import resolve
-from dadarts.schedules import Progress
 from dadarts.search_loop import COLUMNS, search
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
-from dadarts.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 from tests.commands import QUICKEST, ROOT, TINIEST, history, modern, refusal, succeed, without_pictures
 from tests.commands import alphas as saved_alphas
 from tests.nets import build_alphas, native_kernels, ragged_space

@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Idle
 from dadarts.bilevel import Bilevel, Inner
 from dadarts.fused import FusedSupernet
-from dadarts.method import Method, Objective
-from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.schedules import Constant
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.methods.schedules import Constant
 from dadarts.sparsity import negligible
 from tests.nets import (
     MIDWAY,

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.operations import Noise, Zero
 from dadarts.architecture.skeletons import Cell
 from dadarts.architecture.spaces import SPACES
 from dadarts.architecture.supernet import Mixing, Supernet
-from dadarts.relax import Hard, Soft
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.relaxations.relax import Hard, Soft
 from dadarts.seeds import generator
 from tests.nets import (
     MIDWAY,

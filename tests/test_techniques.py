@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from dadarts.configs import search_command, search_config
 from dadarts.errors import InputError
 from dadarts.flags import Flag
-from dadarts.method import Method, Objective
-from dadarts.method_text import parse_method
-from dadarts.methods import METHODS, dadarts, darts, darts_first_order
-from dadarts.penalties import BetaDecay, DiscretizationLoss, NonePenalty
-from dadarts.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.relax_sampled import SampledTopK
-from dadarts.schedules import Constant, Linear
+from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.penalties import BetaDecay, DiscretizationLoss, NonePenalty
+from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.methods.relaxations.sampled import SampledTopK
+from dadarts.methods.schedules import Constant, Linear
+from dadarts.methods.text import parse_method
 from dadarts.technique_notes import notes
 from dadarts.techniques import FLAGS_OF_METHOD, Techniques
 from tests.commands import SEED_LINES, TINIEST, modern, result_of_search, succeed, without_pictures

@@ -15,7 +15,7 @@ from scipy.special import expit, xlogy
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from dadarts.topk import soft_top_k
+from dadarts.methods.relaxations.soft_top_k import soft_top_k
 
 Vector = NDArray[np.float64]
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from dadarts import SearchConfig, search
-from dadarts.alphas import Activation, Candidates
 from dadarts.architecture.discretization import Rule
 from dadarts.architecture.genotype import CellGenotype, Genotype
 from dadarts.architecture.verdict import Verdict, read
 from dadarts.demo import against_chance
 from dadarts.events import SearchDone
 from dadarts.judging import certainty, judged, of_alphas, of_genotype
+from dadarts.methods.alphas import Activation, Candidates
 from tests.commands import BENCH_GENOTYPE, QUICKEST, TINY_TRAINING, augment, modern, succeed, without_pictures
 from tests.commands import search as original
 

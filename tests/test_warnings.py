@@ -8,16 +8,16 @@ from typing import get_args
 
 import pytest
 
-from dadarts.alphas import Alphas
 from dadarts.config import SearchConfig
-from dadarts.gibbs import Gibbs
 from dadarts.judging import decided_early
-from dadarts.method import Method, Objective
-from dadarts.methods import METHODS
-from dadarts.penalties import DiscretizationLoss
-from dadarts.relax import AnyRelaxation, Hard, TopK, is_discrete
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
-from dadarts.schedules import Constant, Progress
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.catalogue import METHODS
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.penalties import DiscretizationLoss
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, TopK, is_discrete
+from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, UniformPath
+from dadarts.methods.schedules import Constant, Progress
 from dadarts.search_notes import notes
 from dadarts.seeds import generator
 from tests.commands import DARTS_GENOTYPE, QUICKEST, augment, modern, search, succeed, without_pictures

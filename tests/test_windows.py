@@ -13,9 +13,9 @@ from dadarts.architecture.norms import BatchNorm, batch_norm, pool_norm
 from dadarts.architecture.operations import OPS, DilConv, FactorizedReduce, Operation, ReLUConvBN, SepConv
 from dadarts.architecture.spaces import SearchSpace, Size, space
 from dadarts.architecture.supernet import Forward, MixedNode, Supernet
+from dadarts.methods.relaxations.relax import Soft
 from dadarts.native import Window
 from dadarts.parts import pool_of
-from dadarts.relax import Soft
 from dadarts.terms import Chain, Identity, Other, Pool, Projection, term_of
 from tests.nets import MIDWAY, build_alphas, native_kernels
 from tests.test_fused import (

@@ -10,16 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts import compute
-from dadarts.alphas import Alphas
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import space
 from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
 from dadarts.bilevel import Bilevel
 from dadarts.engines import pick_engine
-from dadarts.method import Method, Objective
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.relaxations.relax import Hard, Soft, TopK
+from dadarts.methods.schedules import Constant, Progress
 from dadarts.optimizers import Optimizers
-from dadarts.relax import Hard, Soft, TopK
-from dadarts.schedules import Constant, Progress
 from dadarts.seeds import generator, seeded
 
 HALFWAY = Progress(1, 2)

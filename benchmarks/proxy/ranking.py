@@ -21,8 +21,8 @@ from scipy.stats import spearmanr
 from dadarts import diagnostics, evaluating, oracle, search_state
 from dadarts.architecture.genotype import derive, draw_scores
 from dadarts.config import SearchConfig
-from dadarts.methods import METHODS
-from dadarts.schedules import Progress, cosine
+from dadarts.methods.catalogue import METHODS
+from dadarts.methods.schedules import Progress, cosine
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dadarts import oracle
-    from dadarts.alphas import Alphas
     from dadarts.architecture.discretization import Rule, discretize
     from dadarts.architecture.genotype import Genotype
     from dadarts.architecture.network import Network
@@ -27,33 +26,34 @@ if TYPE_CHECKING:
     from dadarts.config import SearchConfig, TrainConfig
     from dadarts.errors import DadartsError, InputError, RunError
     from dadarts.export import TrainedNetwork, load
-    from dadarts.method import Method, Objective
-    from dadarts.methods import METHODS
+    from dadarts.methods.alphas import Alphas
+    from dadarts.methods.catalogue import METHODS
+    from dadarts.methods.method import Method, Objective
+    from dadarts.methods.relaxations.relax import Hard, Soft, TopK
+    from dadarts.methods.relaxations.soft_top_k import soft_top_k
+    from dadarts.methods.schedules import Constant, Linear, Progress
     from dadarts.prediction import Prediction
-    from dadarts.relax import Hard, Soft, TopK
-    from dadarts.schedules import Constant, Linear, Progress
     from dadarts.search_loop import search
-    from dadarts.topk import soft_top_k
     from dadarts.train_loop import train
 
 _HOMES = {
-    "alphas": ("Alphas",),
-    "method": ("Method", "Objective"),
+    "methods.alphas": ("Alphas",),
+    "methods.method": ("Method", "Objective"),
     "architecture.skeletons": ("Macro",),
     "config": ("SearchConfig", "TrainConfig"),
     "architecture.discretization": ("Rule", "discretize"),
     "errors": ("DadartsError", "InputError", "RunError"),
     "export": ("TrainedNetwork", "load"),
     "architecture.genotype": ("Genotype",),
-    "methods": ("METHODS",),
+    "methods.catalogue": ("METHODS",),
     "architecture.network": ("Network",),
     "prediction": ("Prediction",),
-    "relax": ("Hard", "Soft", "TopK"),
-    "schedules": ("Constant", "Linear", "Progress"),
+    "methods.relaxations.relax": ("Hard", "Soft", "TopK"),
+    "methods.schedules": ("Constant", "Linear", "Progress"),
     "search_loop": ("search",),
     "architecture.spaces": ("SPACES", "SearchSpace", "space"),
     "architecture.supernet": ("Supernet",),
-    "topk": ("soft_top_k",),
+    "methods.relaxations.soft_top_k": ("soft_top_k",),
     "train_loop": ("train",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

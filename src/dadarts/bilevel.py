@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.alphas import Alphas
 from dadarts.architecture.supernet import Batch, Forward, Idle, Mixing, Supernet
-from dadarts.gibbs import Gibbs
-from dadarts.method import Method
-from dadarts.relax import AnyRelaxation
-from dadarts.schedules import Progress
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.method import Method
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations.relax import AnyRelaxation
+from dadarts.methods.schedules import Progress
 from dadarts.sparsity import negligible
 
 

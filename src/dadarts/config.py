@@ -20,12 +20,12 @@ from dadarts.settings import setting
 if TYPE_CHECKING:
     from dadarts.architecture.genotype import Genotype
     from dadarts.architecture.spaces import SearchSpace
-    from dadarts.method import Method
+    from dadarts.methods.method import Method
 
 
 def _as_method(value: Any) -> Any:
-    from dadarts.method import Method
-    from dadarts.method_text import parse_method
+    from dadarts.methods.method import Method
+    from dadarts.methods.text import parse_method
 
     if not isinstance(value, str | Method):
         raise InputError(f"-method {str(value)[:40]}: expected a Method or its repr")
@@ -42,7 +42,7 @@ def _as_genotype(value: Any, runs_dir: Path = Path("runs")) -> Any:
 
 
 def _default_method() -> Any:
-    from dadarts.methods import dadarts
+    from dadarts.methods.catalogue import dadarts
 
     return dadarts()
 
@@ -164,7 +164,7 @@ class SearchConfig(RunConfig):
         if "search_space" not in info.data or "nodes" not in info.data:
             return method
         from dadarts.architecture import spaces
-        from dadarts.resolution import resolve
+        from dadarts.methods.resolve import resolve
 
         return resolve(method, spaces.space(info.data["search_space"], info.data["nodes"]))
 

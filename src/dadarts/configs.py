@@ -85,7 +85,7 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
     Raises:
         InputError: a value cannot be used.
     """
-    from dadarts.methods import METHODS
+    from dadarts.methods.catalogue import METHODS
 
     method = values.get("method", default_method)
     technique_names = set(Techniques.model_fields)

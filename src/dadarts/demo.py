@@ -14,7 +14,7 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import DataRequest, load
 from dadarts.events import Event
 from dadarts.flags import as_typed
-from dadarts.methods import METHODS
+from dadarts.methods.catalogue import METHODS
 from dadarts.run_settings import AUTO
 from dadarts.runfolder import RunFolder
 from dadarts.search_loop import search

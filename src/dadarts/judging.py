@@ -10,11 +10,11 @@ from math import log
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Candidates
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.verdict import Verdict
 from dadarts.events import Row
+from dadarts.methods.alphas import Candidates
 
 UNDECIDED = 0.95
 """Of an undecided edge the entropy of W is above this part of the largest: the first of 8 operations then has less than

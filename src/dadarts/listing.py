@@ -13,11 +13,11 @@ from pathlib import Path
 
 from dadarts import columns, files
 from dadarts.errors import InputError
+from dadarts.methods.selection import UniformDraw
 from dadarts.metrics import Left, left
 from dadarts.pacing import duration, size
 from dadarts.replaced import replaces
 from dadarts.runfolder import RunFolder
-from dadarts.selection import UniformDraw
 
 _VERBS = {"search": "search", "augment": "train"}
 """The command that makes runs of a kind."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.bilevel import Arrays, Bilevel, Inner
 from dadarts.eager import SGD, Adam
-from dadarts.schedules import Progress
+from dadarts.methods.schedules import Progress
 
 _NAN = torch.tensor(float("nan"))
 _NOTHING = torch.tensor(0)

@@ -11,20 +11,20 @@ from math import inf
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Candidates
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
 from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, SelectionStep
+from dadarts.methods.alphas import Candidates
+from dadarts.methods.schedules import Progress, cosine
+from dadarts.methods.selection import Perturbation
 from dadarts.paired import Harm, Missed, harms, most_missed, surest
 from dadarts.position import timed
 from dadarts.run import Run
 from dadarts.run_state import Taken
-from dadarts.schedules import Progress, cosine
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
-from dadarts.selection import Perturbation
 
 TUNING_RATE = 0.1
 """Where the learning rate of tuning begins, in parts of the search's (the code that goes with arXiv 2108.04392)."""

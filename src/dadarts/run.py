@@ -20,10 +20,10 @@ from dadarts.errors import CheckpointError, RunError
 from dadarts.events import EpochDone, Event, Note, Row, StepDone
 from dadarts.fitting import MisfitError
 from dadarts.journal import Journal
+from dadarts.methods.schedules import Progress
 from dadarts.processes import ALONE, Processes
 from dadarts.run_state import State, Taken
 from dadarts.runfolder import RunFolder
-from dadarts.schedules import Progress
 
 AnyConfig = TypeVar("AnyConfig", bound=SearchConfig | TrainConfig)
 

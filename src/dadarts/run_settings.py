@@ -80,7 +80,7 @@ class RunConfig(DataSettings, RunSettings):
         """The settings that decide numbers and differ from saved ones, each as a phrase."""
         own = self.to_json()
         if "method" in own and saved.get("method") != own["method"]:
-            from dadarts.method_text import differing
+            from dadarts.methods.text import differing
 
             return [*differing(str(saved.get("method")), own.pop("method")), *self._plain_differences(own, saved)]
         return self._plain_differences(own, saved)

@@ -18,20 +18,20 @@ from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
 from dadarts.evaluating import evaluated
 from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
-from dadarts.gibbs import Gibbs
 from dadarts.judging import judged
+from dadarts.methods.penalties import default_target, discretization_distance
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations.relax import Hard, Soft
+from dadarts.methods.schedules import Progress, cosine
+from dadarts.methods.selection import Argmax, UniformDraw, name_of
 from dadarts.pacing import counted
-from dadarts.penalties import default_target, discretization_distance
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
-from dadarts.relax import Hard, Soft
 from dadarts.run import SEARCH, Run
 from dadarts.run_state import Taken
-from dadarts.schedules import Progress, cosine
 from dadarts.search_notes import notes
 from dadarts.search_state import SearchState
 from dadarts.selecting import select
-from dadarts.selection import Argmax, UniformDraw, name_of
 
 COLUMNS = (
     *("epoch", "weight_lr", "temperature", "dal_factor", "train_loss", "train_top1", "valid_loss", "valid_top1"),

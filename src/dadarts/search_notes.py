@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dadarts.config import SearchConfig
-from dadarts.method import Method
+from dadarts.methods.method import Method
+from dadarts.methods.penalties import DiscretizationLoss, Penalty
+from dadarts.methods.relaxations.relax import Soft, TopK, is_discrete
+from dadarts.methods.schedules import Progress
+from dadarts.methods.selection import Argmax, UniformDraw
 from dadarts.pacing import counted
-from dadarts.penalties import DiscretizationLoss, Penalty
-from dadarts.relax import Soft, TopK, is_discrete
-from dadarts.schedules import Progress
-from dadarts.selection import Argmax, UniformDraw
 
 LARGE_DAL_FACTOR = 10.0
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from dadarts import compute, diagnostics, fitting, foundation, halves, memory
-from dadarts.alphas import Alphas
 from dadarts.architecture.norms import synchronise
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Mixing, Supernet
@@ -25,15 +24,16 @@ from dadarts.events import Row
 from dadarts.foundation import Foundation, Loading
 from dadarts.halves import Loaders
 from dadarts.judging import of_alphas
-from dadarts.method import Method
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.method import Method
+from dadarts.methods.schedules import Progress
+from dadarts.methods.selection import Perturbation, UniformDraw
 from dadarts.optimizers import Optimizers
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.rates import Rates, rates
 from dadarts.run_settings import Computed
-from dadarts.schedules import Progress
 from dadarts.seeds import generator, seeded
-from dadarts.selection import Perturbation, UniformDraw
 
 
 @dataclass

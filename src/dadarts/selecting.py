@@ -14,11 +14,11 @@ from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.evaluating import Name, Score, evaluated
 from dadarts.events import Event, Note, SelectionStep
+from dadarts.methods.selection import BestOfRandom, Perturbation, UniformDraw
 from dadarts.perturbing import Perturbing
 from dadarts.run import Run
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
-from dadarts.selection import BestOfRandom, Perturbation, UniformDraw
 
 Scores: TypeAlias = Generator[Event, None, Mixing]
 """Events, and at the end kind -> node -> (E, O)"""

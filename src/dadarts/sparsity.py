@@ -23,8 +23,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Alphas, Relaxation
-from dadarts.schedules import Progress
+from dadarts.methods.alphas import Alphas, Relaxation
+from dadarts.methods.schedules import Progress
 
 
 def negligible(

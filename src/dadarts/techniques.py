@@ -12,9 +12,9 @@ from dadarts.errors import InputError
 from dadarts.settings import Settings, setting
 
 if TYPE_CHECKING:
-    from dadarts.method import Method
-    from dadarts.penalties import DiscretizationLoss, Penalty
-    from dadarts.relax import AnyRelaxation, TopK
+    from dadarts.methods.method import Method
+    from dadarts.methods.penalties import DiscretizationLoss, Penalty
+    from dadarts.methods.relaxations.relax import AnyRelaxation, TopK
 
 _HD = "hard discretization"
 _TOPK = "differentiable top-k"
@@ -77,7 +77,7 @@ class SelectionFlags(Settings):
         Raises:
             InputError: a flag does not go with the selection.
         """
-        from dadarts.selection import SELECTIONS
+        from dadarts.methods.selection import SELECTIONS
 
         chosen = SELECTIONS[self.selection]() if self.selection else method.selection
         for name in ("epochs", "order", "by", "renormalise", "pictures", "genotypes"):
@@ -156,7 +156,7 @@ class Techniques(Settings):
 
     def method(self) -> Method:
         """The method that these flags spell."""
-        from dadarts.method import Method, Objective
+        from dadarts.methods.method import Method, Objective
 
         alphas = self._relaxation(self.hd_on_alphas, self.topk_on_alphas)
         order: Any = "first" if self.first_order else "single-level" if self.single_level_optimization else "second"
@@ -177,14 +177,14 @@ class Techniques(Settings):
         )
 
     def _relaxation(self, hard: bool, top_k: bool) -> AnyRelaxation:
-        from dadarts.relax import Hard, Soft
+        from dadarts.methods.relaxations.relax import Hard, Soft
 
         if top_k:
             return self._top_k()
         return Hard(self.hd_start) if hard else Soft()
 
     def _weights_relaxation(self) -> AnyRelaxation:
-        from dadarts.relax_sampled import SampledTopK
+        from dadarts.methods.relaxations.sampled import SampledTopK
 
         if self.sample_on_weights and not self.topk_on_weights:
             top_k = self._top_k()
@@ -192,8 +192,8 @@ class Techniques(Settings):
         return self._relaxation(self.hd_on_weights, self.topk_on_weights)
 
     def _top_k(self) -> TopK:
-        from dadarts.relax import TopK
-        from dadarts.schedules import Constant, Linear
+        from dadarts.methods.relaxations.relax import TopK
+        from dadarts.methods.schedules import Constant, Linear
 
         rising = Linear(0.0, self.linear_temperature_max)
         return TopK(
@@ -208,8 +208,8 @@ class Techniques(Settings):
         )
 
     def _discretization_loss(self) -> DiscretizationLoss:
-        from dadarts.penalties import DiscretizationLoss
-        from dadarts.schedules import Constant, Linear
+        from dadarts.methods.penalties import DiscretizationLoss
+        from dadarts.methods.schedules import Constant, Linear
 
         return DiscretizationLoss(
             factor=Linear(0.0, self.dal_factor_max) if self.linear_dal_factor_increase else Constant(self.dal_factor),
@@ -219,7 +219,7 @@ class Techniques(Settings):
         )
 
     def _penalties(self) -> tuple[Penalty, ...]:
-        from dadarts.penalties import BetaDecay, NonePenalty
+        from dadarts.methods.penalties import BetaDecay, NonePenalty
 
         penalties: list[Penalty] = [self._discretization_loss()] if self.dal_on_alphas else []
         if self.bdarts:

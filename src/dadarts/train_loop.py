@@ -21,12 +21,12 @@ from dadarts.data import Loader
 from dadarts.evaluating import Score, evaluated
 from dadarts.events import AssessmentStep, Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.lowered import autocast
+from dadarts.methods.schedules import Progress, cosine
 from dadarts.pacing import counted
 from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
 from dadarts.run import TRAINING, Run
 from dadarts.run_state import Taken
-from dadarts.schedules import Progress, cosine
 from dadarts.seeds import generator
 from dadarts.train_state import TrainState
 

@@ -16,10 +16,10 @@ from sklearn.datasets import load_digits
 from dadarts import oracle
 from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
-from dadarts.methods import METHODS, fixed_alpha, random_ws
+from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
+from dadarts.methods.selection import Perturbation
 from dadarts.oracle import storage
 from dadarts.search_loop import search
-from dadarts.selection import Perturbation
 from tests.commands import result_of_search, without_pictures
 
 

@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dadarts import oracle
-from dadarts.alphas import Alphas
 from dadarts.architecture.genotype import Genotype, derive
 from dadarts.compare import figures, report, results
 from dadarts.compare.analysis import Block, blocks_of
@@ -27,6 +26,7 @@ from dadarts.compare.results import COLUMNS, Result, as_cell
 from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
+from dadarts.methods.alphas import Alphas
 from dadarts.seeds import generator
 
 TABLE = oracle.nas_bench_201()

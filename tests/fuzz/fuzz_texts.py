@@ -8,12 +8,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from dadarts import cli, configs, methods
+from dadarts import cli, configs
 from dadarts.architecture.genotype import Genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.flags import Command, flags_of
 from dadarts.literal import parse
-from dadarts.method_text import parse_method
+from dadarts.methods import catalogue
+from dadarts.methods.text import parse_method
 from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE
 from tests.fuzz import damage
 from tests.fuzz.fuzzer import Fuzzer, command
@@ -29,7 +30,7 @@ _GENOTYPES = (
 )
 _METHODS = (
     "TopK(edge=1, node=2, temperature=Linear(0, 200))",
-    *(repr(make()) for make in (methods.dadarts, methods.gdas, methods.pc_darts, methods.dadarts_plus)),
+    *(repr(make()) for make in (catalogue.dadarts, catalogue.gdas, catalogue.pc_darts, catalogue.dadarts_plus)),
 )
 _PIECES = (
     *("(", ")", "[", "]", "{", "}", ",", "=", "'", '"', "\\", "|", "~", "+", "-", ".", ":", " ", "\n", "\t", "\0", "#"),

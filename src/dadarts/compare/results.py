@@ -21,9 +21,9 @@ from dadarts.compare.schedule import Status
 from dadarts.compare.store import Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
+from dadarts.methods.selection import Argmax
 from dadarts.oracle import ORACLES, Table
 from dadarts.saved import SavedRun
-from dadarts.selection import Argmax
 
 Row: TypeAlias = dict[str, Any]
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from dadarts import fitting
-from dadarts.alphas import Alphas
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.genotype import Genotype, read_off
 from dadarts.config import SearchConfig
 from dadarts.data.npz import read_arrays
+from dadarts.methods.alphas import Alphas
 from dadarts.seeds import generator
 
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from dadarts.gibbs import Gibbs
-from dadarts.method import Method, Objective
-from dadarts.penalties import (
-    BetaDecay,
-    DirichletDivergence,
-    DiscretizationLoss,
-    EntropyLoss,
-    ZeroOneLoss,
-)
-from dadarts.relax import AuxiliarySkip, Hard, Soft, TopK
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, UniformPath
-from dadarts.schedules import Constant, Late, Linear
-from dadarts.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.penalties import BetaDecay, DirichletDivergence, DiscretizationLoss, EntropyLoss, ZeroOneLoss
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations.relax import AuxiliarySkip, Hard, Soft, TopK
+from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, UniformPath
+from dadarts.methods.schedules import Constant, Late, Linear
+from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 
 
 def darts() -> Method:

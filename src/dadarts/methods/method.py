@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dadarts.alphas import Activation
-from dadarts.penalties import DiscretizationLoss, Penalty
-from dadarts.relax import AnyRelaxation, Soft, TopK
-from dadarts.selection import Argmax, EigenvalueRise, Selection
+from dadarts.methods.alphas import Activation
+from dadarts.methods.penalties import DiscretizationLoss, Penalty
+from dadarts.methods.relaxations.relax import AnyRelaxation, Soft, TopK
+from dadarts.methods.selection import Argmax, EigenvalueRise, Selection
 
 Order = Literal["second", "first", "single-level", "none"]
 

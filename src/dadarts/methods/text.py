@@ -12,11 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from dadarts import literal
 from dadarts.errors import InputError, unknown
-from dadarts.method import Method, Objective
-from dadarts.penalties import Penalty
-from dadarts.relax import AnyRelaxation
-from dadarts.schedules import Schedule
-from dadarts.selection import SELECTIONS, EigenvalueRise
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.penalties import Penalty
+from dadarts.methods.relaxations.relax import AnyRelaxation
+from dadarts.methods.schedules import Schedule
+from dadarts.methods.selection import SELECTIONS, EigenvalueRise
 
 _SPEAKABLE = {
     cls.__name__: cls

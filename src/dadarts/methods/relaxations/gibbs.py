@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Candidates
 from dadarts.architecture.discretization import discretize
-from dadarts.schedules import Linear, Progress, Schedule
+from dadarts.methods.alphas import Candidates
+from dadarts.methods.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from dadarts.architecture.genotype import RETAIN
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.errors import InputError
-from dadarts.gibbs import Gibbs
-from dadarts.method import Method
-from dadarts.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
-from dadarts.relax import AnyRelaxation, AuxiliarySkip, TopK
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed
-from dadarts.schedules import Constant, Late, Schedule
-from dadarts.selection import Argmax, BestOfRandom, Perturbation
+from dadarts.methods.method import Method
+from dadarts.methods.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations.relax import AnyRelaxation, AuxiliarySkip, TopK
+from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.methods.schedules import Constant, Late, Schedule
+from dadarts.methods.selection import Argmax, BestOfRandom, Perturbation
 
 
 def resolve(method: Method, space: SearchSpace) -> Method:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from dadarts.architecture.discretization import Rule, allowed
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Mixing
-from dadarts.entmax import entmax
-from dadarts.schedules import Progress
+from dadarts.methods.entmax import entmax
+from dadarts.methods.schedules import Progress
 
 Activation: TypeAlias = Literal["softmax", "dirichlet", "sigmoid", "edges"]
 """How alpha becomes W: softmax, the mean of a Dirichlet distribution, a sigmoid for every operation by itself, or

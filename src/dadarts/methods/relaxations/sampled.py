@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from dadarts.alphas import Candidates, concentration
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
-from dadarts.schedules import Linear, Progress, Schedule
+from dadarts.methods.alphas import Candidates, concentration
+from dadarts.methods.relaxations.soft_top_k import soft_top_k
+from dadarts.methods.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
-from dadarts.topk import soft_top_k
 
 _LEAST = 1e-12
 

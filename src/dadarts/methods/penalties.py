@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Alphas, Candidates, concentration
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SearchSpace
-from dadarts.schedules import Constant, Linear, Progress, Schedule
+from dadarts.methods.alphas import Alphas, Candidates, concentration
+from dadarts.methods.schedules import Constant, Linear, Progress, Schedule
 
 Target = Literal["none", "zero"]
 

@@ -12,12 +12,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from dadarts.alphas import Candidates
 from dadarts.architecture.discretization import Rule, discretize
-from dadarts.gibbs import Gibbs
-from dadarts.relax_sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
-from dadarts.schedules import Constant, Linear, Progress, Schedule
-from dadarts.topk import soft_top_k
+from dadarts.methods.alphas import Candidates
+from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
+from dadarts.methods.relaxations.soft_top_k import soft_top_k
+from dadarts.methods.schedules import Constant, Linear, Progress, Schedule
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""How alpha becomes the mixing weights of a forward pass."""

@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "2/3 the other packages"
 	@$(PIP) -e '.[dev]'
 	@echo "3/3 compiling the native kernels"
-	@$(BIN)/python -m dadarts.native
+	@$(BIN)/python -m dadarts.engines.native
 	touch $@
 
 demo: setup

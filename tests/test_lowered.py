@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dadarts.bilevel import Bilevel, Inner
-from dadarts.lowered import Lowered
+from dadarts.engines.autocast import Lowered
 from dadarts.methods.method import Method
 from dadarts.methods.relaxations.relax import Soft
 from tests.commands import call, search

@@ -36,6 +36,6 @@ def test_the_set_up_says_what_it_waits_for_and_pip_shows_its_progress_on_a_termi
     os.close(reader)
     assert [line[:4] for line in done.stdout.splitlines() if line[:1].isdigit()] == ["1/3 ", "2/3 ", "3/3 "]
     asked = Path("asked").read_text().splitlines()
-    assert [line.split()[-1] for line in asked] == [".venv", "torch", ".[dev]", "dadarts.native"]
+    assert [line.split()[-1] for line in asked] == [".venv", "torch", ".[dev]", "dadarts.engines.native"]
     assert ["--quiet" in line for line in asked[1:3]] == [not is_terminal] * 2
     assert all("-c constraints.txt" in line for line in asked[1:3])

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.engines import pick_engine
+from dadarts.engines.choose import pick_engine
+from dadarts.engines.native import Kernels, NoCompilerError, Window, library
 from dadarts.errors import InputError
-from dadarts.native import Kernels, NoCompilerError, Window, library
 from tests.commands import TINIEST, modern, succeed, without_pictures
 from tests.nets import build_supernet, macro_of, native_kernels, tiny_space
 

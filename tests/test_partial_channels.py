@@ -15,12 +15,12 @@ from dadarts.architecture.spaces import SPACES
 from dadarts.architecture.supernet import PartialNode, Supernet
 from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig
-from dadarts.engines import pick_engine
+from dadarts.engines.choose import pick_engine
+from dadarts.engines.torch_engine import SharedSupernet
 from dadarts.errors import InputError
 from dadarts.methods.catalogue import pc_darts
 from dadarts.methods.relaxations.relax import Hard, Soft
 from dadarts.methods.schedules import Progress
-from dadarts.shared import SharedSupernet
 from tests.nets import (
     MIDWAY,
     build_alphas,

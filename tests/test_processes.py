@@ -27,7 +27,7 @@ from dadarts.architecture.norms import BatchNorm, synchronise
 from dadarts.architecture.operations import Noise
 from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
-from dadarts.engines import pick_engine
+from dadarts.engines.choose import pick_engine
 from dadarts.errors import InputError, RunError
 from dadarts.evaluating import evaluate
 from dadarts.processes import ALONE, LAUNCHER, Processes, from_environment, joined

@@ -17,7 +17,8 @@ from torch import Tensor
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SPACES, SearchSpace
 from dadarts.bilevel import Bilevel
-from dadarts.fused import FusedSupernet
+from dadarts.engines.native.engine import FusedSupernet
+from dadarts.engines.sparsity import negligible
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.relaxations.relax import AnyRelaxation
@@ -25,7 +26,6 @@ from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, Sa
 from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
-from dadarts.sparsity import negligible
 from tests.nets import (
     MIDWAY,
     build_alphas,

@@ -13,10 +13,10 @@ from dadarts.architecture.norms import BatchNorm, batch_norm, pool_norm
 from dadarts.architecture.operations import OPS, DilConv, FactorizedReduce, Operation, ReLUConvBN, SepConv
 from dadarts.architecture.spaces import SearchSpace, Size, space
 from dadarts.architecture.supernet import Forward, MixedNode, Supernet
+from dadarts.engines.native import Window
+from dadarts.engines.native.decompose import Chain, Identity, Other, Pool, Projection, term_of
+from dadarts.engines.parts import pool_of
 from dadarts.methods.relaxations.relax import Soft
-from dadarts.native import Window
-from dadarts.parts import pool_of
-from dadarts.terms import Chain, Identity, Other, Pool, Projection, term_of
 from tests.nets import MIDWAY, build_alphas, native_kernels
 from tests.test_fused import (
     FORMS,
@@ -195,7 +195,7 @@ def nodes_of(supernet: Supernet) -> list[MixedNode]:
 
 
 def shared_form() -> Form:
-    from dadarts.shared import SharedSupernet
+    from dadarts.engines.torch_engine import SharedSupernet
 
     def build(supernet: Supernet) -> Forward:
         return SharedSupernet(supernet)

@@ -14,7 +14,7 @@ from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import space
 from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
 from dadarts.bilevel import Bilevel
-from dadarts.engines import pick_engine
+from dadarts.engines.choose import pick_engine
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.relaxations.relax import Hard, Soft, TopK

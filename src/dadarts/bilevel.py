@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.architecture.supernet import Batch, Forward, Idle, Mixing, Supernet
+from dadarts.engines.sparsity import negligible
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
 from dadarts.methods.relaxations.gibbs import Gibbs
 from dadarts.methods.relaxations.relax import AnyRelaxation
 from dadarts.methods.schedules import Progress
-from dadarts.sparsity import negligible
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dadarts.bilevel import Bilevel
 from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
 from dadarts.data import load
-from dadarts.engines import Engine, pick_engine
+from dadarts.engines.choose import Engine, pick_engine
 from dadarts.events import Row
 from dadarts.foundation import Foundation, Loading
 from dadarts.halves import Loaders

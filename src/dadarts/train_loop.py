@@ -18,9 +18,9 @@ from dadarts.architecture.network import DropPath, count_multiply_adds, count_pa
 from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
+from dadarts.engines.autocast import autocast
 from dadarts.evaluating import Score, evaluated
 from dadarts.events import AssessmentStep, Event, Note, Row, RunStarted, TrainDone, ValidationStep
-from dadarts.lowered import autocast
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.pacing import counted
 from dadarts.position import timed

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from dadarts.architecture.operations import FactorizedReduce
 from dadarts.architecture.supernet import MixedNode
-from dadarts.native import DILATIONS, KERNELS, STRIDES, Window
-from dadarts.parts import depthwise_of, layers_of, norm_eps, pointwise_of, pool_of, rectifies
+from dadarts.engines.native import DILATIONS, KERNELS, STRIDES, Window
+from dadarts.engines.parts import depthwise_of, layers_of, norm_eps, pointwise_of, pool_of, rectifies
 
 UNIT, PROJECTION = 4, 3
 """Layers of a unit and of a projection."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts.native.window import SUFFIXES, Window, check
+from dadarts.engines.native.window import SUFFIXES, Window, check
 
 _TYPES = {"p": ctypes.c_void_p, "l": ctypes.c_long, "d": ctypes.c_double, "b": ctypes.c_bool, "i": ctypes.c_int}
 _ARGUMENTS = {

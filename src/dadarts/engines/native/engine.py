@@ -24,9 +24,9 @@ from torch.autograd.function import once_differentiable
 
 from dadarts.architecture.skeletons import Cell
 from dadarts.architecture.supernet import Idle, MixedNode, Mixing, Supernet, needed
-from dadarts.layers import Raw, pooled, projected
-from dadarts.native import Kernels
-from dadarts.terms import OUTSIDE, Chain, Other, Place, Pool, Projection, Unit, places_of, term_of
+from dadarts.engines.native import Kernels
+from dadarts.engines.native.decompose import OUTSIDE, Chain, Other, Place, Pool, Projection, Unit, places_of, term_of
+from dadarts.engines.native.functional import Raw, pooled, projected
 
 
 class FusedSupernet:

@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 
 from dadarts.architecture.supernet import Forward, Supernet
+from dadarts.engines.autocast import Lowered
+from dadarts.engines.native import Kernels, NoCompilerError, library
+from dadarts.engines.native.engine import FusedSupernet
+from dadarts.engines.torch_engine import SharedSupernet
 from dadarts.errors import InputError
-from dadarts.fused import FusedSupernet
-from dadarts.lowered import Lowered
-from dadarts.native import Kernels, NoCompilerError, library
 from dadarts.processes import ALONE, Processes
-from dadarts.shared import SharedSupernet
 
 PrecisionName = Literal["float32", "tf32", "bf16"]
 EngineName = Literal["auto", "reference", "torch", "native"]

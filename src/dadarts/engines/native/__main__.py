@@ -1,6 +1,6 @@
-"""``python -m dadarts.native`` compiles the kernels now, so that the first search need not."""
+"""``python -m dadarts.engines.native`` compiles the kernels now, so that the first search need not."""
 
-from dadarts.native import NoCompilerError, library
+from dadarts.engines.native import NoCompilerError, library
 
 if __name__ == "__main__":
     try:

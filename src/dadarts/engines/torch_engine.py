@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dadarts.architecture.operations import DilConv, SepConv
 from dadarts.architecture.skeletons import Cell
 from dadarts.architecture.supernet import Idle, MixedNode, Mixing, Supernet
-from dadarts.parts import layers_of, pool_of, rectifies
+from dadarts.engines.parts import layers_of, pool_of, rectifies
 
 RECTIFIED = "relu"
 

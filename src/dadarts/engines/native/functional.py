@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from dadarts.native import Kernels
-from dadarts.terms import Pool, Projection
+from dadarts.engines.native import Kernels
+from dadarts.engines.native.decompose import Pool, Projection
 
 Raw: TypeAlias = tuple[Tensor, Tensor | None]
 """An operation's output before its batch norm, and the norm (2, C) to apply, None where there is none."""

@@ -1,7 +1,0 @@
-"""Kernels of the supernet in C++, compiled on the machine that runs them."""
-
-from dadarts.native.build import NoCompilerError, library
-from dadarts.native.kernels import Kernels
-from dadarts.native.window import DILATIONS, KERNELS, STRIDES, Window
-
-__all__ = ["DILATIONS", "KERNELS", "STRIDES", "Kernels", "NoCompilerError", "Window", "library"]

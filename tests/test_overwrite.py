@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dadarts import checkpoint, replaced
+from dadarts import checkpoint
 from dadarts.errors import InputError, RunError
+from dadarts.rundir import replaced
 from dadarts.runfolder import RunFolder
 from tests.commands import QUICKEST, call, modern, refusal, search, spawn, stop_after, succeed, without_pictures
 

@@ -14,7 +14,7 @@ from dadarts import columns, configs, execute
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import Command, Flag, as_typed
-from dadarts.lookup import genotype_text, reading_notes, run_of, taken_over
+from dadarts.rundir.lookup import genotype_text, reading_notes, run_of, taken_over
 
 if TYPE_CHECKING:
     from dadarts.listing import RunSummary

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from dadarts.errors import InputError
-from dadarts.lookup import genotype_text
 from dadarts.run_settings import RunConfig
+from dadarts.rundir.lookup import genotype_text
 from dadarts.settings import setting
 
 if TYPE_CHECKING:

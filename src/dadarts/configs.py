@@ -13,8 +13,8 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data_settings import READING
 from dadarts.errors import InputError, unknown
 from dadarts.flags import TRUTH, Command, Flag, flags_of
-from dadarts.lookup import reading_of
 from dadarts.run_settings import AUTO, RunConfig
+from dadarts.rundir.lookup import reading_of
 from dadarts.runfolder import RunFolder, refuse_both
 from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 

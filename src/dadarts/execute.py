@@ -20,9 +20,9 @@ from dadarts.errors import DadartsError, RunError
 from dadarts.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
 from dadarts.flags import as_typed, own_dashes, without_booleans
-from dadarts.lookup import differences_in_reading, reading_notes
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
+from dadarts.rundir.lookup import differences_in_reading, reading_notes
 from dadarts.runfolder import RunFolder
 from dadarts.stopping import Signals, StoppedEarlyError, stop_signals
 

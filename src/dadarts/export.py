@@ -20,8 +20,8 @@ from dadarts.architecture.network import Network
 from dadarts.data import Preparation, ValueRange
 from dadarts.errors import InputError
 from dadarts.facts import Facts, Sizes, facts_of, network_of
-from dadarts.lookup import NETWORK, network_file
 from dadarts.prediction import Prediction, Unreadable, predictions
+from dadarts.rundir.lookup import NETWORK, network_file
 from dadarts.threads import by_size, computing_with
 
 FILE = NETWORK

@@ -16,7 +16,7 @@ from dadarts.errors import InputError
 from dadarts.methods.selection import UniformDraw
 from dadarts.metrics import Left, left
 from dadarts.pacing import duration, size
-from dadarts.replaced import replaces
+from dadarts.rundir.replaced import replaces
 from dadarts.runfolder import RunFolder
 
 _VERBS = {"search": "search", "augment": "train"}

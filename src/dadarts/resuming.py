@@ -8,7 +8,7 @@ from typing import TypeVar
 from dadarts.errors import InputError
 from dadarts.processes import LAUNCHER, Processes
 from dadarts.run_settings import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
-from dadarts.saved import SavedRun
+from dadarts.rundir.saved import SavedRun
 
 AnyRun = TypeVar("AnyRun", bound=RunConfig)
 

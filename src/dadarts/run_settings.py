@@ -12,7 +12,7 @@ from pydantic import field_validator
 
 from dadarts.data_settings import DataSettings
 from dadarts.errors import InputError
-from dadarts.replaced import replaces
+from dadarts.rundir.replaced import replaces
 from dadarts.settings import Settings, setting
 
 ENVIRONMENT = frozenset(

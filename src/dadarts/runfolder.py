@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from dadarts import atomic, files, replaced
+from dadarts import atomic, files
 from dadarts.errors import InputError, RunError
 from dadarts.events import Row
 from dadarts.lock import is_held, locked
-from dadarts.saved import SavedRun
+from dadarts.rundir import replaced
+from dadarts.rundir.saved import SavedRun
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dadarts.architecture.network import count_costs
 from dadarts.architecture.skeletons import Macro
 from dadarts.data import KNOWN
 from dadarts.errors import InputError, shortened, unknown
-from dadarts.saved import SavedRun
+from dadarts.rundir.saved import SavedRun
 from dadarts.shown_run import Pictures, known_pictures, what_it_says
 
 

@@ -13,9 +13,9 @@ from dadarts.data import KNOWN
 from dadarts.errors import InputError, shortened
 from dadarts.export import KEY
 from dadarts.facts import Facts, facts_of
-from dadarts.lookup import NETWORK
 from dadarts.metrics import left
-from dadarts.saved import SavedRun
+from dadarts.rundir.lookup import NETWORK
+from dadarts.rundir.saved import SavedRun
 
 MOST = 65_536
 """Pixels, channels and layers beyond which a number in a file is damage."""

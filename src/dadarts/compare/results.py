@@ -23,7 +23,7 @@ from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
 from dadarts.methods.selection import Argmax
 from dadarts.oracle import ORACLES, Table
-from dadarts.saved import SavedRun
+from dadarts.rundir.saved import SavedRun
 
 Row: TypeAlias = dict[str, Any]
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")

@@ -17,8 +17,8 @@ from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
 from dadarts.methods.selection import UniformDraw
+from dadarts.rundir.saved import DamageError
 from dadarts.runfolder import RunFolder
-from dadarts.saved import DamageError
 
 Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e30)]

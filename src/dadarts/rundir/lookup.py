@@ -12,8 +12,8 @@ from dadarts import files
 from dadarts.architecture.indices import note
 from dadarts.architecture.pasted import pick
 from dadarts.errors import InputError, shortened
-from dadarts.replaced import replaces
-from dadarts.saved import SavedRun
+from dadarts.rundir.replaced import replaces
+from dadarts.rundir.saved import SavedRun
 
 NETWORK = "model.safetensors"
 """The file of a training's network."""

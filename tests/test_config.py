@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from dadarts.architecture.genotype import random_genotype
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.config.run import ENVIRONMENT
 from dadarts.errors import InputError
 from dadarts.methods.catalogue import METHODS, dadarts, darts
 from dadarts.methods.penalties import DiscretizationLoss
-from dadarts.run_settings import ENVIRONMENT
 from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE
 
 NEEDED = {"name": "a", "dataset": "digits"}

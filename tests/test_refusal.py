@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.config.refusal import accepted
 from dadarts.errors import InputError
 from dadarts.flags import flags_of
-from dadarts.refusal import accepted
 from dadarts.techniques import Techniques
 from tests.commands import DARTS_GENOTYPE
 

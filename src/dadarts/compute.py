@@ -8,9 +8,9 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from dadarts.config.run import RunConfig
 from dadarts.errors import InputError
 from dadarts.processes import ALONE, LAUNCHER, Processes
-from dadarts.run_settings import RunConfig
 from dadarts.threads import Threads, by_size
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from dadarts import technique_notes
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.data_settings import READING
+from dadarts.config.data import READING
+from dadarts.config.run import AUTO, RunConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import TRUTH, Command, Flag, flags_of
-from dadarts.run_settings import AUTO, RunConfig
 from dadarts.rundir.lookup import reading_of
 from dadarts.runfolder import RunFolder, refuse_both
 from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 from dadarts.config import SearchConfig
+from dadarts.config.run import AUTO
 from dadarts.methods.schedules import Progress
-from dadarts.run_settings import AUTO
 
 FULL_STEPS, FULL_BATCH = 19_500, 64
 """Of the search that the original's rates were found for: 50 epochs of 390 batches of 64 from half of CIFAR-10."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from dadarts.config.run import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
 from dadarts.errors import InputError
 from dadarts.processes import LAUNCHER, Processes
-from dadarts.run_settings import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
 from dadarts.rundir.saved import SavedRun
 
 AnyRun = TypeVar("AnyRun", bound=RunConfig)

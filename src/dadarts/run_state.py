@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dadarts import checkpoint
+from dadarts.config.run import Computed
 from dadarts.events import Row
 from dadarts.foundation import Foundation
 from dadarts.position import Position
-from dadarts.run_settings import Computed
 
 
 @dataclass(frozen=True)

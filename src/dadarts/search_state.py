@@ -18,6 +18,7 @@ from dadarts.architecture.verdict import Verdict
 from dadarts.bilevel import Bilevel
 from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
+from dadarts.config.run import Computed
 from dadarts.data import load
 from dadarts.engines.choose import Engine, pick_engine
 from dadarts.events import Row
@@ -32,7 +33,6 @@ from dadarts.optimizers import Optimizers
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.rates import Rates, rates
-from dadarts.run_settings import Computed
 from dadarts.seeds import generator, seeded
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
+from dadarts.config.settings import Settings, setting
 from dadarts.errors import InputError
-from dadarts.settings import Settings, setting
 
 if TYPE_CHECKING:
     from dadarts.methods.method import Method

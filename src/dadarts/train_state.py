@@ -15,6 +15,7 @@ from dadarts.architecture.network import Network
 from dadarts.architecture.norms import synchronise
 from dadarts.checkpoint import State
 from dadarts.config import TrainConfig
+from dadarts.config.run import AUTO, Computed
 from dadarts.data import Loader, hold_out, stratified_part
 from dadarts.eager import SGD
 from dadarts.events import Row
@@ -22,7 +23,6 @@ from dadarts.foundation import Foundation
 from dadarts.losses import CrossEntropy, balanced
 from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
-from dadarts.run_settings import AUTO, Computed
 from dadarts.seeds import seeded
 
 CUSTOMARY_CUTOUT = 16

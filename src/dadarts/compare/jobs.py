@@ -12,8 +12,8 @@ from typing import Any
 
 from dadarts import configs
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.config.run import ENVIRONMENT, RunConfig
 from dadarts.errors import InputError
-from dadarts.run_settings import ENVIRONMENT, RunConfig
 
 MOST_JOBS = 100_000
 _OWN = frozenset({"name", "seed", "dataset", "search_space", "nodes", "method", *ENVIRONMENT})

@@ -12,8 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dadarts.compare.results import Result, truth_of
+from dadarts.config.run import ENVIRONMENT
 from dadarts.processes import cores
-from dadarts.run_settings import ENVIRONMENT
 
 _PACKAGES = ("dadarts", "torch", "numpy", "scipy", "pyarrow")
 

@@ -24,9 +24,9 @@ from dadarts import atomic, execute, files
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
 from dadarts.config import SearchConfig
+from dadarts.config.run import RunConfig
 from dadarts.errors import CheckpointError, InputError, RunError
 from dadarts.lock import locked
-from dadarts.run_settings import RunConfig
 from dadarts.runfolder import RunFolder
 
 _PATIENCE = 120.0

@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import field_validator
 
-from dadarts.data_settings import DataSettings
+from dadarts.config.data import DataSettings
+from dadarts.config.settings import Settings, setting
 from dadarts.errors import InputError
 from dadarts.rundir.replaced import replaces
-from dadarts.settings import Settings, setting
 
 ENVIRONMENT = frozenset(
     {

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from dadarts.config.refusal import one_line
 from dadarts.errors import InputError
-from dadarts.refusal import one_line
 
 
 def setting(default: Any, group: str, text: str, *aliases: str, usual: bool = False, **constraints: Any) -> Any:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
+from dadarts.config.run import RunConfig
+from dadarts.config.settings import setting
 from dadarts.errors import InputError
-from dadarts.run_settings import RunConfig
 from dadarts.rundir.lookup import genotype_text
-from dadarts.settings import setting
 
 if TYPE_CHECKING:
     from dadarts.architecture.genotype import Genotype

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PrivateAttr, field_validator
 
+from dadarts.config.settings import Settings, as_text, setting
 from dadarts.errors import InputError
-from dadarts.settings import Settings, as_text, setting
 
 if TYPE_CHECKING:
     from dadarts.data.given import Given

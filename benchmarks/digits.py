@@ -19,8 +19,8 @@ import torch
 
 from dadarts.architecture.genotype import Genotype, random_genotype
 from dadarts.demo import search_settings, train_settings
-from dadarts.events import SearchDone, TrainDone
-from dadarts.runfolder import RunFolder
+from dadarts.runs.events import SearchDone, TrainDone
+from dadarts.runs.folder import RunFolder
 from dadarts.search_loop import search
 from dadarts.train_loop import train
 

@@ -271,8 +271,8 @@ def result_of_training(folder: Path) -> tuple[Any, ...]:
 @contextmanager
 def stop_after(steps: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Send this process a signal when it shows its `steps`-th step."""
-    from dadarts.events import Event, StepDone
     from dadarts.progress import Progress
+    from dadarts.runs.events import Event, StepDone
 
     seen = 0
     show = Progress.__call__

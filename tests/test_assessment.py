@@ -14,8 +14,8 @@ from sklearn import metrics as oracle
 from torch.nn.functional import cross_entropy
 
 from dadarts import metrics
-from dadarts.answers import Answers
 from dadarts.assessment import area_under_curve, assess, wilson
+from dadarts.runs.answers import Answers
 from dadarts.seeds import generator
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dadarts import eager
+from dadarts.runs import optimizers
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 3e-4, "foreach": True}),
@@ -37,7 +37,7 @@ def stepped(kind: type[torch.optim.Optimizer], settings: dict[str, Any]) -> tupl
 
 @pytest.mark.parametrize(("name", "settings"), SETTINGS)
 def test_an_eager_optimizer_steps_saves_and_loads_as_torch_s_does(name: str, settings: dict[str, Any]) -> None:
-    ours, our_state = stepped(getattr(eager, name), settings)
+    ours, our_state = stepped(getattr(optimizers, name), settings)
     theirs, their_state = stepped(getattr(torch.optim, name), settings)
     assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
     assert our_state["param_groups"] == their_state["param_groups"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from dadarts.fitting import MisfitError, tensor_like
+from dadarts.runs.fitting import MisfitError, tensor_like
 from tests.commands import (
     TINIEST,
     TINY_TRAINING,

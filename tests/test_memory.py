@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from dadarts import memory
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import Network
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.architecture.supernet import Supernet
 from dadarts.errors import InputError
+from dadarts.runs import memory
 from tests.commands import TINIEST, TINY_TRAINING, augment, refusal, search
 
 CPU = torch.device("cpu")

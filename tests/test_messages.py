@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import dadarts
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import CheckpointError, DadartsError, InputError, RunError, in_python, shortened
-from dadarts.events import Note
 from dadarts.flags import as_typed
+from dadarts.runs.events import Note
 from dadarts.techniques import Techniques
 from tests.commands import COMMON, DARTS_GENOTYPE, augment, call, search, without_pictures
 

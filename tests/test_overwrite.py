@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dadarts import checkpoint
 from dadarts.errors import InputError, RunError
 from dadarts.rundir import replaced
-from dadarts.runfolder import RunFolder
+from dadarts.runs import checkpoint
+from dadarts.runs.folder import RunFolder
 from tests.commands import QUICKEST, call, modern, refusal, search, spawn, stop_after, succeed, without_pictures
 
 RUN = Path("runs/search/it")
@@ -48,7 +48,7 @@ KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
 from typing import Any
-from dadarts.runfolder import RunFolder
+from dadarts.runs.folder import RunFolder
 
 RUN = Path("runs/search/it")
 STEPS = ("os.", "shutil.", "open")
@@ -169,7 +169,7 @@ def test_a_run_that_fails_after_it_has_begun_says_where_the_old_one_is(monkeypat
 
 def test_a_run_that_is_being_written_is_not_moved() -> None:
     folder = begin("old", ends=False)
-    code = "from pathlib import Path; from dadarts.runfolder import RunFolder; "
+    code = "from pathlib import Path; from dadarts.runs.folder import RunFolder; "
     code += "RunFolder(Path('runs/search/it')).claimed(False, True).__enter__()"
     with folder.claimed(resume=True, overwrite=False):
         outcome = spawn(sys.executable, "-c", code)

@@ -13,18 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts import checkpoint, diagnostics, evaluating, search_state
+from dadarts import diagnostics, search_state
 from dadarts.architecture.genotype import derive
 from dadarts.architecture.spaces import space
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
-from dadarts.events import Note, SearchDone
 from dadarts.methods.catalogue import METHODS, fixed_alpha
 from dadarts.methods.method import Method
 from dadarts.methods.selection import Perturbation
 from dadarts.methods.text import parse_method
 from dadarts.paired import harms, most_missed, surest, z
 from dadarts.perturbing import Decision, decisions_of, keep, place_of, without_each
+from dadarts.runs import checkpoint, evaluation
+from dadarts.runs.events import Note, SearchDone
 from dadarts.search_loop import search
 from dadarts.search_state import SearchState
 from tests.commands import TINIEST, modern, refusal, succeed, without_pictures
@@ -135,7 +136,7 @@ def test_the_losses_of_every_picture_are_those_of_the_readable_supernet() -> Non
             loss = F.cross_entropy(logits, batch.labels, reduction="none")
             expected.append(torch.stack([loss, (logits.argmax(1) != batch.labels).float()], dim=1))
         torch.testing.assert_close(found[name], torch.cat(expected).double())
-        whole = evaluating.scores_of(diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, mixings))
+        whole = evaluation.scores_of(diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, mixings))
         loss, wrong = found[name].mean(dim=0).tolist()
         assert isclose(loss, whole[name].loss, rel_tol=1e-5)
         assert isclose(1 - wrong, whole[name].top1, rel_tol=1e-9)

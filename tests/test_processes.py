@@ -21,7 +21,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dadarts import compute, foundation, resuming, threads
 from dadarts.architecture.network import DropPath
 from dadarts.architecture.norms import BatchNorm, synchronise
 from dadarts.architecture.operations import Noise
@@ -29,9 +28,11 @@ from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
 from dadarts.engines.choose import pick_engine
 from dadarts.errors import InputError, RunError
-from dadarts.evaluating import evaluate
 from dadarts.processes import ALONE, LAUNCHER, Processes, from_environment, joined
-from dadarts.runfolder import RunFolder
+from dadarts.runs import resuming, setup, threads
+from dadarts.runs.device import pick_device, pick_threads
+from dadarts.runs.evaluation import evaluate
+from dadarts.runs.folder import RunFolder
 from dadarts.seeds import generator
 from tests.commands import (
     IMPORTED_BEFORE_FORKING,
@@ -326,24 +327,24 @@ def test_engines_threads_and_devices_of_several_processes(monkeypatch: pytest.Mo
         pick_engine("native", supernet, cpu, processes=two)
     config = SearchConfig(name="it", dataset="digits", device="auto", gpus="2,5")
     monkeypatch.setattr(threads, "cores", lambda: 8)
-    assert compute.pick_threads(config, 1024, 16, 64).count == 8
-    assert compute.pick_threads(config, 1024, 16, 64, two).count == 4
-    assert compute.pick_threads(config, 1024, 16, 16, two).count == 1
+    assert pick_threads(config, 1024, 16, 64).count == 8
+    assert pick_threads(config, 1024, 16, 64, two).count == 4
+    assert pick_threads(config, 1024, 16, 16, two).count == 1
     with pytest.raises(InputError, match=r"run `python -m torch\.distributed\.run --nproc_per_node 2 search\.py"):
-        compute.pick_device(config.device, config.gpus)
+        pick_device(config.device, config.gpus)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 6)
-    assert compute.pick_device(config.device, config.gpus, two) == torch.device("cuda", 5)
-    assert compute.pick_device(config.device, None, two) == torch.device("cuda", 1)
+    assert pick_device(config.device, config.gpus, two) == torch.device("cuda", 5)
+    assert pick_device(config.device, None, two) == torch.device("cuda", 1)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match="this machine has 1"):
-        compute.pick_device(config.device, None, Processes(0, 2))
+        pick_device(config.device, None, Processes(0, 2))
 
 
 def test_a_batch_without_equal_shares_is_refused_before_data_is_read() -> None:
     config = SearchConfig(name="it", dataset="nowhere", batch_size=15)
     with pytest.raises(InputError, match=r"^batch_size 15 .* give a multiple of 2"):
-        foundation.lay(config, Processes(0, 2))
+        setup.lay(config, Processes(0, 2))
 
 
 def test_two_processes_under_the_launcher_search_as_one_does() -> None:

@@ -16,9 +16,18 @@ from hypothesis import strategies as st
 
 from dadarts.data.decoding import shown
 from dadarts.eta import Forecast
-from dadarts.events import AssessmentStep, EpochDone, Event, Note, RunStarted, SelectionStep, StepDone, ValidationStep
 from dadarts.pacing import counted, duration
 from dadarts.progress import Progress
+from dadarts.runs.events import (
+    AssessmentStep,
+    EpochDone,
+    Event,
+    Note,
+    RunStarted,
+    SelectionStep,
+    StepDone,
+    ValidationStep,
+)
 
 STARTED = RunStarted(Path("run"), "read it", "computes it")
 ROW = {"train_loss": 1.0}

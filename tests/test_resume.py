@@ -23,11 +23,12 @@ import sklearn.datasets
 import torch
 
 import dadarts
-from dadarts import checkpoint, search_state, train_state
+from dadarts import search_state, train_state
 from dadarts.config import SearchConfig
-from dadarts.events import AssessmentStep, EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
 from dadarts.legacy import augment_config, search_config
 from dadarts.processes import Processes
+from dadarts.runs import checkpoint
+from dadarts.runs.events import AssessmentStep, EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
 from tests.commands import (
     COMMON,
     TINIEST,

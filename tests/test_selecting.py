@@ -16,13 +16,12 @@ import torch.nn.functional as F
 from scipy.stats import chi2
 from torch import Tensor
 
-from dadarts import checkpoint, diagnostics, search_state
+from dadarts import diagnostics, search_state
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
 from dadarts.architecture.genotype import Genotype, derive, draw_scores, random_genotype
 from dadarts.architecture.spaces import space
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
-from dadarts.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
 from dadarts.methods.method import Method
@@ -31,6 +30,8 @@ from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 from dadarts.perturbing import decisions_of
+from dadarts.runs import checkpoint
+from dadarts.runs.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
 from dadarts.search_loop import COLUMNS, search
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator

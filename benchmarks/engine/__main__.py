@@ -22,7 +22,7 @@ from benchmarks.engine.contestants import ENGINES, Contestant, Scale
 from benchmarks.engine.table import table
 from benchmarks.engine.timing import Ratio, ratios
 from benchmarks.engine.training import training_step
-from dadarts import compute
+from dadarts.runs.device import versions
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -80,7 +80,7 @@ def main() -> None:
     name = machine_name(args.threads)
     found_here = {
         "machine": name,
-        "versions": compute.versions(torch.device("cpu")) | {"threads": args.threads},
+        "versions": versions(torch.device("cpu")) | {"threads": args.threads},
         "results": [asdict(row) for row in rows],
         "memory": sizes,
         "training_step": training,

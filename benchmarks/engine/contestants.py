@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts import compute
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import space
 from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
@@ -20,6 +19,7 @@ from dadarts.methods.method import Method, Objective
 from dadarts.methods.relaxations.relax import Hard, Soft, TopK
 from dadarts.methods.schedules import Constant, Progress
 from dadarts.optimizers import Optimizers
+from dadarts.runs.device import placed
 from dadarts.seeds import generator, seeded
 
 HALFWAY = Progress(1, 2)
@@ -75,7 +75,7 @@ class Contestant:
         labels = torch.arange(scale.batch) % 10
         memory = torch.contiguous_format if engine == "nchw" else torch.channels_last
         if engine != "nchw":
-            compute.placed(self.supernet, torch.device("cpu"))
+            placed(self.supernet, torch.device("cpu"))
         self.train, self.valid = (Batch(half.contiguous(memory_format=memory), labels) for half in images)
         self.alphas = Alphas(darts, draw := generator(0, "alphas"))
         with torch.no_grad():

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.engine.timing import interleaved
-from dadarts import compute
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import DropPath, Network
 from dadarts.architecture.skeletons import Macro
+from dadarts.runs.device import placed
 from dadarts.seeds import generator, seeded
 
 GENOTYPE = (
@@ -37,7 +37,7 @@ def _step(memory: str, batch: int) -> Callable[[], None]:
         network = Network(Genotype.parse(GENOTYPE), Macro(16, 8, (3, 32, 32), 10), True).train()
     images = torch.randn((batch, 3, 32, 32), generator=generator(0, "images"))
     if memory == "channels_last":
-        compute.placed(network, torch.device("cpu"))
+        placed(network, torch.device("cpu"))
         images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.arange(batch) % 10
     sgd = torch.optim.SGD(network.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4, foreach=True)

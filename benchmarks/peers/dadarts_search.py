@@ -13,13 +13,13 @@ import torch
 
 import dadarts
 from benchmarks.peers.task import CLASSES, Task, Turns, counted
-from dadarts.events import RunStarted, StepDone
+from dadarts.runs.events import RunStarted, StepDone
 from dadarts.seeds import generator
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from dadarts.events import Event
+    from dadarts.runs.events import Event
 
 
 def _config(task: Task, folder: Path) -> dadarts.SearchConfig:

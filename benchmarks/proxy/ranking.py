@@ -18,11 +18,12 @@ from pathlib import Path
 import torch
 from scipy.stats import spearmanr
 
-from dadarts import diagnostics, evaluating, oracle, search_state
+from dadarts import diagnostics, oracle, search_state
 from dadarts.architecture.genotype import derive, draw_scores
 from dadarts.config import SearchConfig
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.schedules import Progress, cosine
+from dadarts.runs import evaluation
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 
@@ -71,7 +72,7 @@ def rankings(method: str, config: SearchConfig, measured: set[int], batches: int
         seconds += _trained(state, config, epoch)
         if epoch + 1 not in measured:
             continue
-        scores = evaluating.scores_of(diagnostics.evaluate_mixings(state.bilevel, validation, cells))
+        scores = evaluation.scores_of(diagnostics.evaluate_mixings(state.bilevel, validation, cells))
         top1 = torch.tensor([score.top1 for score in scores.values()], dtype=torch.float64)
         yield Ranking(
             method,

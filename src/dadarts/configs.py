@@ -15,7 +15,7 @@ from dadarts.config.run import AUTO, RunConfig
 from dadarts.errors import InputError, unknown
 from dadarts.flags import TRUTH, Command, Flag, flags_of
 from dadarts.rundir.lookup import reading_of
-from dadarts.runfolder import RunFolder, refuse_both
+from dadarts.runs.folder import RunFolder, refuse_both
 from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 
 RUN_FLAGS = (

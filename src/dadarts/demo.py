@@ -13,10 +13,10 @@ from dadarts.architecture.genotype import Genotype, found_in, random_genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import AUTO
 from dadarts.data import DataRequest, load
-from dadarts.events import Event
 from dadarts.flags import as_typed
 from dadarts.methods.catalogue import METHODS
-from dadarts.runfolder import RunFolder
+from dadarts.runs.events import Event
+from dadarts.runs.folder import RunFolder
 from dadarts.search_loop import search
 from dadarts.train_loop import train
 

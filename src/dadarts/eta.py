@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from statistics import fmean
 
-from dadarts.events import AssessmentStep, EpochDone, Event, RunStarted, SelectionStep, StepDone, ValidationStep
 from dadarts.pacing import duration
+from dadarts.runs.events import AssessmentStep, EpochDone, Event, RunStarted, SelectionStep, StepDone, ValidationStep
 
 _WINDOW = 50
 """Steps that speak for those to come."""

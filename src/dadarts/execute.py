@@ -17,13 +17,13 @@ from dadarts import configs, metrics, streams
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.early import speaks
 from dadarts.errors import DadartsError, RunError
-from dadarts.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.explaining import explained
 from dadarts.flags import as_typed, own_dashes, without_booleans
 from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
 from dadarts.rundir.lookup import differences_in_reading, reading_notes
-from dadarts.runfolder import RunFolder
+from dadarts.runs.events import Event, Note, RunStarted, SearchDone, TrainDone
+from dadarts.runs.folder import RunFolder
 from dadarts.stopping import Signals, StoppedEarlyError, stop_signals
 
 _HEAD_START = 10.0

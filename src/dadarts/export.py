@@ -22,7 +22,7 @@ from dadarts.errors import InputError
 from dadarts.facts import Facts, Sizes, facts_of, network_of
 from dadarts.prediction import Prediction, Unreadable, predictions
 from dadarts.rundir.lookup import NETWORK, network_file
-from dadarts.threads import by_size, computing_with
+from dadarts.runs.threads import by_size, computing_with
 
 FILE = NETWORK
 KEY = "dadarts"

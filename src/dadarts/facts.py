@@ -10,12 +10,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
-from dadarts import fitting
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import Network
 from dadarts.architecture.operations import ALL_OPS
 from dadarts.architecture.skeletons import Macro
 from dadarts.data import ValueRange
+from dadarts.runs import fitting
 
 _EDGES_WITHOUT_WEIGHTS = 1000 * 32
 """Of the largest network that can be asked for: what has no weights leaves no other trace of how large it is."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from dadarts.config import SearchConfig
 from dadarts.data import Loader, stratified_halves
 from dadarts.errors import InputError
-from dadarts.foundation import Foundation
 from dadarts.pacing import counted
+from dadarts.runs.setup import Foundation
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dadarts.methods.selection import UniformDraw
 from dadarts.metrics import Left, left
 from dadarts.pacing import duration, size
 from dadarts.rundir.replaced import replaces
-from dadarts.runfolder import RunFolder
+from dadarts.runs.folder import RunFolder
 
 _VERBS = {"search": "search", "augment": "train"}
 """The command that makes runs of a kind."""

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.bilevel import Arrays, Bilevel, Inner
-from dadarts.eager import SGD, Adam
 from dadarts.methods.schedules import Progress
+from dadarts.runs.optimizers import SGD, Adam
 
 _NAN = torch.tensor(float("nan"))
 _NOTHING = torch.tensor(0)

@@ -14,15 +14,15 @@ from torch import Tensor
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
-from dadarts.evaluating import evaluated
-from dadarts.events import Event, Note, SelectionStep
 from dadarts.methods.alphas import Candidates
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import Perturbation
 from dadarts.paired import Harm, Missed, harms, most_missed, surest
-from dadarts.position import timed
-from dadarts.run import Run
-from dadarts.run_state import Taken
+from dadarts.runs.evaluation import evaluated
+from dadarts.runs.events import Event, Note, SelectionStep
+from dadarts.runs.meter import timed
+from dadarts.runs.run import Run
+from dadarts.runs.state import Taken
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 

@@ -109,11 +109,12 @@ def _network(run: str, runs_dir: str, device: str) -> TrainedNetwork:
     """The network on the device that it computes on."""
     import torch
 
-    from dadarts import compute, export
+    from dadarts import export
+    from dadarts.runs.device import pick_device, prepare
 
     network = export.load(run, runs_dir=runs_dir)
-    place = compute.pick_device(device)
-    compute.prepare(place, torch.get_num_threads(), "float32")
+    place = pick_device(device)
+    prepare(place, torch.get_num_threads(), "float32")
     return network.to(place)
 
 

@@ -12,7 +12,8 @@ from typing import TextIO
 
 from dadarts.errors import in_python
 from dadarts.eta import Forecast
-from dadarts.events import (
+from dadarts.pacing import SILENCE, duration
+from dadarts.runs.events import (
     AssessmentStep,
     EpochDone,
     Event,
@@ -23,7 +24,6 @@ from dadarts.events import (
     StepDone,
     ValidationStep,
 )
-from dadarts.pacing import SILENCE, duration
 
 _GLANCE = 1.0
 

@@ -16,8 +16,6 @@ from dadarts.architecture.supernet import Mixing
 from dadarts.architecture.verdict import Verdict
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
-from dadarts.evaluating import evaluated
-from dadarts.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.judging import judged
 from dadarts.methods.penalties import default_target, discretization_distance
 from dadarts.methods.relaxations.gibbs import Gibbs
@@ -25,10 +23,12 @@ from dadarts.methods.relaxations.relax import Hard, Soft
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import Argmax, UniformDraw, name_of
 from dadarts.pacing import counted
-from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
-from dadarts.run import SEARCH, Run
-from dadarts.run_state import Taken
+from dadarts.runs.evaluation import evaluated
+from dadarts.runs.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
+from dadarts.runs.meter import timed
+from dadarts.runs.run import SEARCH, Run
+from dadarts.runs.state import Taken
 from dadarts.search_notes import notes
 from dadarts.search_state import SearchState
 from dadarts.selecting import select

@@ -10,19 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts import compute, diagnostics, fitting, foundation, halves, memory
+from dadarts import diagnostics, halves
 from dadarts.architecture.norms import synchronise
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Mixing, Supernet
 from dadarts.architecture.verdict import Verdict
 from dadarts.bilevel import Bilevel
-from dadarts.checkpoint import State
 from dadarts.config import SearchConfig
 from dadarts.config.run import Computed
 from dadarts.data import load
 from dadarts.engines.choose import Engine, pick_engine
-from dadarts.events import Row
-from dadarts.foundation import Foundation, Loading
 from dadarts.halves import Loaders
 from dadarts.judging import of_alphas
 from dadarts.methods.alphas import Alphas
@@ -30,9 +27,14 @@ from dadarts.methods.method import Method
 from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import Perturbation, UniformDraw
 from dadarts.optimizers import Optimizers
-from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
 from dadarts.rates import Rates, rates
+from dadarts.runs import fitting, memory, setup
+from dadarts.runs.checkpoint import State
+from dadarts.runs.device import placed
+from dadarts.runs.events import Row
+from dadarts.runs.meter import Position
+from dadarts.runs.setup import Foundation, Loading
 from dadarts.seeds import generator, seeded
 
 
@@ -230,7 +232,7 @@ def build(config: SearchConfig, processes: Processes = ALONE, loaded: Loading = 
     Raises:
         InputError: the data, the device or the batch size cannot be used.
     """
-    base = foundation.lay(config, processes, loaded)
+    base = setup.lay(config, processes, loaded)
     loaders = halves.loaders(config, base)
     base.refuse_lone_picture(config.space, loaders.validation)
     memory.refuse_too_large(
@@ -243,7 +245,7 @@ def build(config: SearchConfig, processes: Processes = ALONE, loaded: Loading = 
         device=base.device,
     )
     with seeded(config.seed, "weights"):
-        supernet = compute.placed(
+        supernet = placed(
             Supernet(config.space, base.macro, config.checkpoint_activations, config.method.channel_fraction),
             base.device,
         )

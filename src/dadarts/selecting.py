@@ -12,11 +12,11 @@ from dadarts import diagnostics
 from dadarts.architecture.genotype import draw_scores
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
-from dadarts.evaluating import Name, Score, evaluated
-from dadarts.events import Event, Note, SelectionStep
 from dadarts.methods.selection import BestOfRandom, Perturbation, UniformDraw
 from dadarts.perturbing import Perturbing
-from dadarts.run import Run
+from dadarts.runs.evaluation import Name, Score, evaluated
+from dadarts.runs.events import Event, Note, SelectionStep
+from dadarts.runs.run import Run
 from dadarts.search_state import SearchState
 from dadarts.seeds import generator
 

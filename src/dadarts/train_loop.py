@@ -12,21 +12,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts import assessment, evaluating, export, metrics, report, train_state
-from dadarts.answers import Answers
+from dadarts import assessment, export, metrics, report, train_state
 from dadarts.architecture.network import DropPath, count_multiply_adds, count_parameters
 from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.engines.autocast import autocast
-from dadarts.evaluating import Score, evaluated
-from dadarts.events import AssessmentStep, Event, Note, Row, RunStarted, TrainDone, ValidationStep
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.pacing import counted
-from dadarts.position import timed
 from dadarts.processes import ALONE, Processes
-from dadarts.run import TRAINING, Run
-from dadarts.run_state import Taken
+from dadarts.runs import evaluation
+from dadarts.runs.answers import Answers
+from dadarts.runs.evaluation import Score, evaluated
+from dadarts.runs.events import AssessmentStep, Event, Note, Row, RunStarted, TrainDone, ValidationStep
+from dadarts.runs.meter import timed
+from dadarts.runs.run import TRAINING, Run
+from dadarts.runs.state import Taken
 from dadarts.seeds import generator
 from dadarts.train_state import TrainState
 
@@ -164,7 +165,7 @@ class _Training:
         self, loader: Loader, event: Callable[[int, int], Event]
     ) -> Generator[Event, None, tuple[Score, Answers]]:
         network = self.state.network
-        found = evaluating.answers(network, loader, lambda batch: network(batch.images, noise_key=batch.key))
+        found = evaluation.answers(network, loader, lambda batch: network(batch.images, noise_key=batch.key))
         return (yield from evaluated(self.run, self.state, found, event))
 
     @torch.no_grad()

@@ -9,20 +9,21 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dadarts import compute, fitting, foundation, memory
 from dadarts.architecture import spaces
 from dadarts.architecture.network import Network
 from dadarts.architecture.norms import synchronise
-from dadarts.checkpoint import State
 from dadarts.config import TrainConfig
 from dadarts.config.run import AUTO, Computed
 from dadarts.data import Loader, hold_out, stratified_part
-from dadarts.eager import SGD
-from dadarts.events import Row
-from dadarts.foundation import Foundation
 from dadarts.losses import CrossEntropy, balanced
-from dadarts.position import Position
 from dadarts.processes import ALONE, Processes
+from dadarts.runs import fitting, memory, setup
+from dadarts.runs.checkpoint import State
+from dadarts.runs.device import placed
+from dadarts.runs.events import Row
+from dadarts.runs.meter import Position
+from dadarts.runs.optimizers import SGD
+from dadarts.runs.setup import Foundation
 from dadarts.seeds import seeded
 
 CUSTOMARY_CUTOUT = 16
@@ -122,7 +123,7 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     Raises:
         InputError: the data, the device or the batch size cannot be used.
     """
-    base = foundation.lay(config, processes)
+    base = setup.lay(config, processes)
     cutout = _cutout(config, base)
     train, selection = _loaders(config, base, cutout)
     nodes = len(config.genotype.cells["normal"].nodes)
@@ -132,7 +133,7 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
         partial(Network, config.genotype), base.macro, nodes, copies=3, flags=small, device=base.device
     )
     with seeded(config.seed, "weights"):
-        network = compute.placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)
+        network = placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)
     synchronise(network, processes)
     sgd = SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True

@@ -17,7 +17,7 @@ from dadarts.data import DataRequest, DataSet, InMemory, Preparation, load
 from dadarts.data.decoding import Streamed
 from dadarts.data.given import as_given
 from dadarts.errors import InputError
-from dadarts.events import RunStarted
+from dadarts.runs.events import RunStarted
 
 from .samples import Pixels, encoded, noise
 

@@ -18,7 +18,7 @@ from dadarts.errors import InputError
 from dadarts.lock import locked
 from dadarts.methods.selection import UniformDraw
 from dadarts.rundir.saved import DamageError
-from dadarts.runfolder import RunFolder
+from dadarts.runs.folder import RunFolder
 
 Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e30)]

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dadarts import fitting
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.genotype import Genotype, read_off
 from dadarts.config import SearchConfig
 from dadarts.data.npz import read_arrays
 from dadarts.methods.alphas import Alphas
+from dadarts.runs import fitting
 from dadarts.seeds import generator
 
 

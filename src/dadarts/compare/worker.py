@@ -27,7 +27,7 @@ from dadarts.config import SearchConfig
 from dadarts.config.run import RunConfig
 from dadarts.errors import CheckpointError, InputError, RunError
 from dadarts.lock import locked
-from dadarts.runfolder import RunFolder
+from dadarts.runs.folder import RunFolder
 
 _PATIENCE = 120.0
 """Seconds that the process of an earlier try may take to save and end."""

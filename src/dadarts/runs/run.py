@@ -13,17 +13,18 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from dadarts import checkpoint, compute, report, resuming
+from dadarts import report
 from dadarts.architecture.genotype import Genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import CheckpointError, RunError
-from dadarts.events import EpochDone, Event, Note, Row, StepDone
-from dadarts.fitting import MisfitError
-from dadarts.journal import Journal
 from dadarts.methods.schedules import Progress
 from dadarts.processes import ALONE, Processes
-from dadarts.run_state import State, Taken
-from dadarts.runfolder import RunFolder
+from dadarts.runs import checkpoint, device, resuming
+from dadarts.runs.events import EpochDone, Event, Note, Row, StepDone
+from dadarts.runs.fitting import MisfitError
+from dadarts.runs.folder import RunFolder
+from dadarts.runs.state import State, Taken
+from dadarts.runs.tensorboard import Journal
 
 AnyConfig = TypeVar("AnyConfig", bound=SearchConfig | TrainConfig)
 
@@ -150,7 +151,7 @@ class Run(Generic[AnyConfig]):
             self.folder.write_text(name, text)
         # Last: the configuration makes the folder a run.
         base = state.foundation
-        versions = {**compute.versions(base.device), **state.computed, **base.facts}
+        versions = {**device.versions(base.device), **state.computed, **base.facts}
         versions |= {"data": base.data.fingerprint, "processes": self.processes.count}
         self.folder.write_config(self.config.to_json(), versions)
 

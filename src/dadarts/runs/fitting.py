@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts.events import Row
-from dadarts.position import Position
+from dadarts.runs.events import Row
+from dadarts.runs.meter import Position
 
 _LONGEST_NAME = 100
 _LARGEST = 1e30

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dadarts.answers import Answers
 from dadarts.architecture.supernet import Batch
 from dadarts.data import Loader
-from dadarts.events import Event
-from dadarts.run import AnyConfig, Run
-from dadarts.run_state import State
+from dadarts.runs.answers import Answers
+from dadarts.runs.events import Event
+from dadarts.runs.run import AnyConfig, Run
+from dadarts.runs.state import State
 
 Name = TypeVar("Name")
 

@@ -11,7 +11,7 @@ from torch import nn
 from dadarts.config.run import RunConfig
 from dadarts.errors import InputError
 from dadarts.processes import ALONE, LAUNCHER, Processes
-from dadarts.threads import Threads, by_size
+from dadarts.runs.threads import Threads, by_size
 
 
 def pick_device(device: str, gpus: str | None = None, processes: Processes = ALONE) -> torch.device:

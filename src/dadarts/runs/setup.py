@@ -9,7 +9,6 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from dadarts import compute
 from dadarts.architecture.skeletons import Macro, maps_end_in_one_pixel
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.config import SearchConfig, TrainConfig
@@ -17,7 +16,8 @@ from dadarts.data import Augmentation, Choices, DataRequest, DataSet, Loader, Pi
 from dadarts.errors import InputError
 from dadarts.pacing import counted
 from dadarts.processes import Processes
-from dadarts.threads import Threads
+from dadarts.runs.device import pick_device, pick_threads, prepare
+from dadarts.runs.threads import Threads
 
 Loading: TypeAlias = Callable[[DataRequest], DataSet]
 
@@ -123,7 +123,7 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes, loaded: Loadin
             f"-batch_size {config.batch_size} is the batch of all {processes.count} processes together, and they take "
             f"equal shares; give a multiple of {processes.count}"
         )
-    device = compute.pick_device(config.device, config.gpus, processes)
+    device = pick_device(config.device, config.gpus, processes)
     request = DataRequest(
         config.dataset,
         config.data_path,
@@ -143,6 +143,6 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes, loaded: Loadin
             f"-crop_padding {config.crop_padding}: a picture of {height}x{width} pixels may be shifted out of sight; "
             f"give {min(height, width) // 2} or less"
         )
-    threads = compute.pick_threads(config, height * width, config.init_channels, config.batch_size, processes)
-    compute.prepare(device, threads.count, config.precision)
+    threads = pick_threads(config, height * width, config.init_channels, config.batch_size, processes)
+    prepare(device, threads.count, config.precision)
     return Foundation(config, data, device, threads, processes)

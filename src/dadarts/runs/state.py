@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from dadarts import checkpoint
 from dadarts.config.run import Computed
-from dadarts.events import Row
-from dadarts.foundation import Foundation
-from dadarts.position import Position
+from dadarts.runs import checkpoint
+from dadarts.runs.events import Row
+from dadarts.runs.meter import Position
+from dadarts.runs.setup import Foundation
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dadarts.events import Row
+from dadarts.runs.events import Row
 
 
 class Journal:

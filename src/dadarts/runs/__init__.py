@@ -1,0 +1,1 @@
+"""The course that a search and a training share."""

@@ -21,7 +21,7 @@ from dadarts.architecture.genotype import Genotype, random_genotype
 from dadarts.demo import search_settings, train_settings
 from dadarts.runs.events import SearchDone, TrainDone
 from dadarts.runs.folder import RunFolder
-from dadarts.search_loop import search
+from dadarts.searching.loop import search
 from dadarts.train_loop import train
 
 RESULTS = Path(__file__).parent / "results"

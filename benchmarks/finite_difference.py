@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import space
 from dadarts.architecture.supernet import Supernet
-from dadarts.bilevel import Bilevel
 from dadarts.data import Batch
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
 from dadarts.methods.schedules import Progress
+from dadarts.searching.bilevel import Bilevel
 from dadarts.seeds import generator, seeded
 
 HALFWAY = Progress(1, 2)

@@ -16,13 +16,13 @@ from dadarts.architecture.operations import OPS
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SPACES, SearchSpace, Size, space
 from dadarts.architecture.supernet import Mixing, Supernet
-from dadarts.bilevel import Bilevel
 from dadarts.engines.native import Kernels, NoCompilerError, library
 from dadarts.errors import InputError
 from dadarts.methods.alphas import Activation, Alphas, Candidates
 from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, TopK
 from dadarts.methods.schedules import Constant, Linear, Progress
-from dadarts.optimizers import Optimizers
+from dadarts.searching.bilevel import Bilevel
+from dadarts.searching.step import Optimizers
 from dadarts.seeds import generator, seeded
 
 MIDWAY = Progress(epoch=1, epochs=2)

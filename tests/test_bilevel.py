@@ -14,13 +14,13 @@ from torch.func import functional_call
 
 from dadarts.architecture.spaces import SearchSpace, space
 from dadarts.architecture.supernet import Mixing
-from dadarts.bilevel import Bilevel, Inner
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed
 from dadarts.methods.schedules import Constant, Progress
-from dadarts.optimizers import Optimizers
+from dadarts.searching.bilevel import Bilevel, Inner
+from dadarts.searching.step import Optimizers
 from tests.nets import (
     MIDWAY,
     TinyBatch,

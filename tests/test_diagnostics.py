@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from dadarts import diagnostics
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.genotype import Genotype, read_off
 from dadarts.architecture.spaces import space
-from dadarts.bilevel import Bilevel
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import discretization_distance
 from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.methods.schedules import Progress
 from dadarts.runs import checkpoint
+from dadarts.searching import diagnostics
+from dadarts.searching.bilevel import Bilevel
 from tests.commands import TINIEST, alphas, column, history, search, succeed, without_pictures
 from tests.nets import build_alphas, build_batch, build_supernet, macro_of, ragged_space, smooth_space, soften
 

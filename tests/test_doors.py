@@ -19,7 +19,7 @@ from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import DiscretizationLoss
 from dadarts.methods.relaxations.relax import Hard, TopK
 from dadarts.methods.schedules import Constant, Linear
-from dadarts.rates import rates
+from dadarts.searching.rates import rates
 from dadarts.techniques import FLAGS_OF_METHOD
 from tests.commands import (
     BENCH_GENOTYPE,

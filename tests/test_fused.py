@@ -13,13 +13,13 @@ from torch import Tensor
 
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
-from dadarts.bilevel import Bilevel, frozen
 from dadarts.engines.native.engine import FusedSupernet
 from dadarts.engines.torch_engine import SharedSupernet
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.methods.schedules import Constant, Progress
+from dadarts.searching.bilevel import Bilevel, frozen
 from tests.nets import (
     MIDWAY,
     RELAXATIONS,

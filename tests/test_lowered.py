@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dadarts.bilevel import Bilevel, Inner
 from dadarts.engines.autocast import Lowered
 from dadarts.methods.method import Method
 from dadarts.methods.relaxations.relax import Soft
+from dadarts.searching.bilevel import Bilevel, Inner
 from tests.commands import call, search
 from tests.nets import MIDWAY, TinyBatch, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space
 

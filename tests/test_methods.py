@@ -11,7 +11,6 @@ import torch
 
 from dadarts.architecture.genotype import derive
 from dadarts.architecture.spaces import SPACES, space
-from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
 from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order, pc_darts
@@ -24,6 +23,7 @@ from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Constant, Late, Linear, Progress
 from dadarts.methods.selection import EigenvalueRise, Perturbation
 from dadarts.methods.text import parse_method
+from dadarts.searching.bilevel import Bilevel
 from tests.nets import build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space, usual_optimizers
 
 REFUSED = {("darts-minus", "S4"), ("darts-minus", "nas-bench-macro"), ("pc-darts", "nas-bench-macro")}

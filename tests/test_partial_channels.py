@@ -13,7 +13,6 @@ from torch import Tensor
 from dadarts.architecture.skeletons import Site
 from dadarts.architecture.spaces import SPACES
 from dadarts.architecture.supernet import PartialNode, Supernet
-from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig
 from dadarts.engines.choose import pick_engine
 from dadarts.engines.torch_engine import SharedSupernet
@@ -21,6 +20,7 @@ from dadarts.errors import InputError
 from dadarts.methods.catalogue import pc_darts
 from dadarts.methods.relaxations.relax import Hard, Soft
 from dadarts.methods.schedules import Progress
+from dadarts.searching.bilevel import Bilevel
 from tests.nets import (
     MIDWAY,
     build_alphas,

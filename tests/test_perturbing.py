@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts import diagnostics, search_state
 from dadarts.architecture.genotype import derive
 from dadarts.architecture.spaces import space
 from dadarts.config import SearchConfig
@@ -22,12 +21,13 @@ from dadarts.methods.catalogue import METHODS, fixed_alpha
 from dadarts.methods.method import Method
 from dadarts.methods.selection import Perturbation
 from dadarts.methods.text import parse_method
-from dadarts.paired import harms, most_missed, surest, z
-from dadarts.perturbing import Decision, decisions_of, keep, place_of, without_each
 from dadarts.runs import checkpoint, evaluation
 from dadarts.runs.events import Note, SearchDone
-from dadarts.search_loop import search
-from dadarts.search_state import SearchState
+from dadarts.searching import diagnostics
+from dadarts.searching.loop import search
+from dadarts.searching.paired import harms, most_missed, surest, z
+from dadarts.searching.perturbing import Decision, decisions_of, keep, place_of, without_each
+from dadarts.searching.state import SearchState, build
 from tests.commands import TINIEST, modern, refusal, succeed, without_pictures
 from tests.nets import build_alphas
 
@@ -121,7 +121,7 @@ def test_an_operation_that_is_left_out_hands_its_weight_to_the_others_of_its_edg
 
 
 def test_the_losses_of_every_picture_are_those_of_the_readable_supernet() -> None:
-    state = search_state.build(SearchConfig(name="it", method=fixed_alpha(), **TINY))
+    state = build(SearchConfig(name="it", method=fixed_alpha(), **TINY))
     alphas = state.bilevel.alphas
     mixings = {
         "all": alphas.split(alphas.weights().detach()),
@@ -152,7 +152,7 @@ def scored(state: SearchState, mixings: Any, pictures: int = 10**6) -> Any:
 
 
 def test_a_selection_may_look_at_the_first_batches_alone() -> None:
-    loader = search_state.build(SearchConfig(name="it", method=fixed_alpha(), **TINY)).loaders.validation
+    loader = build(SearchConfig(name="it", method=fixed_alpha(), **TINY)).loaders.validation
     few = loader.at_least(20)
     assert 20 <= len(few.index) < 20 + loader.batch_size
     assert set(few.index.tolist()) < set(loader.index.tolist())
@@ -193,7 +193,7 @@ def test_the_surest_edge_first_equals_plain_loops() -> None:
     config = SearchConfig(name="it", method=replace(fixed_alpha(), selection=SUREST), **{**TINY, "w_lr": 0.1})
     *events, done = search(config)
     assert isinstance(done, SearchDone)
-    state = search_state.build(config)
+    state = build(config)
     state.restore(checkpoint.load(Path("runs/search/it/checkpoints/last.pt"), "search")[1])
     expected = plain_search(state, config)
     assert done.genotype == derive(config.space, state.bilevel.alphas.split(expected))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dadarts.config import SearchConfig
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.method import Method
-from dadarts.rates import rates
+from dadarts.searching.rates import rates
 from tests.commands import (
     QUICKEST,
     TINIEST,

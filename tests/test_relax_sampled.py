@@ -16,7 +16,6 @@ from torch import Tensor
 
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SPACES, SearchSpace
-from dadarts.bilevel import Bilevel
 from dadarts.engines.native.engine import FusedSupernet
 from dadarts.engines.sparsity import negligible
 from dadarts.methods.alphas import Alphas
@@ -25,6 +24,7 @@ from dadarts.methods.relaxations.relax import AnyRelaxation
 from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
 from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Constant, Linear, Progress
+from dadarts.searching.bilevel import Bilevel
 from dadarts.seeds import generator
 from tests.nets import (
     MIDWAY,

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from dadarts import search_state
 from dadarts.architecture.spaces import space
 from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.methods.schedules import Progress
+from dadarts.searching.state import build
 from tests.commands import (
     COMMON,
     TINIEST,
@@ -124,7 +124,7 @@ def test_a_restart_forgets_all_that_was_before(name: str) -> None:
     config = SearchConfig(
         name="it", dataset="digits", search_space=name, init_channels=2, layers=1, threads=1, batch_size=16
     )
-    states = [search_state.build(config) for _ in range(2)]
+    states = [build(config) for _ in range(2)]
     trained = states[0]
     batches = zip(trained.loaders.train.epoch(0), trained.loaders.architecture.epoch(0), strict=True)
     for train, valid in islice(batches, 2):

@@ -23,12 +23,14 @@ import sklearn.datasets
 import torch
 
 import dadarts
-from dadarts import search_state, train_state
+from dadarts import train_state
 from dadarts.config import SearchConfig
 from dadarts.legacy import augment_config, search_config
 from dadarts.processes import Processes
 from dadarts.runs import checkpoint
 from dadarts.runs.events import AssessmentStep, EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
+from dadarts.searching import loop as search_loop
+from dadarts.searching import state as search_state
 from tests.commands import (
     COMMON,
     TINIEST,
@@ -503,11 +505,11 @@ def test_a_run_that_another_process_began_meanwhile_is_not_replaced(monkeypatch:
     build = search_state.build
 
     def build_slowly(config: SearchConfig, processes: Processes) -> search_state.SearchState:
-        monkeypatch.setattr(search_state, "build", build)
+        monkeypatch.setattr(search_loop, "build", build)
         succeed(search, "-name", "it", *SEARCH)
         return build(config, processes)
 
-    monkeypatch.setattr(search_state, "build", build_slowly)
+    monkeypatch.setattr(search_loop, "build", build_slowly)
     outcome = call(search, "-name", "it", *SEARCH)
     check_refusal(outcome)
     assert "exists" in outcome.err
@@ -683,7 +685,7 @@ def signalled(*_: object) -> None:
 
 
 def test_a_signal_while_the_data_is_read_ends_the_command_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_state, "build", signalled)
+    monkeypatch.setattr(search_loop, "build", signalled)
     began = time.monotonic()
     outcome = call(search, "-name", "it", *SEARCH)
     check_refusal(outcome, 143)
@@ -699,7 +701,7 @@ def test_a_signal_while_a_stopped_run_is_read_says_that_its_checkpoint_is_kept(
     command, words = (search, SEARCH) if door == "search" else (augment, TRAINING)
     with stop_after(1, signal.SIGINT, monkeypatch):
         call(command, "-name", "it", *words)
-    for module in (search_state, train_state):
+    for module in (search_loop, train_state):
         monkeypatch.setattr(module, "build", signalled)
     for more in ([], words):
         outcome = call(command, "-name", "it", *more, "-resume")

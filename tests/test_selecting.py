@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from scipy.stats import chi2
 from torch import Tensor
 
-from dadarts import diagnostics, search_state
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
 from dadarts.architecture.genotype import Genotype, derive, draw_scores, random_genotype
 from dadarts.architecture.spaces import space
@@ -29,11 +28,12 @@ from dadarts.methods.relaxations.sampled import UniformPath
 from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
-from dadarts.perturbing import decisions_of
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
-from dadarts.search_loop import COLUMNS, search
-from dadarts.search_state import SearchState
+from dadarts.searching import diagnostics
+from dadarts.searching.loop import COLUMNS, search
+from dadarts.searching.perturbing import decisions_of
+from dadarts.searching.state import SearchState, build
 from dadarts.seeds import generator
 from tests.commands import QUICKEST, ROOT, TINIEST, history, modern, refusal, succeed, without_pictures
 from tests.commands import alphas as saved_alphas
@@ -163,7 +163,7 @@ def finished(method: Method, **settings: Any) -> tuple[SearchConfig, SearchState
     """A search that is through: its configuration, its state as saved, its genotype and its notes."""
     config = SearchConfig(name="it", method=method, **{**TINY, **settings})
     events = list(search(config))
-    state = search_state.build(config)
+    state = build(config)
     state.restore(checkpoint.load(Path("runs/search/it/checkpoints/last.pt"), "search")[1])
     done = events[-1]
     assert isinstance(done, SearchDone)
@@ -200,7 +200,7 @@ def test_the_controls_never_update_alpha_and_train_the_weights(name: str) -> Non
     method = METHODS[name]()
     method = replace(method, selection=Perturbation(0) if name == "fixed-alpha" else BestOfRandom(5))
     config, state, _, _ = finished(method, batch_size=32)
-    before = search_state.build(config)
+    before = build(config)
     for now, then in zip(state.bilevel.alpha, before.bilevel.alpha, strict=True):
         assert torch.equal(now, then)
     assert any(not torch.equal(now, then) for now, then in zip(state.bilevel.w, before.bilevel.w, strict=True))

@@ -10,13 +10,13 @@ from torch.autograd.functional import jacobian
 
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Idle
-from dadarts.bilevel import Bilevel, Inner
 from dadarts.engines.native.engine import FusedSupernet
 from dadarts.engines.sparsity import negligible
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.methods.schedules import Constant
+from dadarts.searching.bilevel import Bilevel, Inner
 from tests.nets import (
     MIDWAY,
     RELAXATIONS,

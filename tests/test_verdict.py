@@ -17,9 +17,9 @@ from dadarts.architecture.discretization import Rule
 from dadarts.architecture.genotype import CellGenotype, Genotype
 from dadarts.architecture.verdict import Verdict, read
 from dadarts.demo import against_chance
-from dadarts.judging import certainty, judged, of_alphas, of_genotype
 from dadarts.methods.alphas import Activation, Candidates
 from dadarts.runs.events import SearchDone
+from dadarts.searching.judging import certainty, judged, of_alphas, of_genotype
 from tests.commands import BENCH_GENOTYPE, QUICKEST, TINY_TRAINING, augment, modern, succeed, without_pictures
 from tests.commands import search as original
 

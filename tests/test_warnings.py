@@ -9,7 +9,6 @@ from typing import get_args
 import pytest
 
 from dadarts.config import SearchConfig
-from dadarts.judging import decided_early
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.method import Method, Objective
@@ -18,7 +17,8 @@ from dadarts.methods.relaxations.gibbs import Gibbs
 from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, TopK, is_discrete
 from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, UniformPath
 from dadarts.methods.schedules import Constant, Progress
-from dadarts.search_notes import notes
+from dadarts.searching.judging import decided_early
+from dadarts.searching.notes import notes
 from dadarts.seeds import generator
 from tests.commands import DARTS_GENOTYPE, QUICKEST, augment, modern, search, succeed, without_pictures
 from tests.nets import tiny_space
@@ -111,7 +111,7 @@ def test_a_search_whose_last_change_lies_in_its_first_tenth_was_decided_early() 
 def test_it_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["-name", "it", *QUICKEST, "-alpha_lr", "0.5"]
     words[words.index("-epochs") + 1] = "5"
-    monkeypatch.setattr("dadarts.judging.decided_early", lambda history: 1 if len(history) == 5 else None)
+    monkeypatch.setattr("dadarts.searching.judging.decided_early", lambda history: 1 if len(history) == 5 else None)
     assert "no choice has changed since epoch 1 of 5: the search was decided" in succeed(search, *words).err
 
 

@@ -12,14 +12,14 @@ from torch import Tensor
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import space
 from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
-from dadarts.bilevel import Bilevel
 from dadarts.engines.choose import pick_engine
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.relaxations.relax import Hard, Soft, TopK
 from dadarts.methods.schedules import Constant, Progress
-from dadarts.optimizers import Optimizers
 from dadarts.runs.device import placed
+from dadarts.searching.bilevel import Bilevel
+from dadarts.searching.step import Optimizers
 from dadarts.seeds import generator, seeded
 
 HALFWAY = Progress(1, 2)

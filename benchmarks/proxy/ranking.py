@@ -18,13 +18,14 @@ from pathlib import Path
 import torch
 from scipy.stats import spearmanr
 
-from dadarts import diagnostics, oracle, search_state
+from dadarts import oracle
 from dadarts.architecture.genotype import derive, draw_scores
 from dadarts.config import SearchConfig
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.runs import evaluation
-from dadarts.search_state import SearchState
+from dadarts.searching import diagnostics
+from dadarts.searching.state import SearchState, build
 from dadarts.seeds import generator
 
 CELLS = 200
@@ -59,7 +60,7 @@ class Ranking:
 
 def rankings(method: str, config: SearchConfig, measured: set[int], batches: int) -> Iterator[Ranking]:
     """Train the supernet of a configuration, and rank after each of the `measured` epochs (counted from 1)."""
-    state = search_state.build(config)
+    state = build(config)
     validation = state.loaders.validation.first(batches)
     cells = {number: draw_scores(config.space, generator("ranked-cells", number)) for number in range(CELLS)}
     table = oracle.nas_bench_201()

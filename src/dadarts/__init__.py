@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dadarts.methods.relaxations.soft_top_k import soft_top_k
     from dadarts.methods.schedules import Constant, Linear, Progress
     from dadarts.prediction import Prediction
-    from dadarts.search_loop import search
+    from dadarts.searching.loop import search
     from dadarts.train_loop import train
 
 _HOMES = {
@@ -50,7 +50,7 @@ _HOMES = {
     "prediction": ("Prediction",),
     "methods.relaxations.relax": ("Hard", "Soft", "TopK"),
     "methods.schedules": ("Constant", "Linear", "Progress"),
-    "search_loop": ("search",),
+    "searching.loop": ("search",),
     "architecture.spaces": ("SPACES", "SearchSpace", "space"),
     "architecture.supernet": ("Supernet",),
     "methods.relaxations.soft_top_k": ("soft_top_k",),

@@ -17,7 +17,7 @@ from dadarts.flags import as_typed
 from dadarts.methods.catalogue import METHODS
 from dadarts.runs.events import Event
 from dadarts.runs.folder import RunFolder
-from dadarts.search_loop import search
+from dadarts.searching.loop import search
 from dadarts.train_loop import train
 
 _DIGITS: dict[str, Any] = {"dataset": "digits", "batch_size": 64, "layers": 3, "workers": 0}

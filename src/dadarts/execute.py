@@ -208,7 +208,7 @@ def search_from_values(
     _say_at_once()
     saved = configs.saved_values(values, "search")
     config, notes = (SearchConfig(**saved), []) if saved else configs.search_config({**own, **settings}, default_method)
-    from dadarts.search_loop import search
+    from dadarts.searching.loop import search
 
     return run(
         partial(search, config, resume=resume, overwrite=overwrite),

@@ -26,7 +26,7 @@ from dadarts.compare.table import JobTable
 from dadarts.config import SearchConfig
 from dadarts.data import DataRequest, DataSet, load
 from dadarts.errors import InputError
-from dadarts.search_loop import search
+from dadarts.searching.loop import search
 from tests.commands import call, modern, refusal, result_of_search, succeed, without_pictures
 from tests.compare.forked import fork_jobs
 

@@ -19,7 +19,7 @@ from dadarts.config import SearchConfig
 from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
 from dadarts.methods.selection import Perturbation
 from dadarts.oracle import storage
-from dadarts.search_loop import search
+from dadarts.searching.loop import search
 from tests.commands import result_of_search, without_pictures
 
 
@@ -98,13 +98,13 @@ def test_the_process_of_a_job_loads_neither_the_ground_truth_nor_what_takes_seco
     program = (
         "import sys, dadarts.compare.worker, dadarts.train_loop\n"
         "from dadarts.config import SearchConfig\n"
-        "from dadarts.search_loop import search\n"
+        "from dadarts.searching.loop import search\n"
         "settings = dict(epochs=1, init_channels=2, layers=1, dataset_portion=0.1, batch_size=16, workers=0, nodes=1)\n"
         "list(search(SearchConfig(name='it', dataset='digits', **settings)))\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     loaded = done.stdout.splitlines()[-1].split()
-    assert "dadarts.search_loop" in loaded
+    assert "dadarts.searching.loop" in loaded
     assert not [name for name in loaded if name.startswith("dadarts.oracle")]
     assert not {"torch._dynamo", "sklearn", "scipy"} & set(loaded)

@@ -14,7 +14,7 @@ import pytest
 
 from dadarts.compare.schedule import Status
 from dadarts.config import SearchConfig
-from dadarts.search_loop import search
+from dadarts.searching.loop import search
 from tests.commands import call, modern, refusal, result_of_search, succeed, without_pictures
 from tests.compare.test_comparison import FOLDER, TINY, rows, shown_to
 

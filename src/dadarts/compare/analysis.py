@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from dadarts.compare.results import Result, Row, truth_of
-from dadarts.judging import COLLAPSED
 from dadarts.oracle import Table
+from dadarts.searching.judging import COLLAPSED
 from dadarts.statistics import Interval, Pair, Summary, compare_pairs, mean_course, summarise
 
 COLLAPSED_SHARE, COLLAPSED_ACCURACY = COLLAPSED, 60.0

@@ -194,15 +194,15 @@ def _check(jobs: Sequence[Job], store: Store, place: Place) -> None:
     Raises:
         InputError: data, device or batch size cannot be used, or the data is not what the jobs so far have read.
     """
-    from dadarts import search_state
     from dadarts.data import load
+    from dadarts.searching.state import build
 
     # Methods share their data, and of several sets one at a time is held.
     loaded = lru_cache(maxsize=1)(load)
     here = {"device": "cpu", "gpus": None, "precision": "float32"} if place.elsewhere else {}
     first = {(*job.group, job.method): job for job in reversed(jobs)}
     read = {
-        dataset: search_state.build(job.search.model_copy(update=here), loaded=loaded).foundation.data.fingerprint
+        dataset: build(job.search.model_copy(update=here), loaded=loaded).foundation.data.fingerprint
         for (_, dataset, _), job in sorted(first.items(), key=lambda one: one[0][1])
     }
     for job in jobs:

@@ -38,7 +38,7 @@ def work(folder: JobFolder) -> int:
     """Do what is left of a job. Returns the exit code."""
     description = json.loads(files.read_text(folder.job))
     config = SearchConfig(**description["search"])
-    from dadarts.search_loop import search
+    from dadarts.searching.loop import search
 
     code = _run(search, config, "search")
     genotype = RunFolder(config.runs_dir / "search" / config.name).result()

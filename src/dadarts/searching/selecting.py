@@ -8,16 +8,16 @@ from contextlib import closing
 from math import ceil
 from typing import TypeAlias
 
-from dadarts import diagnostics
 from dadarts.architecture.genotype import draw_scores
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.methods.selection import BestOfRandom, Perturbation, UniformDraw
-from dadarts.perturbing import Perturbing
 from dadarts.runs.evaluation import Name, Score, evaluated
 from dadarts.runs.events import Event, Note, SelectionStep
 from dadarts.runs.run import Run
-from dadarts.search_state import SearchState
+from dadarts.searching import diagnostics
+from dadarts.searching.perturbing import Perturbing
+from dadarts.searching.state import SearchState
 from dadarts.seeds import generator
 
 Scores: TypeAlias = Generator[Event, None, Mixing]

@@ -10,31 +10,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts import diagnostics, halves
 from dadarts.architecture.norms import synchronise
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Mixing, Supernet
 from dadarts.architecture.verdict import Verdict
-from dadarts.bilevel import Bilevel
 from dadarts.config import SearchConfig
 from dadarts.config.run import Computed
 from dadarts.data import load
 from dadarts.engines.choose import Engine, pick_engine
-from dadarts.halves import Loaders
-from dadarts.judging import of_alphas
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
 from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import Perturbation, UniformDraw
-from dadarts.optimizers import Optimizers
 from dadarts.processes import ALONE, Processes
-from dadarts.rates import Rates, rates
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed
 from dadarts.runs.events import Row
 from dadarts.runs.meter import Position
 from dadarts.runs.setup import Foundation, Loading
+from dadarts.searching import diagnostics, halves
+from dadarts.searching.bilevel import Bilevel
+from dadarts.searching.halves import Loaders
+from dadarts.searching.judging import of_alphas
+from dadarts.searching.rates import Rates, rates
+from dadarts.searching.step import Optimizers
 from dadarts.seeds import generator, seeded
 
 

@@ -17,13 +17,13 @@ from dadarts.errors import CheckpointError
 from dadarts.methods.alphas import Candidates
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import Perturbation
-from dadarts.paired import Harm, Missed, harms, most_missed, surest
 from dadarts.runs.evaluation import evaluated
 from dadarts.runs.events import Event, Note, SelectionStep
 from dadarts.runs.meter import timed
 from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
-from dadarts.search_state import SearchState
+from dadarts.searching.paired import Harm, Missed, harms, most_missed, surest
+from dadarts.searching.state import SearchState
 from dadarts.seeds import generator
 
 TUNING_RATE = 0.1

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.supernet import Batch, Mixing
-from dadarts.bilevel import Bilevel
 from dadarts.data import Loader
-from dadarts.judging import entropies
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.relaxations.gibbs import Gibbs
 from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft
 from dadarts.methods.relaxations.sampled import Dirichlet, Perturbed, SampledTopK, UniformPath
 from dadarts.methods.schedules import Progress
 from dadarts.runs.evaluation import Evaluation, Name, batches_apart, evaluate
+from dadarts.searching.bilevel import Bilevel
+from dadarts.searching.judging import entropies
 from dadarts.seeds import generator
 
 

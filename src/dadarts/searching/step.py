@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dadarts.architecture.supernet import Batch, Mixing
-from dadarts.bilevel import Arrays, Bilevel, Inner
 from dadarts.methods.schedules import Progress
 from dadarts.runs.optimizers import SGD, Adam
+from dadarts.searching.bilevel import Arrays, Bilevel, Inner
 
 _NAN = torch.tensor(float("nan"))
 _NOTHING = torch.tensor(0)

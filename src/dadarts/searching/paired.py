@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.architecture.supernet import Batch, Mixing
-from dadarts.bilevel import Bilevel
 from dadarts.data import Loader
 from dadarts.runs.evaluation import Counted, Name, rounds
+from dadarts.searching.bilevel import Bilevel
 
 Harm: TypeAlias = Tensor
 """float64 (P, 2): the cross entropy of every picture of a split, and 1 where it is classified wrong, else 0."""

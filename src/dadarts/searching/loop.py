@@ -10,13 +10,12 @@ from itertools import repeat
 
 import numpy as np
 
-from dadarts import diagnostics, report, search_state
+from dadarts import report
 from dadarts.architecture.genotype import Genotype, derive, found_in
 from dadarts.architecture.supernet import Mixing
 from dadarts.architecture.verdict import Verdict
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError, RunError
-from dadarts.judging import judged
 from dadarts.methods.penalties import default_target, discretization_distance
 from dadarts.methods.relaxations.gibbs import Gibbs
 from dadarts.methods.relaxations.relax import Hard, Soft
@@ -29,9 +28,11 @@ from dadarts.runs.events import Event, Note, Row, RunStarted, SearchDone, Valida
 from dadarts.runs.meter import timed
 from dadarts.runs.run import SEARCH, Run
 from dadarts.runs.state import Taken
-from dadarts.search_notes import notes
-from dadarts.search_state import SearchState
-from dadarts.selecting import select
+from dadarts.searching import diagnostics
+from dadarts.searching.judging import judged
+from dadarts.searching.notes import notes
+from dadarts.searching.selecting import select
+from dadarts.searching.state import SearchState, build
 
 COLUMNS = (
     *("epoch", "weight_lr", "temperature", "dal_factor", "train_loss", "train_top1", "valid_loss", "valid_top1"),
@@ -68,7 +69,7 @@ def search(
         yield from _said_of(genotype)
         yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
         return
-    with run.begun(search_state.build, files={}) as state:
+    with run.begun(build, files={}) as state:
         yield from _Search(run, state).events()
 
 

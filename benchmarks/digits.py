@@ -22,7 +22,7 @@ from dadarts.demo import search_settings, train_settings
 from dadarts.runs.events import SearchDone, TrainDone
 from dadarts.runs.folder import RunFolder
 from dadarts.searching.loop import search
-from dadarts.train_loop import train
+from dadarts.training.loop import train
 
 RESULTS = Path(__file__).parent / "results"
 RIVALS = ("dadarts", "darts", "random")

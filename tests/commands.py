@@ -80,7 +80,7 @@ SEED_TRAINING = (
 """The training on the original's page."""
 
 IMPORTED_BEFORE_FORKING = [
-    *("torch.distributed.nn.functional", "torch.utils.tensorboard", "dadarts.searching.loop", "dadarts.train_loop"),
+    *("torch.distributed.nn.functional", "torch.utils.tensorboard", "dadarts.searching.loop", "dadarts.training.loop"),
     *("dadarts.compare.worker", "tests.commands"),
 ]
 

@@ -13,10 +13,10 @@ from scipy.stats import binomtest
 from sklearn import metrics as oracle
 from torch.nn.functional import cross_entropy
 
-from dadarts import metrics
-from dadarts.assessment import area_under_curve, assess, wilson
 from dadarts.runs.answers import Answers
 from dadarts.seeds import generator
+from dadarts.training import metrics
+from dadarts.training.assessment import area_under_curve, assess, wilson
 
 
 @settings(deadline=None)

@@ -13,10 +13,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import dadarts
-from dadarts import export
 from dadarts.architecture.network import Network
 from dadarts.data import DataRequest, load
 from dadarts.runs import checkpoint
+from dadarts.training import export
 from tests.commands import BENCH_GENOTYPE, COMMON, DARTS_GENOTYPE, TINY_TRAINING, augment, succeed, without_pictures
 
 RUN = Path("runs/augment/it")

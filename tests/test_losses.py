@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from torch.nn.functional import cross_entropy
 
-from dadarts.losses import CrossEntropy, balanced
 from dadarts.seeds import generator
+from dadarts.training.losses import CrossEntropy, balanced
 
 
 @settings(deadline=None)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import dadarts
-from dadarts import export, metrics
 from dadarts.config import TrainConfig
 from dadarts.errors import InputError
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, TrainDone
+from dadarts.training import export, metrics
 from tests.commands import BENCH_GENOTYPE, augment, column, history, modern, refusal, succeed, without_pictures
 
 QUICK = [

@@ -20,8 +20,9 @@ import torch
 from PIL import Image
 
 import dadarts
-from dadarts import atomic, export, predict_command
+from dadarts import atomic, predict_command
 from dadarts.architecture.network import Network
+from dadarts.training import export
 from tests.commands import DARTS_GENOTYPE, Outcome, augment, call, modern, refusal, succeed, without_pictures
 
 SIZES = ("-init_channels", "4", "-layers", "1", "-batch_size", "16", "-aux_weight", "0", "-cutout_length", "2")

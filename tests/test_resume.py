@@ -23,7 +23,6 @@ import sklearn.datasets
 import torch
 
 import dadarts
-from dadarts import train_state
 from dadarts.config import SearchConfig
 from dadarts.legacy import augment_config, search_config
 from dadarts.processes import Processes
@@ -31,6 +30,7 @@ from dadarts.runs import checkpoint
 from dadarts.runs.events import AssessmentStep, EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
 from dadarts.searching import loop as search_loop
 from dadarts.searching import state as search_state
+from dadarts.training import loop as train_loop
 from tests.commands import (
     COMMON,
     TINIEST,
@@ -701,7 +701,7 @@ def test_a_signal_while_a_stopped_run_is_read_says_that_its_checkpoint_is_kept(
     command, words = (search, SEARCH) if door == "search" else (augment, TRAINING)
     with stop_after(1, signal.SIGINT, monkeypatch):
         call(command, "-name", "it", *words)
-    for module in (search_loop, train_state):
+    for module in (search_loop, train_loop):
         monkeypatch.setattr(module, "build", signalled)
     for more in ([], words):
         outcome = call(command, "-name", "it", *more, "-resume")

@@ -15,12 +15,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 import dadarts
-from dadarts import cli, export
+from dadarts import cli
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.legacy import augment_config, search_config
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, RunStarted, SearchDone, StepDone, TrainDone, ValidationStep
+from dadarts.training import export
 from tests.commands import (
     QUICKEST,
     TINIEST,

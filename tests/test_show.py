@@ -11,7 +11,7 @@ import pytest
 
 from dadarts.architecture.genotype import random_genotype
 from dadarts.architecture.spaces import SPACES, space
-from dadarts.export import load
+from dadarts.training.export import load
 from tests.commands import (
     BENCH_GENOTYPE,
     DARTS_GENOTYPE,

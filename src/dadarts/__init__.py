@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from dadarts.architecture.supernet import Supernet
     from dadarts.config import SearchConfig, TrainConfig
     from dadarts.errors import DadartsError, InputError, RunError
-    from dadarts.export import TrainedNetwork, load
     from dadarts.methods.alphas import Alphas
     from dadarts.methods.catalogue import METHODS
     from dadarts.methods.method import Method, Objective
     from dadarts.methods.relaxations.relax import Hard, Soft, TopK
     from dadarts.methods.relaxations.soft_top_k import soft_top_k
     from dadarts.methods.schedules import Constant, Linear, Progress
-    from dadarts.prediction import Prediction
     from dadarts.searching.loop import search
-    from dadarts.train_loop import train
+    from dadarts.training.export import TrainedNetwork, load
+    from dadarts.training.loop import train
+    from dadarts.training.prediction import Prediction
 
 _HOMES = {
     "methods.alphas": ("Alphas",),
@@ -43,18 +43,18 @@ _HOMES = {
     "config": ("SearchConfig", "TrainConfig"),
     "architecture.discretization": ("Rule", "discretize"),
     "errors": ("DadartsError", "InputError", "RunError"),
-    "export": ("TrainedNetwork", "load"),
+    "training.export": ("TrainedNetwork", "load"),
     "architecture.genotype": ("Genotype",),
     "methods.catalogue": ("METHODS",),
     "architecture.network": ("Network",),
-    "prediction": ("Prediction",),
+    "training.prediction": ("Prediction",),
     "methods.relaxations.relax": ("Hard", "Soft", "TopK"),
     "methods.schedules": ("Constant", "Linear", "Progress"),
     "searching.loop": ("search",),
     "architecture.spaces": ("SPACES", "SearchSpace", "space"),
     "architecture.supernet": ("Supernet",),
     "methods.relaxations.soft_top_k": ("soft_top_k",),
-    "train_loop": ("train",),
+    "training.loop": ("train",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -8,7 +8,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from dadarts import execute, metrics
+from dadarts import execute
 from dadarts.architecture.genotype import Genotype, found_in, random_genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import AUTO
@@ -18,7 +18,8 @@ from dadarts.methods.catalogue import METHODS
 from dadarts.runs.events import Event
 from dadarts.runs.folder import RunFolder
 from dadarts.searching.loop import search
-from dadarts.train_loop import train
+from dadarts.training import metrics
+from dadarts.training.loop import train
 
 _DIGITS: dict[str, Any] = {"dataset": "digits", "batch_size": 64, "layers": 3, "workers": 0}
 """What searches and trainings have in common, so that a genotype is trained on what it was searched on."""

@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from dadarts import configs, metrics, streams
+from dadarts import configs, streams
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.early import speaks
 from dadarts.errors import DadartsError, RunError
@@ -25,6 +25,7 @@ from dadarts.rundir.lookup import differences_in_reading, reading_notes
 from dadarts.runs.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.runs.folder import RunFolder
 from dadarts.stopping import Signals, StoppedEarlyError, stop_signals
+from dadarts.training import metrics
 
 _HEAD_START = 10.0
 
@@ -239,7 +240,7 @@ def train_from_values(
     said = [] if saved else [*notes, *reading_notes(settings)]
     if not saved:
         said += differences_in_reading(settings["genotype"], config.runs_dir, config.dataset, config.reading)
-    from dadarts.train_loop import train
+    from dadarts.training.loop import train
 
     return run(
         partial(train, config, resume=resume, overwrite=overwrite),

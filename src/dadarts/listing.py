@@ -14,10 +14,10 @@ from pathlib import Path
 from dadarts import columns, files
 from dadarts.errors import InputError
 from dadarts.methods.selection import UniformDraw
-from dadarts.metrics import Left, left
 from dadarts.pacing import duration, size
 from dadarts.rundir.replaced import replaces
 from dadarts.runs.folder import RunFolder
+from dadarts.training.metrics import Left, left
 
 _VERBS = {"search": "search", "augment": "train"}
 """The command that makes runs of a kind."""

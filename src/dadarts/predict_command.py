@@ -20,8 +20,8 @@ from dadarts.pacing import SILENCE, counted
 from dadarts.stopping import StoppedEarlyError, stop_signals
 
 if TYPE_CHECKING:
-    from dadarts.export import TrainedNetwork
-    from dadarts.prediction import Prediction
+    from dadarts.training.export import TrainedNetwork
+    from dadarts.training.prediction import Prediction
 
 COMMAND = Command(
     "dadarts predict",
@@ -109,8 +109,8 @@ def _network(run: str, runs_dir: str, device: str) -> TrainedNetwork:
     """The network on the device that it computes on."""
     import torch
 
-    from dadarts import export
     from dadarts.runs.device import pick_device, prepare
+    from dadarts.training import export
 
     network = export.load(run, runs_dir=runs_dir)
     place = pick_device(device)
@@ -133,7 +133,7 @@ def _paced(rows: Iterator[Prediction]) -> Iterator[Prediction]:
 def _rows(
     network: TrainedNetwork, files: Iterator[str], settings: _Settings, complaints: _Complaints
 ) -> Iterator[Prediction]:
-    from dadarts.prediction import Prediction
+    from dadarts.training.prediction import Prediction
 
     for each in network.predictions(files, batch_size=settings.batch_size, workers=settings.workers):
         if isinstance(each, Prediction):

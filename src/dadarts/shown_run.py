@@ -11,11 +11,11 @@ from safetensors import SafetensorError, safe_open
 
 from dadarts.data import KNOWN
 from dadarts.errors import InputError, shortened
-from dadarts.export import KEY
-from dadarts.facts import Facts, facts_of
-from dadarts.metrics import left
 from dadarts.rundir.lookup import NETWORK
 from dadarts.rundir.saved import SavedRun
+from dadarts.training.export import KEY
+from dadarts.training.facts import Facts, facts_of
+from dadarts.training.metrics import left
 
 MOST = 65_536
 """Pixels, channels and layers beyond which a number in a file is damage."""

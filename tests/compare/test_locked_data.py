@@ -96,7 +96,7 @@ def test_the_poison_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_process_of_a_job_loads_neither_the_ground_truth_nor_what_takes_seconds_and_serves_nothing() -> None:
     program = (
-        "import sys, dadarts.compare.worker, dadarts.train_loop\n"
+        "import sys, dadarts.compare.worker, dadarts.training.loop\n"
         "from dadarts.config import SearchConfig\n"
         "from dadarts.searching.loop import search\n"
         "settings = dict(epochs=1, init_channels=2, layers=1, dataset_portion=0.1, batch_size=16, workers=0, nodes=1)\n"

@@ -17,8 +17,8 @@ _FILE = "model.safetensors"
 
 def prepare(base: Path) -> None:
     """A network of two classes for pictures of 8x8 grey pixels."""
-    from dadarts import export
     from dadarts.architecture.network import Network
+    from dadarts.training import export
 
     network = Network(dadarts.Genotype.parse(DARTS_GENOTYPE), dadarts.Macro(2, 1, (1, 8, 8), 2)).eval()
     export.save(base / _FILE, network, ["cat", "dog"], [0.5], [0.5])

@@ -49,7 +49,7 @@ def work(folder: JobFolder) -> int:
         atomic.write_text(folder.measured, json.dumps(measured, indent=1) + "\n")
     if description["training"] is None:
         return 0
-    from dadarts.train_loop import train
+    from dadarts.training.loop import train
 
     training = training_of(description["training"], genotype)
     run = RunFolder(training.runs_dir / "augment" / training.name)

@@ -15,7 +15,6 @@ from dadarts.architecture.norms import synchronise
 from dadarts.config import TrainConfig
 from dadarts.config.run import AUTO, Computed
 from dadarts.data import Loader, hold_out, stratified_part
-from dadarts.losses import CrossEntropy, balanced
 from dadarts.processes import ALONE, Processes
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
@@ -25,6 +24,7 @@ from dadarts.runs.meter import Position
 from dadarts.runs.optimizers import SGD
 from dadarts.runs.setup import Foundation
 from dadarts.seeds import seeded
+from dadarts.training.losses import CrossEntropy, balanced
 
 CUSTOMARY_CUTOUT = 16
 

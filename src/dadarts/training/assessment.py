@@ -9,8 +9,8 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from dadarts.metrics import Assessment, ClassScore
 from dadarts.runs.answers import Answers
+from dadarts.training.metrics import Assessment, ClassScore
 
 LEVEL = 0.95
 """Of the interval of an accuracy."""

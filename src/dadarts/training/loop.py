@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts import assessment, export, metrics, report, train_state
+from dadarts import report
 from dadarts.architecture.network import DropPath, count_multiply_adds, count_parameters
 from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
@@ -29,7 +29,8 @@ from dadarts.runs.meter import timed
 from dadarts.runs.run import TRAINING, Run
 from dadarts.runs.state import Taken
 from dadarts.seeds import generator
-from dadarts.train_state import TrainState
+from dadarts.training import assessment, export, metrics
+from dadarts.training.state import TrainState, build
 
 SETTLED_STEPS = 100
 """After fewer, running statistics of momentum 0.1 still hold more than 1e-5 of what they began as, or old weights."""
@@ -52,7 +53,7 @@ def train(
         yield TrainDone(run.folder.path, metrics.left(result).metrics(run.folder.path), run.pictures(config.genotype))
         return
     files = {"genotype.txt": f"{config.genotype}\n", "genotype.json": config.genotype.to_json()}
-    with run.begun(train_state.build, files) as state:
+    with run.begun(build, files) as state:
         yield from _Training(run, state).events()
 
 

@@ -23,14 +23,14 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from dadarts import cli, legacy, report
+from dadarts import legacy, main, report
 
 ROOT = Path(__file__).parents[1]
 
 Door = Callable[[Sequence[str]], int]
 search: Door = legacy.search_main
 augment: Door = legacy.augment_main
-modern: Door = cli.main
+modern: Door = main.main
 DOORS: dict[str, Door] = {"search": search, "augment": augment, "dadarts": modern}
 
 COMMON = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dadarts import cli, legacy, load
+from dadarts import legacy, load, main
 from dadarts.architecture.genotype import Genotype
 from dadarts.compare.jobs import Protocol, jobs_of
 from dadarts.config import SearchConfig, TrainConfig
@@ -72,10 +72,10 @@ def test_a_search_line_of_the_seed_means_the_same_at_all_doors(title: str) -> No
     assert legacy.search_config(words) == python
     for form in (double_dashes(words), spelled_out(words), double_dashes(spelled_out(words))):
         assert legacy.search_config(form) == python
-        modern_words = cli.search_config([*form, "--method", "darts"])
+        modern_words = main.search_config([*form, "--method", "darts"])
         # 25,000 pictures of each half in batches of 64.
         assert settled(modern_words, steps=390) == python
-        assert cli.search_config([*form, "--method", "darts", *ORIGINAL_RATES]) == python
+        assert main.search_config([*form, "--method", "darts", *ORIGINAL_RATES]) == python
     assert legacy.search_config([*words, "-hd_on_virtualstep=False"]) == python
 
 
@@ -93,18 +93,18 @@ def test_the_training_line_of_the_seed_means_the_same_at_all_doors() -> None:
     for form in (words, double_dashes(words), spelled_out(words)):
         assert legacy.augment_config(form) == python
         # Half of the side of CIFAR's pictures, and at most 16.
-        assert cli.train_config(form) == python.model_copy(update=BY_PICTURES)
-        assert cli.train_config([*form, "--cutout_length", "16"]) == python
+        assert main.train_config(form) == python.model_copy(update=BY_PICTURES)
+        assert main.train_config([*form, "--cutout_length", "16"]) == python
 
 
 def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
     needed = ["--name", "some_name", "--dataset", "cifar10"]
     line = legacy.search_config(words_of(SEED_LINES["DADARTS"])).model_copy(update=BY_STEPS)
-    assert cli.search_config(needed) == cli.search_config([*needed, "--method", "dadarts"]) == line
+    assert main.search_config(needed) == main.search_config([*needed, "--method", "dadarts"]) == line
     assert legacy.search_config(["-name", "some_name", "-dataset", "cifar10"]).method == darts()
-    assert cli.search_config([*needed, "--method", "darts"]).method == darts()
-    assert cli.search_config([*needed, "--method=darts-first-order"]).method == darts_first_order()
-    changed = cli.search_config([*needed, "--dal_factor", "0.25", "--hd_on_weights=False"]).method
+    assert main.search_config([*needed, "--method", "darts"]).method == darts()
+    assert main.search_config([*needed, "--method=darts-first-order"]).method == darts_first_order()
+    changed = main.search_config([*needed, "--dal_factor", "0.25", "--hd_on_weights=False"]).method
     assert (
         changed
         == SearchConfig(
@@ -120,9 +120,9 @@ def test_a_named_method_is_its_flags_at_the_original_door(name: str) -> None:
     flags = [f"-{flag}={value}" for flag, value in FLAGS_OF_METHOD[name].items()]
     needed = ["-name", "a", "-dataset", "digits"]
     assert legacy.search_config([*needed, *flags]) == SearchConfig(name="a", dataset="digits", method=METHODS[name]())
-    modern_words = cli.search_config([*needed, "--method", name])
+    modern_words = main.search_config([*needed, "--method", name])
     assert legacy.search_config([*needed, *flags]).model_copy(update=BY_STEPS) == modern_words
-    assert legacy.search_config([*needed, *flags]) == cli.search_config([*needed, "--method", name, *ORIGINAL_RATES])
+    assert legacy.search_config([*needed, *flags]) == main.search_config([*needed, "--method", name, *ORIGINAL_RATES])
 
 
 BY_PICTURES = {"cutout_length": "auto"}
@@ -136,7 +136,7 @@ def test_a_rate_is_a_number_or_left_to_the_steps_at_all_doors(word: str) -> None
     needed = ["-name", "a", "-dataset", "digits", "-alpha_lr", word, "-w_lr", word]
     value = word if word == "auto" else float(word)
     python = SearchConfig(name="a", dataset="digits", alpha_lr=value, w_lr=value, method=darts())
-    assert legacy.search_config(needed) == python == cli.search_config([*needed, "-method", "darts"])
+    assert legacy.search_config(needed) == python == main.search_config([*needed, "-method", "darts"])
     assert jobs_of(Protocol({"alpha_lr": word}, None, Path()), ["darts"], [1], ["darts"], ["digits"])[
         0
     ].search.alpha_lr == (value)
@@ -205,7 +205,7 @@ def test_every_setting_of_a_search_is_a_flag_at_both_doors(words: str, name: str
     assert getattr(python, name) == value
     assert legacy.search_config([*needed, *words.split()]) == python
     open_rates = {own: rule for own, rule in BY_STEPS.items() if own != name}
-    modern_words = cli.search_config([*needed, *double_dashes(words.split()), "--method", "darts"])
+    modern_words = main.search_config([*needed, *double_dashes(words.split()), "--method", "darts"])
     assert modern_words == python.model_copy(update=open_rates)
     assert python != SearchConfig(name="a", dataset="digits", method=darts())
 
@@ -238,7 +238,7 @@ def test_every_setting_of_a_training_is_a_flag_at_both_doors(words: str, name: s
     assert getattr(python, name) == value
     assert legacy.augment_config([*needed, *words.split()]) == python
     open_settings = {own: rule for own, rule in BY_PICTURES.items() if own != name}
-    assert cli.train_config([*needed, *double_dashes(words.split())]) == python.model_copy(update=open_settings)
+    assert main.train_config([*needed, *double_dashes(words.split())]) == python.model_copy(update=open_settings)
     assert python != TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE)
 
 
@@ -275,7 +275,7 @@ def test_a_genotype_may_be_given_as_text_as_a_file_or_as_a_search(text: str) -> 
     for word in (text, "g.txt", "./g.json", str(Path("g.txt").absolute()), "odd name", "@found", genotype.to_json()):
         assert legacy.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word]).genotype == genotype
     moved = ["-name", "a", "-dataset", "digits", "-genotype", "@there", "-runs_dir", "elsewhere"]
-    assert cli.train_config(moved).genotype == genotype
+    assert main.train_config(moved).genotype == genotype
 
 
 @pytest.mark.parametrize(

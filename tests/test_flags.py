@@ -212,8 +212,8 @@ def test_help_answers_without_importing_torch(tmp_path: Path, monkeypatch: pytes
     for command in (
         [*script("search.py"), "--help"],
         [*script("augment.py"), "-h"],
-        [sys.executable, "-c", "from dadarts.cli import main; main(['search', '--help'])"],
-        [sys.executable, "-c", "from dadarts.cli import main; main(['runs', '--json']); print('-topk_on_alphas')"],
+        [sys.executable, "-c", "from dadarts.main import main; main(['search', '--help'])"],
+        [sys.executable, "-c", "from dadarts.main import main; main(['runs', '--json']); print('-topk_on_alphas')"],
     ):
         outcome = spawn(command[0], "-X", "importtime", *command[1:])
         assert outcome.code == 0

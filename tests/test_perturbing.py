@@ -243,19 +243,19 @@ def test_the_papers_selection_is_written_as_it_was_and_others_can_be_read_back()
 
 
 def test_fixed_alpha_has_the_new_ways_and_the_flag_has_the_papers() -> None:
-    from dadarts import cli
+    from dadarts import main
 
     words = ["--name", "it", "--dataset", "digits", "--method", "fixed-alpha"]
 
     def selection(*more: str) -> Any:
-        return cli.search_config([*words, *more]).method.selection
+        return main.search_config([*words, *more]).method.selection
 
     assert selection() == METHODS["fixed-alpha"]().selection == replace(SUREST, epochs=5, pictures=4096)
     assert selection("--selection", "perturbation", "--selection_epochs", "1") == Perturbation(1)
     every = ["--selection_order", "random", "--selection_by", "accuracy", "--selection_renormalise", "False"]
     assert selection(*every, "--selection_pictures", "0") == Perturbation()
     darts_pt = ["--name", "it", "--dataset", "digits", "--method", "darts", "--selection", "perturbation"]
-    assert cli.search_config(darts_pt).method.selection == Perturbation()
+    assert main.search_config(darts_pt).method.selection == Perturbation()
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ from dadarts.architecture.norms import BatchNorm, synchronise
 from dadarts.architecture.operations import Noise
 from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
+from dadarts.distributed import ALONE, LAUNCHER, Processes, from_environment, joined
 from dadarts.engines.choose import pick_engine
 from dadarts.errors import InputError, RunError
-from dadarts.processes import ALONE, LAUNCHER, Processes, from_environment, joined
 from dadarts.runs import resuming, setup, threads
 from dadarts.runs.device import pick_device, pick_threads
 from dadarts.runs.evaluation import evaluate

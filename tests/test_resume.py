@@ -24,8 +24,8 @@ import torch
 
 import dadarts
 from dadarts.config import SearchConfig
+from dadarts.distributed import Processes
 from dadarts.legacy import augment_config, search_config
-from dadarts.processes import Processes
 from dadarts.runs import checkpoint
 from dadarts.runs.events import AssessmentStep, EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
 from dadarts.searching import loop as search_loop

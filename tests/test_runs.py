@@ -15,7 +15,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 import dadarts
-from dadarts import cli
+from dadarts import main
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.legacy import augment_config, search_config
@@ -202,7 +202,7 @@ def test_where_there_are_no_runs_yet_it_is_said_how_to_begin_one(
         outcome = succeed(modern, "runs", *words)
         said, command = outcome.err.rstrip("\n").split("; begin one: dadarts search ")
         assert (outcome.out, said) == ("", f"there are no runs in {folder} yet")
-        assert cli.search_config(shlex.split(command)).runs_dir == Path(folder)
+        assert main.search_config(shlex.split(command)).runs_dir == Path(folder)
         assert succeed(modern, "runs", *words, "--json") == Outcome(0, "[]\n", "")
 
 

@@ -13,7 +13,7 @@ except KeyboardInterrupt:
 
 def main() -> int:
     """Run a subcommand and return its exit code."""
-    from dadarts import cli
+    from dadarts import main as cli
 
     code = cli.main()
     early.ignore_signals()

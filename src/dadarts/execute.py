@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 from dadarts import configs, streams
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.distributed import LAUNCHER, Processes, from_environment, joined
 from dadarts.early import speaks
 from dadarts.errors import DadartsError, RunError
 from dadarts.explaining import explained
 from dadarts.flags import as_typed, own_dashes, without_booleans
-from dadarts.processes import LAUNCHER, Processes, from_environment, joined
 from dadarts.progress import Progress
 from dadarts.rundir.lookup import differences_in_reading, reading_notes
 from dadarts.runs.events import Event, Note, RunStarted, SearchDone, TrainDone

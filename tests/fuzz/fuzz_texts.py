@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from dadarts import cli, configs
+from dadarts import configs, main
 from dadarts.architecture.genotype import Genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.flags import Command, flags_of
@@ -190,8 +190,8 @@ def _use_command(folder: Path) -> None:
     reads: dict[str, Callable[[list[str]], object]] = {
         "search": lambda given: _parsed(configs.search_command("search.py"), given),
         "augment": lambda given: _parsed(configs.train_command("augment.py"), given),
-        "dadarts search": cli.search_config,
-        "dadarts train": cli.train_config,
+        "dadarts search": main.search_config,
+        "dadarts train": main.train_config,
     }
     if name not in reads:
         command("dadarts", *name.split()[1:], *words)

@@ -89,7 +89,7 @@ def test_what_cannot_be_looked_up_is_one_line(words: list[str], said: str) -> No
 def test_a_query_does_not_wait_for_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     program = (
-        "import sys; from dadarts.cli import main; "
+        "import sys; from dadarts.main import main; "
         f"assert main(['oracle', 'nas-bench-201', {CELL!r}]) == 0; assert 'torch' not in sys.modules"
     )
     done = spawn(sys.executable, "-c", program)

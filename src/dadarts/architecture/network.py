@@ -16,7 +16,7 @@ from dadarts.architecture.norms import batch_norm
 from dadarts.architecture.operations import NONE, InvertedResidual, PointwiseReduce, Zero
 from dadarts.architecture.skeletons import Cell, Macro, Site, build_backbone, noises
 from dadarts.architecture.spaces import SearchSpace, for_syntax
-from dadarts.processes import ALONE, Processes
+from dadarts.distributed import ALONE, Processes
 
 DEEP = 24
 """Layers up to which a network's costs are counted layer by layer."""

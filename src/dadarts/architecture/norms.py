@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dadarts.architecture.synchronised import Synchronised, synchronised_norm
-from dadarts.processes import Processes
+from dadarts.distributed import Processes
 
 _NARROW = 8
 """Fewer channels than this are normalised in NCHW on a CPU."""

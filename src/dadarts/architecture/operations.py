@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from dadarts.architecture.norms import batch_norm, pool_norm
 from dadarts.architecture.synchronised import Synchronised
-from dadarts.processes import ALONE
+from dadarts.distributed import ALONE
 from dadarts.seeds import generator
 
 NONE = "none"

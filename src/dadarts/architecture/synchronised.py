@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from dadarts.processes import ALONE, Processes
+from dadarts.distributed import ALONE, Processes
 
 
 class Synchronised:

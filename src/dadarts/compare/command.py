@@ -17,9 +17,9 @@ from dadarts.compare.jobs import Job, Protocol, jobs_of, listed, seeds_of
 from dadarts.compare.store import Store
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import RunConfig
+from dadarts.distributed import cores
 from dadarts.errors import InputError
 from dadarts.flags import Command, Flag, flags_of
-from dadarts.processes import cores
 from dadarts.stopping import stop_signals
 
 _OWN = (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dadarts.compare.results import Result, truth_of
 from dadarts.config.run import ENVIRONMENT
-from dadarts.processes import cores
+from dadarts.distributed import cores
 
 _PACKAGES = ("dadarts", "torch", "numpy", "scipy", "pyarrow")
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from dadarts.data.augment import Augmentation, Draws, normalise
 from dadarts.data.pictures import Pictures
 from dadarts.data.split import class_mixed
+from dadarts.distributed import ALONE, Processes
 from dadarts.errors import InputError
-from dadarts.processes import ALONE, Processes
 from dadarts.seeds import derive, generator
 
 _CPU = torch.device("cpu")

@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 
 from dadarts.architecture.supernet import Forward, Supernet
+from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import Lowered
 from dadarts.engines.native import Kernels, NoCompilerError, library
 from dadarts.engines.native.engine import FusedSupernet
 from dadarts.engines.torch_engine import SharedSupernet
 from dadarts.errors import InputError
-from dadarts.processes import ALONE, Processes
 
 PrecisionName = Literal["float32", "tf32", "bf16"]
 EngineName = Literal["auto", "reference", "torch", "native"]

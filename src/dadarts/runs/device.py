@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dadarts.config.run import RunConfig
+from dadarts.distributed import ALONE, LAUNCHER, Processes
 from dadarts.errors import InputError
-from dadarts.processes import ALONE, LAUNCHER, Processes
 from dadarts.runs.threads import Threads, by_size
 
 

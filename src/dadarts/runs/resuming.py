@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from dadarts.config.run import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
+from dadarts.distributed import LAUNCHER, Processes
 from dadarts.errors import InputError
-from dadarts.processes import LAUNCHER, Processes
 from dadarts.rundir.saved import SavedRun
 
 AnyRun = TypeVar("AnyRun", bound=RunConfig)

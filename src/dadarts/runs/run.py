@@ -16,9 +16,9 @@ from torch import Tensor
 from dadarts import report
 from dadarts.architecture.genotype import Genotype
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.distributed import ALONE, Processes
 from dadarts.errors import CheckpointError, RunError
 from dadarts.methods.schedules import Progress
-from dadarts.processes import ALONE, Processes
 from dadarts.runs import checkpoint, device, resuming
 from dadarts.runs.events import EpochDone, Event, Note, Row, StepDone
 from dadarts.runs.fitting import MisfitError

@@ -13,9 +13,9 @@ from dadarts.architecture.skeletons import Macro, maps_end_in_one_pixel
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Augmentation, Choices, DataRequest, DataSet, Loader, Pictures, load
+from dadarts.distributed import Processes
 from dadarts.errors import InputError
 from dadarts.pacing import counted
-from dadarts.processes import Processes
 from dadarts.runs.device import pick_device, pick_threads, prepare
 from dadarts.runs.threads import Threads
 

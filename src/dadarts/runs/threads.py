@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from dadarts.processes import cores
+from dadarts.distributed import cores
 
 _ELEMENTS_FOR_MANY_THREADS = 2**18
 

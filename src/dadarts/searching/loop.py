@@ -15,6 +15,7 @@ from dadarts.architecture.genotype import Genotype, derive, found_in
 from dadarts.architecture.supernet import Mixing
 from dadarts.architecture.verdict import Verdict
 from dadarts.config import SearchConfig
+from dadarts.distributed import ALONE, Processes
 from dadarts.errors import InputError, RunError
 from dadarts.methods.penalties import default_target, discretization_distance
 from dadarts.methods.relaxations.gibbs import Gibbs
@@ -22,7 +23,6 @@ from dadarts.methods.relaxations.relax import Hard, Soft
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import Argmax, UniformDraw, name_of
 from dadarts.pacing import counted
-from dadarts.processes import ALONE, Processes
 from dadarts.runs.evaluation import evaluated
 from dadarts.runs.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
 from dadarts.runs.meter import timed
@@ -55,7 +55,7 @@ def search(
     >>> for event in search(SearchConfig(name="first", dataset="digits")):  # doctest: +SKIP
     ...     print(event)
 
-    With several `processes` (`dadarts.processes.joined`) each of them calls this and gets the same events; only the
+    With several `processes` (`dadarts.distributed.joined`) each of them calls this and gets the same events; only the
     first one writes.
 
     Raises:

@@ -17,12 +17,12 @@ from dadarts.architecture.verdict import Verdict
 from dadarts.config import SearchConfig
 from dadarts.config.run import Computed
 from dadarts.data import load
+from dadarts.distributed import ALONE, Processes
 from dadarts.engines.choose import Engine, pick_engine
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
 from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import Perturbation, UniformDraw
-from dadarts.processes import ALONE, Processes
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed

@@ -17,10 +17,10 @@ from dadarts.architecture.network import DropPath, count_multiply_adds, count_pa
 from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
+from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import autocast
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.pacing import counted
-from dadarts.processes import ALONE, Processes
 from dadarts.runs import evaluation
 from dadarts.runs.answers import Answers
 from dadarts.runs.evaluation import Score, evaluated

@@ -15,7 +15,7 @@ from dadarts.architecture.norms import synchronise
 from dadarts.config import TrainConfig
 from dadarts.config.run import AUTO, Computed
 from dadarts.data import Loader, hold_out, stratified_part
-from dadarts.processes import ALONE, Processes
+from dadarts.distributed import ALONE, Processes
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed

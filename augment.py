@@ -3,10 +3,10 @@
 try:
     import sys
 
-    from dadarts import early
+    from dadarts.cli import early
 
     early.answer_signals("augment.py")
-    from dadarts.legacy import augment_main
+    from dadarts.cli.original import augment_main
 except KeyboardInterrupt:
     raise SystemExit(130) from None
 except ModuleNotFoundError as error:

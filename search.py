@@ -3,10 +3,10 @@
 try:
     import sys
 
-    from dadarts import early
+    from dadarts.cli import early
 
     early.answer_signals("search.py")
-    from dadarts.legacy import search_main
+    from dadarts.cli.original import search_main
 except KeyboardInterrupt:
     raise SystemExit(130) from None
 except ModuleNotFoundError as error:

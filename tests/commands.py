@@ -23,13 +23,14 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from dadarts import legacy, main, report
+from dadarts import main, report
+from dadarts.cli import original
 
 ROOT = Path(__file__).parents[1]
 
 Door = Callable[[Sequence[str]], int]
-search: Door = legacy.search_main
-augment: Door = legacy.augment_main
+search: Door = original.search_main
+augment: Door = original.augment_main
 modern: Door = main.main
 DOORS: dict[str, Door] = {"search": search, "augment": augment, "dadarts": modern}
 
@@ -271,7 +272,7 @@ def result_of_training(folder: Path) -> tuple[Any, ...]:
 @contextmanager
 def stop_after(steps: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Send this process a signal when it shows its `steps`-th step."""
-    from dadarts.progress import Progress
+    from dadarts.cli.console import Progress
     from dadarts.runs.events import Event, StepDone
 
     seen = 0

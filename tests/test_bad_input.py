@@ -17,12 +17,12 @@ from torch import Tensor
 
 from dadarts import atomic, files
 from dadarts.architecture.network import Network
+from dadarts.cli.flags import flags_of
+from dadarts.cli.techniques import Techniques
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import RunError
-from dadarts.flags import flags_of
 from dadarts.runs import checkpoint
 from dadarts.searching.bilevel import Bilevel
-from dadarts.techniques import Techniques
 from tests.commands import (
     DARTS_GENOTYPE,
     TINIEST,

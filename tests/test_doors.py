@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from dadarts import legacy, load, main
+from dadarts import load, main
 from dadarts.architecture.genotype import Genotype
+from dadarts.cli import original
+from dadarts.cli.techniques import FLAGS_OF_METHOD
 from dadarts.compare.jobs import Protocol, jobs_of
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
@@ -20,7 +22,6 @@ from dadarts.methods.penalties import DiscretizationLoss
 from dadarts.methods.relaxations.relax import Hard, TopK
 from dadarts.methods.schedules import Constant, Linear
 from dadarts.searching.rates import rates
-from dadarts.techniques import FLAGS_OF_METHOD
 from tests.commands import (
     BENCH_GENOTYPE,
     DARTS_GENOTYPE,
@@ -69,14 +70,14 @@ def spelled_out(words: list[str]) -> list[str]:
 def test_a_search_line_of_the_seed_means_the_same_at_all_doors(title: str) -> None:
     words = words_of(SEED_LINES[title])
     python = SearchConfig(name="some_name", dataset="cifar10", workers=4, method=IN_PYTHON[title])
-    assert legacy.search_config(words) == python
+    assert original.search_config(words) == python
     for form in (double_dashes(words), spelled_out(words), double_dashes(spelled_out(words))):
-        assert legacy.search_config(form) == python
+        assert original.search_config(form) == python
         modern_words = main.search_config([*form, "--method", "darts"])
         # 25,000 pictures of each half in batches of 64.
         assert settled(modern_words, steps=390) == python
         assert main.search_config([*form, "--method", "darts", *ORIGINAL_RATES]) == python
-    assert legacy.search_config([*words, "-hd_on_virtualstep=False"]) == python
+    assert original.search_config([*words, "-hd_on_virtualstep=False"]) == python
 
 
 def settled(config: SearchConfig, steps: int) -> SearchConfig:
@@ -91,7 +92,7 @@ def test_the_training_line_of_the_seed_means_the_same_at_all_doors() -> None:
     python = TrainConfig(name="some_name", dataset="cifar10", workers=4, genotype=Genotype.parse(genotype))
     assert str(python.genotype) == genotype
     for form in (words, double_dashes(words), spelled_out(words)):
-        assert legacy.augment_config(form) == python
+        assert original.augment_config(form) == python
         # Half of the side of CIFAR's pictures, and at most 16.
         assert main.train_config(form) == python.model_copy(update=BY_PICTURES)
         assert main.train_config([*form, "--cutout_length", "16"]) == python
@@ -99,9 +100,9 @@ def test_the_training_line_of_the_seed_means_the_same_at_all_doors() -> None:
 
 def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
     needed = ["--name", "some_name", "--dataset", "cifar10"]
-    line = legacy.search_config(words_of(SEED_LINES["DADARTS"])).model_copy(update=BY_STEPS)
+    line = original.search_config(words_of(SEED_LINES["DADARTS"])).model_copy(update=BY_STEPS)
     assert main.search_config(needed) == main.search_config([*needed, "--method", "dadarts"]) == line
-    assert legacy.search_config(["-name", "some_name", "-dataset", "cifar10"]).method == darts()
+    assert original.search_config(["-name", "some_name", "-dataset", "cifar10"]).method == darts()
     assert main.search_config([*needed, "--method", "darts"]).method == darts()
     assert main.search_config([*needed, "--method=darts-first-order"]).method == darts_first_order()
     changed = main.search_config([*needed, "--dal_factor", "0.25", "--hd_on_weights=False"]).method
@@ -119,10 +120,10 @@ def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
 def test_a_named_method_is_its_flags_at_the_original_door(name: str) -> None:
     flags = [f"-{flag}={value}" for flag, value in FLAGS_OF_METHOD[name].items()]
     needed = ["-name", "a", "-dataset", "digits"]
-    assert legacy.search_config([*needed, *flags]) == SearchConfig(name="a", dataset="digits", method=METHODS[name]())
+    assert original.search_config([*needed, *flags]) == SearchConfig(name="a", dataset="digits", method=METHODS[name]())
     modern_words = main.search_config([*needed, "--method", name])
-    assert legacy.search_config([*needed, *flags]).model_copy(update=BY_STEPS) == modern_words
-    assert legacy.search_config([*needed, *flags]) == main.search_config([*needed, "--method", name, *ORIGINAL_RATES])
+    assert original.search_config([*needed, *flags]).model_copy(update=BY_STEPS) == modern_words
+    assert original.search_config([*needed, *flags]) == main.search_config([*needed, "--method", name, *ORIGINAL_RATES])
 
 
 BY_PICTURES = {"cutout_length": "auto"}
@@ -136,7 +137,7 @@ def test_a_rate_is_a_number_or_left_to_the_steps_at_all_doors(word: str) -> None
     needed = ["-name", "a", "-dataset", "digits", "-alpha_lr", word, "-w_lr", word]
     value = word if word == "auto" else float(word)
     python = SearchConfig(name="a", dataset="digits", alpha_lr=value, w_lr=value, method=darts())
-    assert legacy.search_config(needed) == python == main.search_config([*needed, "-method", "darts"])
+    assert original.search_config(needed) == python == main.search_config([*needed, "-method", "darts"])
     assert jobs_of(Protocol({"alpha_lr": word}, None, Path()), ["darts"], [1], ["darts"], ["digits"])[
         0
     ].search.alpha_lr == (value)
@@ -203,7 +204,7 @@ def test_every_setting_of_a_search_is_a_flag_at_both_doors(words: str, name: str
     needed = ["-name", "a", "-dataset", "digits"]
     python = SearchConfig(name="a", dataset="digits", **{name: value}, method=darts())
     assert getattr(python, name) == value
-    assert legacy.search_config([*needed, *words.split()]) == python
+    assert original.search_config([*needed, *words.split()]) == python
     open_rates = {own: rule for own, rule in BY_STEPS.items() if own != name}
     modern_words = main.search_config([*needed, *double_dashes(words.split()), "--method", "darts"])
     assert modern_words == python.model_copy(update=open_rates)
@@ -236,7 +237,7 @@ def test_every_setting_of_a_training_is_a_flag_at_both_doors(words: str, name: s
     needed = ["-name", "a", "-dataset", "digits", "-genotype", DARTS_GENOTYPE]
     python = TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE, **{name: value})
     assert getattr(python, name) == value
-    assert legacy.augment_config([*needed, *words.split()]) == python
+    assert original.augment_config([*needed, *words.split()]) == python
     open_settings = {own: rule for own, rule in BY_PICTURES.items() if own != name}
     assert main.train_config([*needed, *double_dashes(words.split())]) == python.model_copy(update=open_settings)
     assert python != TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE)
@@ -273,7 +274,7 @@ def test_a_genotype_may_be_given_as_text_as_a_file_or_as_a_search(text: str) -> 
     Path("runs/search/found").mkdir(parents=True)
     Path("runs/search/found/genotype.txt").write_text(f"{genotype}\n")
     for word in (text, "g.txt", "./g.json", str(Path("g.txt").absolute()), "odd name", "@found", genotype.to_json()):
-        assert legacy.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word]).genotype == genotype
+        assert original.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word]).genotype == genotype
     moved = ["-name", "a", "-dataset", "digits", "-genotype", "@there", "-runs_dir", "elsewhere"]
     assert main.train_config(moved).genotype == genotype
 
@@ -291,7 +292,7 @@ def test_a_genotype_may_be_given_as_text_as_a_file_or_as_a_search(text: str) -> 
 )
 def test_a_genotype_that_is_nowhere_is_refused(word: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        legacy.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word])
+        original.augment_config(["-name", "a", "-dataset", "digits", "-genotype", word])
     assert said in str(caught.value)
     assert len(str(caught.value)) < 300
 
@@ -333,19 +334,19 @@ def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file
     (folder / "config.json").write_text(f'{{"settings": {settings}, "versions": {{}}}}')
     training = ["-name", "a", "-dataset", "digits", "-genotype"]
     with pytest.raises(InputError, match=f"^{word} has not ended; end it with resume=True$"):
-        legacy.augment_config([*training, word])
+        original.augment_config([*training, word])
     (folder / "genotype.txt").write_text(DARTS_GENOTYPE)
     with pytest.raises(InputError, match=f"^{word} has not ended; .* give runs/search/it/genotype.txt to train"):
-        legacy.augment_config([*training, word])
-    taken = legacy.augment_config([*training, "runs/search/it/genotype.txt"]).genotype
+        original.augment_config([*training, word])
+    taken = original.augment_config([*training, "runs/search/it/genotype.txt"]).genotype
     (folder / "result.txt").write_text(DARTS_GENOTYPE)
-    assert legacy.augment_config([*training, word]).genotype == taken == Genotype.parse(DARTS_GENOTYPE)
+    assert original.augment_config([*training, word]).genotype == taken == Genotype.parse(DARTS_GENOTYPE)
     # A training has its genotype from the beginning.
     Path("runs/augment").mkdir()
     folder = folder.rename("runs/augment/it")
     (folder / "result.txt").unlink()
     (folder / "config.json").write_text(f'{{"settings": {settings[:-1]}, "genotype": ""}}, "versions": {{}}}}')
-    assert legacy.augment_config([*training, str(folder)]).genotype == taken
+    assert original.augment_config([*training, str(folder)]).genotype == taken
 
 
 @pytest.mark.parametrize("dashes", ["-", "--"])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dadarts import early
+from dadarts.cli import early
 from tests.commands import COMMON, ROOT, spawn
 
 AT_AN_IMPORT = """
@@ -80,7 +80,8 @@ def test_a_signal_at_any_import_is_at_most_a_line(entrance: str, tmp_path: Path)
 
 def test_only_the_first_of_several_processes_speaks() -> None:
     code = (
-        "import os, signal\nfrom dadarts import early\nearly.answer_signals('x')\nos.kill(os.getpid(), signal.SIGTERM)"
+        "import os, signal\nfrom dadarts.cli import early\nearly.answer_signals('x')\n"
+        "os.kill(os.getpid(), signal.SIGTERM)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -108,7 +109,7 @@ def test_whoever_has_no_launcher_speaks(
 
 
 def test_a_command_that_was_told_to_ignore_a_signal_ignores_it() -> None:
-    code = "import os, signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nfrom dadarts import early\n"
+    code = "import os, signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nfrom dadarts.cli import early\n"
     code += "early.answer_signals('x')\nos.kill(os.getpid(), signal.SIGINT)\nprint('on')"
     assert spawn(sys.executable, "-c", code).out == "on\n"
 

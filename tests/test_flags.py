@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from dadarts.cli.configs import search_command, train_command
+from dadarts.cli.flags import Command, Flag, as_typed, flags_of
+from dadarts.cli.techniques import Techniques
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.configs import search_command, train_command
 from dadarts.errors import InputError
-from dadarts.flags import Command, Flag, as_typed, flags_of
-from dadarts.techniques import Techniques
 from tests.commands import DARTS_GENOTYPE, call, modern, script, spawn
 
 COMMAND = Command(

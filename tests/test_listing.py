@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dadarts import columns
-from dadarts.listing import list_runs
+from dadarts.cli import columns
+from dadarts.cli.listing import list_runs
 from dadarts.pacing import size
 from tests.commands import modern, succeed
 

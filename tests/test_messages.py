@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dadarts
+from dadarts.cli.flags import as_typed
+from dadarts.cli.techniques import Techniques
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import CheckpointError, DadartsError, InputError, RunError, in_python, shortened
-from dadarts.flags import as_typed
 from dadarts.runs.events import Note
-from dadarts.techniques import Techniques
 from tests.commands import COMMON, DARTS_GENOTYPE, augment, call, search, without_pictures
 
 FLAG = re.compile(r"(^|[\s(\"'])--?[a-z]\w+")

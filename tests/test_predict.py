@@ -20,8 +20,9 @@ import torch
 from PIL import Image
 
 import dadarts
-from dadarts import atomic, predict_command
+from dadarts import atomic
 from dadarts.architecture.network import Network
+from dadarts.cli import predict
 from dadarts.training import export
 from tests.commands import DARTS_GENOTYPE, Outcome, augment, call, modern, refusal, succeed, without_pictures
 
@@ -337,7 +338,7 @@ def test_who_waits_for_many_files_is_told_how_many_are_done(monkeypatch: pytest.
     files = pictures(*(f"{number}.png" for number in range(5)))
     assert succeed(modern, "predict", "it", *files).err == ""
     seconds = iter([0.0, 4.0, 9.0, 11.0, 20.0, 21.5])
-    monkeypatch.setattr(predict_command, "clock", lambda: next(seconds))
+    monkeypatch.setattr(predict, "clock", lambda: next(seconds))
     outcome = succeed(modern, "predict", "it", *files, "--workers", "0", "--device", "cpu")
     assert outcome.err.splitlines() == [
         "dadarts predict: 3 pictures, 0.3 a second",

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dadarts.cli.console import Progress
+from dadarts.cli.eta import Forecast
 from dadarts.data.decoding import shown
-from dadarts.eta import Forecast
 from dadarts.pacing import counted, duration
-from dadarts.progress import Progress
 from dadarts.runs.events import (
     AssessmentStep,
     EpochDone,

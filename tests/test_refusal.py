@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from dadarts.cli.flags import flags_of
+from dadarts.cli.techniques import Techniques
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.refusal import accepted
 from dadarts.errors import InputError
-from dadarts.flags import flags_of
-from dadarts.techniques import Techniques
 from tests.commands import DARTS_GENOTYPE
 
 NEEDED = {"name": "it", "dataset": "digits"}

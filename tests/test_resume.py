@@ -23,9 +23,9 @@ import sklearn.datasets
 import torch
 
 import dadarts
+from dadarts.cli.original import augment_config, search_config
 from dadarts.config import SearchConfig
 from dadarts.distributed import Processes
-from dadarts.legacy import augment_config, search_config
 from dadarts.runs import checkpoint
 from dadarts.runs.events import AssessmentStep, EpochDone, RunStarted, SearchDone, StepDone, ValidationStep
 from dadarts.searching import loop as search_loop
@@ -655,7 +655,7 @@ def test_an_interrupt_before_the_run_has_begun_is_answered_with_one_line(monkeyp
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dadarts.configs.search_config", interrupted)
+    monkeypatch.setattr("dadarts.cli.configs.search_config", interrupted)
     check_refusal(call(search, "-name", "it", *SEARCH), 130)
 
 

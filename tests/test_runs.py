@@ -18,7 +18,7 @@ import dadarts
 from dadarts import main
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.spaces import SPACES, space
-from dadarts.legacy import augment_config, search_config
+from dadarts.cli.original import augment_config, search_config
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, RunStarted, SearchDone, StepDone, TrainDone, ValidationStep
 from dadarts.training import export

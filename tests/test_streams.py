@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dadarts import streams
+from dadarts.cli import streams
 from tests.commands import TINIEST, call, modern, search, succeed, without_pictures
 
 _COMMAND = f"{sys.executable} -m dadarts"

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dadarts.configs import search_command, search_config
+from dadarts.cli.configs import search_command, search_config
+from dadarts.cli.flags import Flag
+from dadarts.cli.technique_notes import notes
+from dadarts.cli.techniques import FLAGS_OF_METHOD, Techniques
 from dadarts.errors import InputError
-from dadarts.flags import Flag
 from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import BetaDecay, DiscretizationLoss, NonePenalty
@@ -22,8 +24,6 @@ from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
 from dadarts.methods.relaxations.sampled import SampledTopK
 from dadarts.methods.schedules import Constant, Linear
 from dadarts.methods.text import parse_method
-from dadarts.technique_notes import notes
-from dadarts.techniques import FLAGS_OF_METHOD, Techniques
 from tests.commands import SEED_LINES, TINIEST, modern, result_of_search, succeed, without_pictures
 
 WHERE_IT_ACTS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@
 try:
     import sys
 
-    from dadarts import early
+    from dadarts.cli import early
 
     early.answer_signals("dadarts")
 except KeyboardInterrupt:

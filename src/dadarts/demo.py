@@ -8,12 +8,12 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from dadarts import execute
 from dadarts.architecture.genotype import Genotype, found_in, random_genotype
+from dadarts.cli import execute
+from dadarts.cli.flags import as_typed
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import AUTO
 from dadarts.data import DataRequest, load
-from dadarts.flags import as_typed
 from dadarts.methods.catalogue import METHODS
 from dadarts.runs.events import Event
 from dadarts.runs.folder import RunFolder

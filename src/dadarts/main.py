@@ -10,14 +10,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dadarts import columns, configs, execute
+from dadarts.cli import columns, configs, execute
+from dadarts.cli.flags import Command, Flag, as_typed
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
-from dadarts.flags import Command, Flag, as_typed
 from dadarts.rundir.lookup import genotype_text, reading_notes, run_of, taken_over
 
 if TYPE_CHECKING:
-    from dadarts.listing import RunSummary
+    from dadarts.cli.listing import RunSummary
 
 _METHOD = Flag(
     ("method",),
@@ -149,7 +149,7 @@ def _show(words: list[str]) -> int:
     }
     given |= {name: values[name] for name in ("dataset", "space") if name in values}
     from dadarts.architecture.genotype import Genotype
-    from dadarts.show import show, show_run
+    from dadarts.cli.show import show, show_run
 
     _say(reading_notes(values), words)
     genotype, run = Genotype.parse(text), run_of(values["genotype"], runs_dir)
@@ -168,7 +168,7 @@ def _show(words: list[str]) -> int:
 
 def _predict(words: list[str]) -> int:
     """say what a trained network takes pictures for"""
-    from dadarts.predict_command import predict
+    from dadarts.cli.predict import predict
 
     return predict(words)
 
@@ -195,7 +195,7 @@ def _oracle(words: list[str]) -> int:
 
 def _runs(words: list[str]) -> int:
     """list all runs"""
-    from dadarts.listing import FLUSH_RIGHT, HEADER, MOST, is_folder, list_comparisons, list_runs
+    from dadarts.cli.listing import FLUSH_RIGHT, HEADER, MOST, is_folder, list_comparisons, list_runs
 
     values = _RUNS.parse(words)
     runs_dir = Path(values.get("runs_dir", "runs"))

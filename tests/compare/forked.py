@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dadarts import execute
+from dadarts.cli import execute
 from dadarts.compare import executors, worker
 from dadarts.compare.store import JobFolder
 from tests.commands import IMPORTED_BEFORE_FORKING, without_pictures

@@ -8,7 +8,7 @@ from shutil import copytree
 
 import pytest
 
-from dadarts import execute
+from dadarts.cli import execute
 from dadarts.compare import worker
 from dadarts.compare.executors import Local
 from dadarts.compare.store import JobFolder, Try

@@ -8,10 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from dadarts import configs, main
+from dadarts import main
 from dadarts.architecture.genotype import Genotype
+from dadarts.cli import configs
+from dadarts.cli.flags import Command, flags_of
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.flags import Command, flags_of
 from dadarts.literal import parse
 from dadarts.methods import catalogue
 from dadarts.methods.text import parse_method

@@ -11,7 +11,9 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from dadarts import configs
+from dadarts.cli import configs
+from dadarts.cli.flags import Command, Flag, flags_of
+from dadarts.cli.signals import stop_signals
 from dadarts.compare.executors import Local, Place
 from dadarts.compare.jobs import Job, Protocol, jobs_of, listed, seeds_of
 from dadarts.compare.store import Store
@@ -19,8 +21,6 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import RunConfig
 from dadarts.distributed import cores
 from dadarts.errors import InputError
-from dadarts.flags import Command, Flag, flags_of
-from dadarts.stopping import stop_signals
 
 _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),

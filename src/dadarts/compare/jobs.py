@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dadarts import configs
+from dadarts.cli import configs
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import ENVIRONMENT, RunConfig
 from dadarts.errors import InputError

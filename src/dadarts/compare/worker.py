@@ -20,7 +20,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dadarts import atomic, execute, files
+from dadarts import atomic, files
+from dadarts.cli import execute
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
 from dadarts.config import SearchConfig

@@ -11,7 +11,8 @@ from datetime import datetime
 from math import isfinite
 from pathlib import Path
 
-from dadarts import columns, files
+from dadarts import files
+from dadarts.cli import columns
 from dadarts.errors import InputError
 from dadarts.methods.selection import UniformDraw
 from dadarts.pacing import duration, size

@@ -13,18 +13,18 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from dadarts import configs, streams
+from dadarts.cli import configs, streams
+from dadarts.cli.console import Progress
+from dadarts.cli.early import speaks
+from dadarts.cli.explaining import explained
+from dadarts.cli.flags import as_typed, own_dashes, without_booleans
+from dadarts.cli.signals import Signals, StoppedEarlyError, stop_signals
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.distributed import LAUNCHER, Processes, from_environment, joined
-from dadarts.early import speaks
 from dadarts.errors import DadartsError, RunError
-from dadarts.explaining import explained
-from dadarts.flags import as_typed, own_dashes, without_booleans
-from dadarts.progress import Progress
 from dadarts.rundir.lookup import differences_in_reading, reading_notes
 from dadarts.runs.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.runs.folder import RunFolder
-from dadarts.stopping import Signals, StoppedEarlyError, stop_signals
 from dadarts.training import metrics
 
 _HEAD_START = 10.0

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from dadarts.cli.eta import Forecast
 from dadarts.errors import in_python
-from dadarts.eta import Forecast
 from dadarts.pacing import SILENCE, duration
 from dadarts.runs.events import (
     AssessmentStep,

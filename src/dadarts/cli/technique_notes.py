@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from dadarts.techniques import Techniques
+from dadarts.cli.techniques import Techniques
 
 _OFF = "no technique that it belongs to acts"
 _TOP_K = ("option", "topk_k_edge", "topk_k_node", "justtopk")

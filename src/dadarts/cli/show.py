@@ -14,10 +14,10 @@ from dadarts.architecture import spaces
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import count_costs
 from dadarts.architecture.skeletons import Macro
+from dadarts.cli.shown_run import Pictures, known_pictures, what_it_says
 from dadarts.data import KNOWN
 from dadarts.errors import InputError, shortened, unknown
 from dadarts.rundir.saved import SavedRun
-from dadarts.shown_run import Pictures, known_pictures, what_it_says
 
 
 @dataclass(frozen=True)

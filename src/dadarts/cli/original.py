@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dadarts import configs, execute
+from dadarts.cli import configs, execute
 from dadarts.config import SearchConfig, TrainConfig
 
 

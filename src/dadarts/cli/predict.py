@@ -13,11 +13,12 @@ from pathlib import Path
 from time import monotonic as clock
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from dadarts import atomic, configs, streams
+from dadarts import atomic
+from dadarts.cli import configs, streams
+from dadarts.cli.flags import Command, Flag
+from dadarts.cli.signals import StoppedEarlyError, stop_signals
 from dadarts.errors import InputError, shortened
-from dadarts.flags import Command, Flag
 from dadarts.pacing import SILENCE, counted
-from dadarts.stopping import StoppedEarlyError, stop_signals
 
 if TYPE_CHECKING:
     from dadarts.training.export import TrainedNetwork

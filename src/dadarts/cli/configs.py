@@ -8,15 +8,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from dadarts import technique_notes
+from dadarts.cli import technique_notes
+from dadarts.cli.flags import TRUTH, Command, Flag, flags_of
+from dadarts.cli.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.data import READING
 from dadarts.config.run import AUTO, RunConfig
 from dadarts.errors import InputError, unknown
-from dadarts.flags import TRUTH, Command, Flag, flags_of
 from dadarts.rundir.lookup import reading_of
 from dadarts.runs.folder import RunFolder, refuse_both
-from dadarts.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 
 RUN_FLAGS = (
     Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True, usual=True),

@@ -1,0 +1,1 @@
+"""Command lines: words to configurations, progress, signals, exit codes."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dadarts.statistics import (
+from dadarts.compare.statistics import (
     bootstrap_interval,
     compare_pairs,
     front,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dadarts.statistics import bootstrap_interval, holm, paired_permutation, probability_of_improvement
+from dadarts.compare.statistics import bootstrap_interval, holm, paired_permutation, probability_of_improvement
 
 
 def scores_of(path: Path, column: str) -> dict[str, dict[int, float]]:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from dadarts.compare.results import Result, Row, truth_of
+from dadarts.compare.statistics import Interval, Pair, Summary, compare_pairs, mean_course, summarise
 from dadarts.oracle import Table
 from dadarts.searching.judging import COLLAPSED
-from dadarts.statistics import Interval, Pair, Summary, compare_pairs, mean_course, summarise
 
 COLLAPSED_SHARE, COLLAPSED_ACCURACY = COLLAPSED, 60.0
 """Over half of the edges without parameters (arXiv 1909.09656), or on NAS-Bench-201 below 60 % accuracy."""

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dadarts.compare.analysis import SECONDS, Block, Measure
+from dadarts.compare.statistics import front
 from dadarts.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, style, svg
-from dadarts.statistics import front
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK, "#8A6D00", "#3F8FC4", "#B0306A")
 _DASHES = ("-", "--", ":", "-.")

@@ -14,7 +14,7 @@ from dadarts.compare import figures
 from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows, pair_rows
 from dadarts.compare.provenance import Provenance, settings_of
 from dadarts.compare.results import Result, Row, as_cell
-from dadarts.statistics import LEVEL, Summary
+from dadarts.compare.statistics import LEVEL, Summary
 
 
 @dataclass(frozen=True)

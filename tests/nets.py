@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import pytest
 import torch
@@ -18,8 +17,9 @@ from dadarts.architecture.spaces import SPACES, SearchSpace, Size, space
 from dadarts.architecture.supernet import Mixing, Supernet
 from dadarts.engines.native import Kernels, NoCompilerError, library
 from dadarts.errors import InputError
+from dadarts.methods import relaxations
 from dadarts.methods.alphas import Activation, Alphas, Candidates
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, TopK
+from dadarts.methods.relaxations import Hard, Relaxation, TopK
 from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.searching.bilevel import Bilevel
 from dadarts.searching.step import Optimizers
@@ -27,8 +27,8 @@ from dadarts.seeds import generator, seeded
 
 MIDWAY = Progress(epoch=1, epochs=2)
 
-RELAXATIONS: tuple[AnyRelaxation, ...] = (
-    *(relaxation() for relaxation in get_args(AnyRelaxation)),
+RELAXATIONS: tuple[Relaxation, ...] = (
+    *(relaxation() for relaxation in relaxations.RELAXATIONS.values()),
     TopK(temperature_edge=Linear(0, 200), temperature_node=Linear(0, 200)),
     TopK(option=3, temperature_edge=Constant(50), temperature_node=Constant(50)),
     TopK(weighted=False),

@@ -16,8 +16,7 @@ from dadarts.architecture.spaces import SearchSpace, space
 from dadarts.architecture.supernet import Mixing
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import BetaDecay, DiscretizationLoss, NonePenalty
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.methods.relaxations import Dirichlet, Gumbel, Hard, Perturbed, Relaxation, Soft, TopK
 from dadarts.methods.schedules import Constant, Progress
 from dadarts.searching.bilevel import Bilevel, Inner
 from dadarts.searching.step import Optimizers
@@ -36,7 +35,7 @@ from tests.nets import (
 
 DRAWN = MIDWAY._replace(key=5)
 FIVE, FIFTY = Constant(5.0), Constant(50.0)
-KINDS: dict[str, AnyRelaxation] = {
+KINDS: dict[str, Relaxation] = {
     "Soft": Soft(),
     "Hard": Hard(),
     "TopK": TopK(temperature_edge=FIVE, temperature_node=FIVE),
@@ -87,7 +86,7 @@ class Problem:
     def leaves(self) -> list[Tensor]:
         return [w.detach().clone().requires_grad_() for w in self.bilevel.w]
 
-    def weight_gradient(self, w: Sequence[Tensor], relaxation: AnyRelaxation) -> tuple[Tensor, ...]:
+    def weight_gradient(self, w: Sequence[Tensor], relaxation: Relaxation) -> tuple[Tensor, ...]:
         """grad_w L_train as a function of alpha, through straight-through mixing where that is hard."""
         loss = self.loss(w, self.train, self.alphas.mix(relaxation, DRAWN))
         return torch.autograd.grad(loss, w, create_graph=True, allow_unused=True, materialize_grads=True)
@@ -122,10 +121,10 @@ class Problem:
         return both[: len(self.bilevel.alpha)], both[len(self.bilevel.alpha) :]
 
     @property
-    def look_ahead(self) -> AnyRelaxation:
+    def look_ahead(self) -> Relaxation:
         return self.bilevel.method.look_ahead
 
-    def mixed_product(self, v: Sequence[Tensor], relaxation: AnyRelaxation) -> list[Tensor]:
+    def mixed_product(self, v: Sequence[Tensor], relaxation: Relaxation) -> list[Tensor]:
         """grad_alpha <grad_w L_train(w, alpha), v>, exactly."""
         gradient = self.weight_gradient(self.leaves(), relaxation)
         inner = sum(((g * d).sum() for g, d in zip(gradient, v, strict=True)), torch.zeros(()))
@@ -349,7 +348,7 @@ def plain_step(
     saved = [p.detach().clone() for p in w]
     problem.train, problem.valid = train, valid
 
-    def gradients(batch: TinyBatch, relaxation: AnyRelaxation, penalised: bool) -> list[Tensor]:
+    def gradients(batch: TinyBatch, relaxation: Relaxation, penalised: bool) -> list[Tensor]:
         loss = problem.loss(w, batch, problem.alphas.mix(relaxation, DRAWN))
         if penalised:
             for penalty in method.alphas.penalties:

@@ -14,7 +14,7 @@ from dadarts.architecture.spaces import space
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import discretization_distance
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.methods.relaxations import Hard, Relaxation, Soft, TopK
 from dadarts.methods.schedules import Progress
 from dadarts.runs import checkpoint
 from dadarts.searching import diagnostics
@@ -118,8 +118,8 @@ def test_plain_darts_is_validated_relaxed(tmp_path: Path, monkeypatch: pytest.Mo
     ("relaxation", "epoch", "expected"),
     [(Soft(), 0, Soft()), (TopK(), 3, TopK()), (Hard(2), 1, Soft()), (Hard(2), 2, Hard()), (Hard(), 0, Hard())],
 )
-def test_a_warm_up_is_soft_until_it_ends(relaxation: AnyRelaxation, epoch: int, expected: AnyRelaxation) -> None:
-    assert diagnostics.effective(relaxation, Progress(epoch, 5)) == expected
+def test_a_warm_up_is_soft_until_it_ends(relaxation: Relaxation, epoch: int, expected: Relaxation) -> None:
+    assert relaxation.without_noise(Progress(epoch, 5)) == expected
 
 
 @pytest.mark.parametrize("method_name", ["drnas", "sdarts-rs"])
@@ -127,7 +127,7 @@ def test_what_draws_is_validated_as_w_where_that_is_what_it_gives_without_a_draw
     method, progress = METHODS[method_name](), Progress(1, 5)
     alphas = build_alphas(ragged_space(), 4, activation=method.activation)
     for relaxation in (method.weights.relax, method.alphas.relax):
-        assert diagnostics.effective(relaxation, progress) == Soft()
+        assert relaxation.without_noise(progress) == Soft()
         M = relaxation(alphas.stacked(), alphas.candidates, progress)
         assert torch.equal(M, alphas.weights())
 

@@ -19,7 +19,7 @@ from dadarts.errors import InputError
 from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import DiscretizationLoss
-from dadarts.methods.relaxations.relax import Hard, TopK
+from dadarts.methods.relaxations import Hard, TopK
 from dadarts.methods.schedules import Constant, Linear
 from dadarts.searching.rates import rates
 from tests.commands import (

@@ -17,7 +17,7 @@ from dadarts.engines.native.engine import FusedSupernet
 from dadarts.engines.torch_engine import SharedSupernet
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method, Objective
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.methods.relaxations import Hard, Relaxation, Soft, TopK
 from dadarts.methods.schedules import Constant, Progress
 from dadarts.searching.bilevel import Bilevel, frozen
 from tests.nets import (
@@ -123,7 +123,7 @@ def space_named(name: str) -> SearchSpace:
     return ragged_space() if name == "ragged" else tiny_space(name)
 
 
-def check_every_form(search_space: SearchSpace, shape: tuple[int, int, int], relaxation: AnyRelaxation) -> None:
+def check_every_form(search_space: SearchSpace, shape: tuple[int, int, int], relaxation: Relaxation) -> None:
     """Logits and gradients, of alphas too, are those of the readable supernet, whose passes serve all forms."""
     supernet = of_four_channels(search_space, shape)
     check_passes(supernet, every_form(supernet), shape, build_alphas(search_space), relaxation)
@@ -135,7 +135,7 @@ def check_every_form_of_a_hard_pass(search_space: SearchSpace, shape: tuple[int,
 
 
 def check_passes(
-    supernet: Supernet, forms: Forms, shape: tuple[int, int, int], alphas: Alphas, relaxation: AnyRelaxation
+    supernet: Supernet, forms: Forms, shape: tuple[int, int, int], alphas: Alphas, relaxation: Relaxation
 ) -> None:
     compare(supernet, forms, shape, lambda: alphas.mix(relaxation, MIDWAY), list(alphas.parameters()))
 
@@ -182,7 +182,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "relaxation", "shape"), CASES)
 def test_logits_and_gradients_equal_the_reference_s(
-    name: str, relaxation: AnyRelaxation, shape: tuple[int, int, int]
+    name: str, relaxation: Relaxation, shape: tuple[int, int, int]
 ) -> None:
     check_passes(*standing(name, shape), shape, build_alphas(space_named(name)), relaxation)
 

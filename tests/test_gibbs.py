@@ -16,7 +16,7 @@ from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SPACES, SearchSpace
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import dadarts_plus
-from dadarts.methods.relaxations.gibbs import Gibbs
+from dadarts.methods.relaxations import Gibbs
 from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.searching.bilevel import Bilevel, Inner
 from dadarts.seeds import generator

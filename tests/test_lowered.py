@@ -7,7 +7,7 @@ import torch
 
 from dadarts.engines.autocast import Lowered
 from dadarts.methods.method import Method
-from dadarts.methods.relaxations.relax import Soft
+from dadarts.methods.relaxations import Soft
 from dadarts.searching.bilevel import Bilevel, Inner
 from tests.commands import call, search
 from tests.nets import MIDWAY, TinyBatch, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space

@@ -13,11 +13,10 @@ import pytest
 from dadarts.config import SearchConfig
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import Penalty
-from dadarts.methods.relaxations.gibbs import Gibbs
-from dadarts.methods.relaxations.relax import AnyRelaxation
+from dadarts.methods.relaxations import RELAXATIONS, Gibbs, Relaxation
 from dadarts.methods.schedules import Schedule
 from dadarts.methods.selection import EigenvalueRise, Selection
-from dadarts.methods.text import _FLAGS, _SPEAKABLE, differing
+from dadarts.methods.text import _FLAGS, _PARTS, differing
 
 
 def values_of(hint: Any) -> Iterator[Any]:
@@ -30,6 +29,9 @@ def values_of(hint: Any) -> Iterator[Any]:
         yield from ((item,) for item in values_of(kinds[0]))
     elif kinds:
         for kind in kinds:
+            yield from values_of(kind)
+    elif hint is Relaxation:
+        for kind in RELAXATIONS.values():
             yield from values_of(kind)
     elif hint is NoneType:
         yield None
@@ -61,7 +63,7 @@ def placed(part: Any) -> tuple[str, Method]:
         return "", part
     if isinstance(part, Objective):
         return "alphas", Method(alphas=part)
-    if isinstance(part, get_args(AnyRelaxation)):
+    if isinstance(part, Relaxation):
         return "alphas.relax", Method(alphas=Objective(part))
     if isinstance(part, get_args(Penalty)):
         return "alphas.penalties", Method(alphas=Objective(penalties=(part,)))
@@ -73,12 +75,12 @@ def placed(part: Any) -> tuple[str, Method]:
     return "stop", Method(stop=part)
 
 
-PARTS = sorted(_SPEAKABLE)
+PARTS = sorted(_PARTS)
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_run_does_not_go_on_where_any_field_of_its_method_is_another(part: str) -> None:
-    before = example(_SPEAKABLE[part])
+    before = example(_PARTS[part])
     where, own = placed(before)
     assert differing(repr(own), repr(own)) == []
     for name, other in changed(before):

@@ -16,9 +16,7 @@ from dadarts.errors import InputError
 from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order, pc_darts
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import DiscretizationLoss, NonePenalty
-from dadarts.methods.relaxations.gibbs import Gibbs
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed
+from dadarts.methods.relaxations import Dirichlet, Gibbs, Gumbel, Hard, Perturbed, Relaxation, Soft, TopK
 from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Constant, Late, Linear, Progress
 from dadarts.methods.selection import EigenvalueRise, Perturbation
@@ -111,7 +109,7 @@ def test_darts_is_relaxed_everywhere() -> None:
     assert darts_first_order() == replace(darts(), order="first")
 
 
-def with_alphas(relaxation: AnyRelaxation) -> Method:
+def with_alphas(relaxation: Relaxation) -> Method:
     return Method(alphas=Objective(relaxation))
 
 

@@ -18,7 +18,7 @@ from dadarts.engines.choose import pick_engine
 from dadarts.engines.torch_engine import SharedSupernet
 from dadarts.errors import InputError
 from dadarts.methods.catalogue import pc_darts
-from dadarts.methods.relaxations.relax import Hard, Soft
+from dadarts.methods.relaxations import Hard, Soft
 from dadarts.methods.schedules import Progress
 from dadarts.searching.bilevel import Bilevel
 from tests.nets import (

@@ -24,7 +24,7 @@ from dadarts.methods.penalties import (
     discretization_distance,
     discretization_target,
 )
-from dadarts.methods.relaxations.relax import Hard, Soft
+from dadarts.methods.relaxations import Hard, Soft
 from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.seeds import generator
 from tests.nets import MIDWAY, build_alphas, build_batch, build_supernet, flat, macro_of, ragged_space, tiny_space

@@ -19,7 +19,7 @@ from torch import Tensor
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SPACES, SearchSpace
 from dadarts.methods.alphas import Alphas
-from dadarts.methods.relaxations.relax import AnyRelaxation, AuxiliarySkip, Hard, Soft, TopK
+from dadarts.methods.relaxations import AuxiliarySkip, Hard, Relaxation, Soft, TopK
 from dadarts.methods.schedules import Constant, Linear, Progress
 from tests.nets import MIDWAY, RELAXATIONS, build_alphas, build_supernet, macro_of, ragged_space, tiny_space
 
@@ -183,7 +183,7 @@ def test_sigmoids_of_an_edge_s_operations_do_not_compete(name: str) -> None:
 @pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize("relaxation", RELAXATIONS, ids=repr)
 def test_every_relaxation_gives_finite_weights_and_gradients_and_nothing_at_padding(
-    name: str, relaxation: AnyRelaxation
+    name: str, relaxation: Relaxation
 ) -> None:
     if relaxation == TopK(option=2, weighted=False) and TABLE[name].edges is None:
         relaxation = replace(relaxation, node=1)  # with neither W nor a node level there is no alpha in M

@@ -20,8 +20,7 @@ from dadarts.engines.native.engine import FusedSupernet
 from dadarts.engines.sparsity import negligible
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS
-from dadarts.methods.relaxations.relax import AnyRelaxation
-from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
+from dadarts.methods.relaxations import Dirichlet, Gumbel, Perturbed, Relaxation, SampledTopK, UniformPath
 from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.searching.bilevel import Bilevel
@@ -43,7 +42,7 @@ from tests.nets import (
 Vector = NDArray[np.float64]
 
 TABLE: dict[str, SearchSpace] = {**{name: tiny_space(name) for name in SPACES}, "ragged": ragged_space()}
-DRAWING: tuple[AnyRelaxation, ...] = (
+DRAWING: tuple[Relaxation, ...] = (
     Gumbel(),
     Dirichlet(),
     Perturbed(),
@@ -63,7 +62,7 @@ def rows_of(alphas: Alphas) -> Iterator[tuple[tuple[int, int], list[int]]]:
         yield (node, edge), np.flatnonzero(alphas.candidates.present[node, edge].numpy()).tolist()
 
 
-def drawn_often(relaxation: AnyRelaxation, alphas: Alphas, keys: int = 20, each: int = 1000) -> Vector:
+def drawn_often(relaxation: Relaxation, alphas: Alphas, keys: int = 20, each: int = 1000) -> Vector:
     """Draws of some keys, each for many copies of the nodes: (keys * each, N, E, O)."""
     leaf, candidates = side_by_side(alphas, each)
     with torch.no_grad():
@@ -71,7 +70,7 @@ def drawn_often(relaxation: AnyRelaxation, alphas: Alphas, keys: int = 20, each:
     return torch.cat(found).numpy()
 
 
-def drawn(relaxation: AnyRelaxation, alphas: Alphas, progress: Progress) -> tuple[Vector, Tensor, Tensor]:
+def drawn(relaxation: Relaxation, alphas: Alphas, progress: Progress) -> tuple[Vector, Tensor, Tensor]:
     """Mixing weights as an array, as a tensor, and the alpha that it can be differentiated by."""
     leaf = alphas.stacked().detach().requires_grad_()
     M = relaxation(leaf, alphas.candidates, progress)
@@ -226,7 +225,7 @@ def test_the_perturbation_grows_from_its_start_linearly() -> None:
 
 @pytest.mark.parametrize("relaxation", DRAWING, ids=repr)
 @pytest.mark.parametrize("name", TABLE)
-def test_a_draw_is_a_pure_function_of_its_key(name: str, relaxation: AnyRelaxation) -> None:
+def test_a_draw_is_a_pure_function_of_its_key(name: str, relaxation: Relaxation) -> None:
     alphas = build_alphas(TABLE[name], 6)
     one, other = (drawn(relaxation, alphas, keyed(key))[0] for key in (1, 2))
     torch.rand(3)  # Torch's own generator, wherever it stands, plays no part.
@@ -238,7 +237,7 @@ def test_a_draw_is_a_pure_function_of_its_key(name: str, relaxation: AnyRelaxati
 
 @pytest.mark.parametrize("relaxation", DRAWING, ids=repr)
 @pytest.mark.parametrize("name", TABLE)
-def test_a_draw_is_finite_in_range_and_nothing_at_padding(name: str, relaxation: AnyRelaxation) -> None:
+def test_a_draw_is_finite_in_range_and_nothing_at_padding(name: str, relaxation: Relaxation) -> None:
     for seed, scale in ((7, 1.0), (8, 1e-3), (9, 8.0)):
         alphas = build_alphas(TABLE[name], seed, scale).float()
         _, M, leaf = drawn(relaxation, alphas, keyed(seed))
@@ -251,7 +250,7 @@ def test_a_draw_is_finite_in_range_and_nothing_at_padding(name: str, relaxation:
 
 
 @pytest.mark.parametrize("relaxation", DRAWING, ids=repr)
-def test_copies_of_a_node_see_the_same_draw(relaxation: AnyRelaxation) -> None:
+def test_copies_of_a_node_see_the_same_draw(relaxation: Relaxation) -> None:
     alphas = build_alphas(tiny_space("darts"), 10)
     candidates, stacked = alphas.candidates, alphas.stacked().detach()
     thrice = candidates.repeated(3)
@@ -289,7 +288,7 @@ def test_the_weight_step_and_the_architecture_step_draw_apart(method_name: str) 
     keys: list[int | None] = []
     fixed = bilevel.fixed_mixing
 
-    def watched(relaxation: AnyRelaxation, progress: Progress) -> dict[str, tuple[Tensor, ...]]:
+    def watched(relaxation: Relaxation, progress: Progress) -> dict[str, tuple[Tensor, ...]]:
         keys.append(progress.key)
         return fixed(relaxation, progress)
 

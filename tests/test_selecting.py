@@ -24,7 +24,7 @@ from dadarts.errors import InputError
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
 from dadarts.methods.method import Method
-from dadarts.methods.relaxations.sampled import UniformPath
+from dadarts.methods.relaxations import UniformPath
 from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw

@@ -14,7 +14,7 @@ from dadarts.engines.native.engine import FusedSupernet
 from dadarts.engines.sparsity import negligible
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method, Objective
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
+from dadarts.methods.relaxations import Hard, Relaxation, Soft, TopK
 from dadarts.methods.schedules import Constant
 from dadarts.searching.bilevel import Bilevel, Inner
 from tests.nets import (
@@ -38,7 +38,7 @@ def top_k(temperature: float, option: int = 1) -> TopK:
     return TopK(option=option, temperature_edge=hot, temperature_node=hot)
 
 
-def left_out(alphas: Alphas, relaxation: AnyRelaxation, tolerance: float = TOLERANCE) -> Tensor:
+def left_out(alphas: Alphas, relaxation: Relaxation, tolerance: float = TOLERANCE) -> Tensor:
     mixing_NEO = relaxation(alphas.stacked(), alphas.candidates, MIDWAY)
     return negligible(mixing_NEO, alphas, relaxation, MIDWAY, tolerance)
 
@@ -57,7 +57,7 @@ def test_operations_that_say_so_have_channels_of_mean_square_at_most_one(search_
 
 @pytest.mark.parametrize("relaxation", [*RELAXATIONS, top_k(200), top_k(200, 2), top_k(200, 3)], ids=repr)
 @pytest.mark.parametrize("name", ["darts", "nas-bench-201"])
-def test_what_is_left_out_is_the_largest_set_below_the_bound(name: str, relaxation: AnyRelaxation) -> None:
+def test_what_is_left_out_is_the_largest_set_below_the_bound(name: str, relaxation: Relaxation) -> None:
     alphas = build_alphas(tiny_space(name), scale=2.0)
     tolerance = 1e-3
     found = left_out(alphas, relaxation, tolerance)
@@ -79,7 +79,7 @@ def test_what_is_left_out_is_the_largest_set_below_the_bound(name: str, relaxati
 
 
 def passes(
-    search_space: SearchSpace, relaxation: AnyRelaxation, alphas: Alphas, idle: Idle | None
+    search_space: SearchSpace, relaxation: Relaxation, alphas: Alphas, idle: Idle | None
 ) -> tuple[Tensor, Tensor]:
     """Logits and the gradient of alpha of the readable supernet."""
     macro = macro_of(channels=4, layers=3, image_shape=(3, 8, 8))
@@ -126,7 +126,7 @@ def test_an_entry_about_to_be_chosen_is_kept_for_its_derivative() -> None:
 
 
 @pytest.mark.parametrize("relaxation", RELAXATIONS, ids=repr)
-def test_a_tolerance_of_zero_leaves_out_nothing(relaxation: AnyRelaxation) -> None:
+def test_a_tolerance_of_zero_leaves_out_nothing(relaxation: Relaxation) -> None:
     assert not left_out(build_alphas(tiny_space("darts"), scale=3.0), relaxation, 0.0).any()
 
 

@@ -16,7 +16,7 @@ from dadarts.architecture.skeletons import Cell
 from dadarts.architecture.spaces import SPACES
 from dadarts.architecture.supernet import Mixing, Supernet
 from dadarts.methods.alphas import Alphas
-from dadarts.methods.relaxations.relax import Hard, Soft
+from dadarts.methods.relaxations import Hard, Soft
 from dadarts.seeds import generator
 from tests.nets import (
     MIDWAY,

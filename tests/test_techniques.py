@@ -20,8 +20,7 @@ from dadarts.errors import InputError
 from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import BetaDecay, DiscretizationLoss, NonePenalty
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft, TopK
-from dadarts.methods.relaxations.sampled import SampledTopK
+from dadarts.methods.relaxations import Hard, Relaxation, SampledTopK, Soft, TopK
 from dadarts.methods.schedules import Constant, Linear
 from dadarts.methods.text import parse_method
 from tests.commands import SEED_LINES, TINIEST, modern, result_of_search, succeed, without_pictures
@@ -228,7 +227,7 @@ def test_a_method_is_read_back_from_its_repr(flags: dict[str, Any]) -> None:
 def without_what_no_pass_uses(method: Method) -> Method:
     """The method with all that its order and its levels of top-k have no use for at one value."""
 
-    def levels(relaxation: AnyRelaxation) -> AnyRelaxation:
+    def levels(relaxation: Relaxation) -> Relaxation:
         if not isinstance(relaxation, TopK):
             return relaxation
         return replace(

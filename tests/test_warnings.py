@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -13,9 +12,17 @@ from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import DiscretizationLoss
-from dadarts.methods.relaxations.gibbs import Gibbs
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, TopK, is_discrete
-from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, UniformPath
+from dadarts.methods.relaxations import (
+    RELAXATIONS,
+    Dirichlet,
+    Gibbs,
+    Gumbel,
+    Hard,
+    Perturbed,
+    Relaxation,
+    TopK,
+    UniformPath,
+)
 from dadarts.methods.schedules import Constant, Progress
 from dadarts.searching.judging import decided_early
 from dadarts.searching.notes import notes
@@ -70,24 +77,24 @@ def test_of_every_method_that_is_said_which_is_true_of_it(method: str) -> None:
     assert len(said) == len(SAID_OF.get(method, ()))
 
 
-@pytest.mark.parametrize("kind", get_args(AnyRelaxation))
-def test_passes_are_discrete_where_every_weight_is_0_or_1(kind: type[AnyRelaxation]) -> None:
+@pytest.mark.parametrize("kind", RELAXATIONS.values())
+def test_passes_are_discrete_where_every_weight_is_0_or_1(kind: type[Relaxation]) -> None:
     relaxation, progress = kind(), Progress(5, 10, key=3)
     alphas = Alphas(tiny_space("darts"), generator(1), 1.0, "dirichlet" if kind is Dirichlet else "softmax")
     M = relaxation(alphas.stacked(), alphas.candidates, progress).detach()
-    assert is_discrete(relaxation, progress) == bool(((M == 0) | (M == 1)).all())
+    assert relaxation.is_discrete(progress) == bool(((M == 0) | (M == 1)).all())
 
 
 def test_passes_that_become_hard_after_the_end_are_not_hard() -> None:
-    assert is_discrete(Hard(start=9), Progress(9, 10))
-    assert not is_discrete(Hard(start=10), Progress(9, 10))
+    assert Hard(start=9).is_discrete(Progress(9, 10))
+    assert not Hard(start=10).is_discrete(Progress(9, 10))
 
 
 @pytest.mark.parametrize(
     ("weights", "said"),
     [(Gibbs(), False), (Gumbel(), False), (UniformPath(), False), (Hard(50), True), (Perturbed(), True)],
 )
-def test_top_k_on_alphas_is_warned_of_where_no_pass_is_discrete(weights: AnyRelaxation, said: bool) -> None:
+def test_top_k_on_alphas_is_warned_of_where_no_pass_is_discrete(weights: Relaxation, said: bool) -> None:
     method = Method(weights=Objective(weights), alphas=Objective(TopK()))
     config = SearchConfig(name="it", dataset="digits", epochs=50, method=method)
     assert any(TOP_K in line for line in notes(config)) == said

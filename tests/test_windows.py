@@ -16,7 +16,7 @@ from dadarts.architecture.supernet import Forward, MixedNode, Supernet
 from dadarts.engines.native import Window
 from dadarts.engines.native.decompose import Chain, Identity, Other, Pool, Projection, term_of
 from dadarts.engines.parts import pool_of
-from dadarts.methods.relaxations.relax import Soft
+from dadarts.methods.relaxations import Soft
 from tests.nets import MIDWAY, build_alphas, native_kernels
 from tests.test_fused import (
     FORMS,

@@ -15,7 +15,7 @@ from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
 from dadarts.engines.choose import pick_engine
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method, Objective
-from dadarts.methods.relaxations.relax import Hard, Soft, TopK
+from dadarts.methods.relaxations import Hard, Soft, TopK
 from dadarts.methods.schedules import Constant, Progress
 from dadarts.runs.device import placed
 from dadarts.searching.bilevel import Bilevel

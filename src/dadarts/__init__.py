@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dadarts.methods.alphas import Alphas
     from dadarts.methods.catalogue import METHODS
     from dadarts.methods.method import Method, Objective
-    from dadarts.methods.relaxations.relax import Hard, Soft, TopK
+    from dadarts.methods.relaxations import Hard, Soft, TopK
     from dadarts.methods.relaxations.soft_top_k import soft_top_k
     from dadarts.methods.schedules import Constant, Linear, Progress
     from dadarts.searching.loop import search
@@ -48,7 +48,7 @@ _HOMES = {
     "methods.catalogue": ("METHODS",),
     "architecture.network": ("Network",),
     "training.prediction": ("Prediction",),
-    "methods.relaxations.relax": ("Hard", "Soft", "TopK"),
+    "methods.relaxations": ("Hard", "Soft", "TopK"),
     "methods.schedules": ("Constant", "Linear", "Progress"),
     "searching.loop": ("search",),
     "architecture.spaces": ("SPACES", "SearchSpace", "space"),

@@ -14,7 +14,7 @@ from dadarts.errors import InputError
 if TYPE_CHECKING:
     from dadarts.methods.method import Method
     from dadarts.methods.penalties import DiscretizationLoss, Penalty
-    from dadarts.methods.relaxations.relax import AnyRelaxation, TopK
+    from dadarts.methods.relaxations import Relaxation, TopK
 
 _HD = "hard discretization"
 _TOPK = "differentiable top-k"
@@ -176,15 +176,15 @@ class Techniques(Settings):
             warm_up=self.alpha_warm_up,
         )
 
-    def _relaxation(self, hard: bool, top_k: bool) -> AnyRelaxation:
-        from dadarts.methods.relaxations.relax import Hard, Soft
+    def _relaxation(self, hard: bool, top_k: bool) -> Relaxation:
+        from dadarts.methods.relaxations import Hard, Soft
 
         if top_k:
             return self._top_k()
         return Hard(self.hd_start) if hard else Soft()
 
-    def _weights_relaxation(self) -> AnyRelaxation:
-        from dadarts.methods.relaxations.sampled import SampledTopK
+    def _weights_relaxation(self) -> Relaxation:
+        from dadarts.methods.relaxations import SampledTopK
 
         if self.sample_on_weights and not self.topk_on_weights:
             top_k = self._top_k()
@@ -192,7 +192,7 @@ class Techniques(Settings):
         return self._relaxation(self.hd_on_weights, self.topk_on_weights)
 
     def _top_k(self) -> TopK:
-        from dadarts.methods.relaxations.relax import TopK
+        from dadarts.methods.relaxations import TopK
         from dadarts.methods.schedules import Constant, Linear
 
         rising = Linear(0.0, self.linear_temperature_max)

@@ -7,9 +7,17 @@ from dataclasses import replace
 
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import BetaDecay, DirichletDivergence, DiscretizationLoss, EntropyLoss, ZeroOneLoss
-from dadarts.methods.relaxations.gibbs import Gibbs
-from dadarts.methods.relaxations.relax import AuxiliarySkip, Hard, Soft, TopK
-from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, UniformPath
+from dadarts.methods.relaxations import (
+    AuxiliarySkip,
+    Dirichlet,
+    Gibbs,
+    Gumbel,
+    Hard,
+    Perturbed,
+    Soft,
+    TopK,
+    UniformPath,
+)
 from dadarts.methods.schedules import Constant, Late, Linear
 from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
 

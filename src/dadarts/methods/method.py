@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dadarts.architecture.discretization import Rule
 from dadarts.methods.alphas import Activation
 from dadarts.methods.penalties import DiscretizationLoss, Penalty
-from dadarts.methods.relaxations.relax import AnyRelaxation, Soft, TopK
+from dadarts.methods.relaxations import Relaxation, Soft, TopK
+from dadarts.methods.relaxations.base import Temperatures
+from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import Argmax, EigenvalueRise, Selection
 
 Order = Literal["second", "first", "single-level", "none"]
@@ -17,7 +20,7 @@ Order = Literal["second", "first", "single-level", "none"]
 class Objective:
     """A loss as data: cross entropy under a relaxation's mixing weights, plus penalties."""
 
-    relax: AnyRelaxation = field(default_factory=Soft)
+    relax: Relaxation = field(default_factory=Soft)
     penalties: tuple[Penalty, ...] = ()
 
 
@@ -49,8 +52,8 @@ class Method:
 
     weights: Objective = field(default_factory=Objective)
     alphas: Objective = field(default_factory=Objective)
-    look_ahead: AnyRelaxation = field(default_factory=Soft)
-    correction: AnyRelaxation | None = None
+    look_ahead: Relaxation = field(default_factory=Soft)
+    correction: Relaxation | None = None
     order: Order = "second"
     epsilon: float = 0.01
     amended: bool = False
@@ -75,3 +78,14 @@ class Method:
         """Every top-k among the relaxations of architecture step, weight step and inner step."""
         relaxations = (self.alphas.relax, self.weights.relax, self.look_ahead)
         return [relaxation for relaxation in relaxations if isinstance(relaxation, TopK)]
+
+    def temperatures(self, progress: Progress, rule: Rule) -> Temperatures:
+        """The first that a relaxation has, of architecture step, weight step and inner step, level by level."""
+        found = [
+            relaxation.temperatures(progress, rule)
+            for relaxation in (self.alphas.relax, self.weights.relax, self.look_ahead)
+        ]
+        return Temperatures(
+            edge=next((one.edge for one in found if one.edge is not None), None),
+            node=next((one.node for one in found if one.node is not None), None),
+        )

@@ -53,6 +53,11 @@ class Constant:
     def __call__(self, progress: Progress) -> float:
         return self.value
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The values between which it moves."""
+        return (self.value,)
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -68,6 +73,11 @@ class Linear:
     def __call__(self, progress: Progress) -> float:
         return self.start + (self.end - self.start) * progress.fraction
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The values between which it moves."""
+        return (self.start, self.end)
+
 
 @dataclass(frozen=True)
 class Late:
@@ -82,6 +92,11 @@ class Late:
 
     def __call__(self, progress: Progress) -> float:
         return self.end * progress.fraction if progress.fraction >= self.begin else 0.0
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The values between which it moves."""
+        return (0.0, self.end)
 
 
 Schedule: TypeAlias = Constant | Late | Linear

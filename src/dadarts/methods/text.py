@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
 from dadarts import literal
 from dadarts.errors import InputError, unknown
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import Penalty
-from dadarts.methods.relaxations.relax import AnyRelaxation
+from dadarts.methods.relaxations import RELAXATIONS
 from dadarts.methods.schedules import Schedule
 from dadarts.methods.selection import SELECTIONS, EigenvalueRise
 
-_SPEAKABLE = {
+_PARTS = {
     cls.__name__: cls
     for cls in (
         *(Method, Objective),
         *get_args(Schedule),
-        *get_args(AnyRelaxation),
+        *RELAXATIONS.values(),
         *get_args(Penalty),
         *(*SELECTIONS.values(), EigenvalueRise),
     )
@@ -50,9 +50,9 @@ def _built(value: literal.Literal) -> Any:
         return tuple(_built(item) for item in value)
     if not isinstance(value, literal.Call):
         return value
-    if value.name not in _SPEAKABLE:
-        raise unknown("part of a method", value.name, _SPEAKABLE)
-    kind = _SPEAKABLE[value.name]
+    if value.name not in _PARTS:
+        raise unknown("part of a method", value.name, _PARTS)
+    kind = _PARTS[value.name]
     names = [field.name for field in fields(kind)]
     if len(value.args) > len(names):
         raise InputError(f"{value.name} has {len(names)} fields, not {len(value.args)}")
@@ -75,10 +75,17 @@ def _checked(kind: type, name: str, value: Any) -> Any:
         raise InputError(f"{kind.__name__}, field {name}: {str(value)[:60]!r} is not of its type") from None
 
 
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    # What a part is made of was checked when it was built; here it is enough of which class it is.
+    if is_dataclass(hint):
+        return TypeAdapter(InstanceOf[hint])
+    return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+
+
 @cache
 def _adapters(kind: type) -> dict[str, TypeAdapter[Any]]:
     """What reads each field of a part of a method; pydantic takes milliseconds to make one."""
-    return {name: TypeAdapter(hint) for name, hint in get_type_hints(kind).items()}
+    return {name: _adapter(hint) for name, hint in get_type_hints(kind).items()}
 
 
 _FLAGS = {

@@ -19,8 +19,7 @@ from dadarts.architecture.supernet import Batch, Forward, Idle, Mixing, Supernet
 from dadarts.engines.sparsity import negligible
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
-from dadarts.methods.relaxations.gibbs import Gibbs
-from dadarts.methods.relaxations.relax import AnyRelaxation
+from dadarts.methods.relaxations import Gibbs, Relaxation
 from dadarts.methods.schedules import Progress
 
 
@@ -85,20 +84,20 @@ class Bilevel:
         logits = self.forward(batch.images, mixing, batch.key, idle)
         return F.cross_entropy(logits, batch.labels), logits
 
-    def fixed_mixing(self, relaxation: AnyRelaxation, progress: Progress) -> Mixing:
+    def fixed_mixing(self, relaxation: Relaxation, progress: Progress) -> Mixing:
         """Mixing weights as constants, for passes that need no gradient of alpha; 0 where they are negligible."""
         with torch.no_grad():
             mixing_NEO, left_out = self.mixing(relaxation, progress)
         return self.alphas.split(mixing_NEO.masked_fill(left_out, 0))
 
-    def mixing(self, relaxation: AnyRelaxation, progress: Progress) -> tuple[Tensor, Tensor]:
+    def mixing(self, relaxation: Relaxation, progress: Progress) -> tuple[Tensor, Tensor]:
         """Mixing weights (N, E, O), and which of them are negligible."""
         mixing_NEO = relaxation(self.alphas.stacked(), self.alphas.candidates, progress)
         if self.tolerance == 0:
             return mixing_NEO, torch.zeros_like(mixing_NEO, dtype=torch.bool)
         return mixing_NEO, negligible(mixing_NEO, self.alphas, relaxation, progress, self.tolerance)
 
-    def relaxed_loss(self, batch: Batch, relaxation: AnyRelaxation, progress: Progress) -> tuple[Tensor, Tensor]:
+    def relaxed_loss(self, batch: Batch, relaxation: Relaxation, progress: Progress) -> tuple[Tensor, Tensor]:
         """`loss` under a relaxation's mixing weights, differentiable in alpha, without negligible operations."""
         mixing_NEO, left_out = self.mixing(relaxation, progress)
         return self.loss(batch, self.alphas.split(mixing_NEO), self.alphas.split(left_out))

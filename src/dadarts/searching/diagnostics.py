@@ -13,25 +13,11 @@ from dadarts.architecture.discretization import discretize
 from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.data import Loader
 from dadarts.methods.alphas import Alphas
-from dadarts.methods.relaxations.gibbs import Gibbs
-from dadarts.methods.relaxations.relax import AnyRelaxation, Hard, Soft
-from dadarts.methods.relaxations.sampled import Dirichlet, Perturbed, SampledTopK, UniformPath
 from dadarts.methods.schedules import Progress
 from dadarts.runs.evaluation import Evaluation, Name, batches_apart, evaluate
 from dadarts.searching.bilevel import Bilevel
 from dadarts.searching.judging import entropies
 from dadarts.seeds import generator
-
-
-def effective(relaxation: AnyRelaxation, progress: Progress) -> AnyRelaxation:
-    """The relaxation that acts at this epoch without noise: a `Hard` one that has not begun is `Soft`."""
-    if isinstance(relaxation, Hard):
-        return Hard() if progress.epoch >= relaxation.start else Soft()
-    if isinstance(relaxation, SampledTopK | Gibbs):
-        return Hard()
-    if isinstance(relaxation, Perturbed | Dirichlet | UniformPath):
-        return Soft()
-    return relaxation
 
 
 def evaluate_mixings(bilevel: Bilevel, loader: Loader, mixings: Mapping[Name, Mixing]) -> Evaluation[Name]:

@@ -18,8 +18,8 @@ from dadarts.config import SearchConfig
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import InputError, RunError
 from dadarts.methods.penalties import default_target, discretization_distance
-from dadarts.methods.relaxations.gibbs import Gibbs
-from dadarts.methods.relaxations.relax import Hard, Soft
+from dadarts.methods.relaxations import Hard, Soft
+from dadarts.methods.relaxations.base import Temperatures
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import Argmax, UniformDraw, name_of
 from dadarts.pacing import counted
@@ -167,7 +167,7 @@ class _Search:
             "images_per_second": self.state.images_per_second,
             **self.state.position.shares(),
             "left_out_share": diagnostics.left_out_share(self.state.bilevel, here),
-            "temperature_node": _node_temperature(self.config, here),
+            "temperature_node": self._temperatures(here).node,
             **eigenvalue,
             # Known when the selection has ended.
             **({} if self.config.method.selection == Argmax() else {"seconds_selection": None}),
@@ -179,8 +179,8 @@ class _Search:
 
     def _validation_columns(self, progress: Progress) -> Generator[Event, None, Row]:
         method, here = self.config.method, self._within(progress)
-        own = diagnostics.effective(method.weights.relax, here)
-        architecture = diagnostics.effective(method.alphas.relax, here)
+        own = method.weights.relax.without_noise(here)
+        architecture = method.alphas.relax.without_noise(here)
         began = time.monotonic()
         mixings = {
             relaxation: self.state.bilevel.fixed_mixing(relaxation, here)
@@ -220,11 +220,14 @@ class _Search:
         dal = config.method.discretization_loss
         return {
             "weight_lr": cosine(self.state.rates.weights, config.w_lr_min, progress),
-            "temperature": _temperature(config, progress),
+            "temperature": self._temperatures(progress).edge,
             "dal_factor": dal.current_factor(progress) if dal else 0.0,
             "train_loss": position.mean_loss,
             "train_top1": position.top1,
         }
+
+    def _temperatures(self, progress: Progress) -> Temperatures:
+        return self.config.method.temperatures(progress, self.config.space.rule)
 
     def _choice_columns(self, progress: Progress) -> Row:
         config, state = self.config, self.state
@@ -282,19 +285,3 @@ def _shares(genotype: Genotype) -> Row:
         "skip_share": genotype.share("skip_connect"),
         "parameter_free_share": genotype.parameter_free_share(),
     }
-
-
-def _temperature(config: SearchConfig, progress: Progress) -> float | None:
-    relax = config.method.alphas.relax
-    if isinstance(relax, Gibbs):
-        return relax.temperature(progress)
-    for top_k in config.method.top_k:
-        return (top_k.temperature_node if top_k.edge == 0 else top_k.temperature_edge)(progress)
-    return None
-
-
-def _node_temperature(config: SearchConfig, progress: Progress) -> float | None:
-    for top_k in config.method.top_k:
-        if top_k.k_at_node(config.space.rule):
-            return top_k.temperature_node(progress)
-    return None

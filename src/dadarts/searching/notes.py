@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dadarts.config import SearchConfig
 from dadarts.methods.method import Method
 from dadarts.methods.penalties import DiscretizationLoss, Penalty
-from dadarts.methods.relaxations.relax import Soft, TopK, is_discrete
+from dadarts.methods.relaxations import Soft, TopK
 from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import Argmax, UniformDraw
 from dadarts.pacing import counted
@@ -63,7 +63,7 @@ def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
     method, length = config.method, config.epochs // config.method.restarts
     last, factor = Progress(length - 1, length), _largest_dal_factor(method)
     trains_top_k = method.order in ("second", "first") and isinstance(method.alphas.relax, TopK)
-    if trains_top_k and not factor and not is_discrete(method.weights.relax, last):
+    if trains_top_k and not factor and not method.weights.relax.is_discrete(last):
         yield (
             "top-k on alphas without hard passes or DAL was seen to flip choices to the end and to find poor cells; "
             "add -hd_on_weights or -dal_on_alphas"

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dadarts.architecture.discretization import discretize
+from dadarts.architecture.discretization import Rule, discretize
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.errors import InputError
 from dadarts.methods.alphas import Candidates
+from dadarts.methods.relaxations.base import Relaxation, Temperatures, Weighting, straight_through
+from dadarts.methods.relaxations.hard import Hard
 from dadarts.methods.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
 
 
 @dataclass(frozen=True)
-class Gibbs:
+class Gibbs(Relaxation):
     """A discretization drawn from the Gibbs distribution of W at temperature T, over all that D can return.
 
     ``P(M) = exp(T <M, W>) / Z``: uniform at T = 0, and concentrated on D(W) as T grows, which a draw without a key is.
@@ -34,7 +38,7 @@ class Gibbs:
             drawn = discretize(W, candidates.rule, candidates.present)
         else:
             drawn = self._drawn(W.detach(), candidates, progress, progress.key)
-        return drawn.to(W) + (W - W.detach())
+        return straight_through(drawn, W)
 
     def _drawn(self, W: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
         logits = (self.temperature(progress) * W.double()).cpu().masked_fill(~candidates.open.cpu(), -torch.inf)
@@ -63,6 +67,23 @@ class Gibbs:
         centred = (losses - losses.mean()) / (len(losses) - 1)
         worth = (drawn * W).sum(dim=(1, 2, 3))
         return self.temperature(progress) * (centred.detach() * worth).sum()
+
+    def is_discrete(self, progress: Progress) -> bool:
+        """At every epoch."""
+        return True
+
+    def without_noise(self, progress: Progress) -> Relaxation:
+        """What it tends to as T grows."""
+        return Hard()
+
+    def temperatures(self, progress: Progress, rule: Rule) -> Temperatures:
+        """T."""
+        return Temperatures(edge=self.temperature(progress))
+
+    def check(self, space: SearchSpace, weighting: Weighting) -> None:
+        """Refuse a temperature below 0, or beyond what a double holds apart."""
+        if not all(0 <= end <= 1e6 for end in self.temperature.ends):
+            raise InputError("the temperature of a Gibbs distribution must be in [0, 1e6]")
 
 
 def _edges(log_Z_NE: Tensor, edges: int | None, draw: torch.Generator) -> Tensor:

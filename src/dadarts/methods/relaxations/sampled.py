@@ -14,7 +14,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.errors import InputError
 from dadarts.methods.alphas import Candidates, concentration
+from dadarts.methods.relaxations.base import Relaxation, Weighting, straight_through
+from dadarts.methods.relaxations.hard import Hard
+from dadarts.methods.relaxations.soft import Soft
 from dadarts.methods.relaxations.soft_top_k import soft_top_k
 from dadarts.methods.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
@@ -23,7 +28,7 @@ _LEAST = 1e-12
 
 
 @dataclass(frozen=True)
-class Gumbel:
+class Gumbel(Relaxation):
     """GDAS: one sampled operation an edge, and a gradient through it alone (arXiv 1910.04465, equations 4 to 7).
 
     ``h~ = softmax((alpha + o) / tau)`` with ``o = -log(-log(u))``, u uniform on (0, 1), and h the one-hot of the
@@ -48,9 +53,20 @@ class Gumbel:
         # soft - soft.detach() is exactly 0, so the forward value is exactly h.
         return h * (1 + (soft - soft.detach()))
 
+    def is_discrete(self, progress: Progress) -> bool:
+        """At every epoch."""
+        return True
+
+    def check(self, space: SearchSpace, weighting: Weighting) -> None:
+        """Refuse what is no softmax, and a temperature at which it is no number."""
+        if not all(1e-3 <= end <= 1e6 for end in self.temperature.ends):
+            raise InputError("the temperature of a Gumbel softmax must be in [1e-3, 1e6]")
+        if weighting.sparsity != 1 or weighting.activation != "softmax":
+            raise InputError("a Gumbel softmax samples from softmax(alpha): leave sparsity and activation as they are")
+
 
 @dataclass(frozen=True)
-class Dirichlet:
+class Dirichlet(Relaxation):
     """DrNAS: mixing weights drawn from ``Dir(c)``, ``c = elu(alpha) + 1``, on every edge (arXiv 2006.10355).
 
     The gradient is the pathwise one of arXiv 1806.01851, with F and f the distribution function and density of
@@ -70,9 +86,18 @@ class Dirichlet:
         )
         return M
 
+    def without_noise(self, progress: Progress) -> Relaxation:
+        """The mean of the distribution."""
+        return Soft()
+
+    def check(self, space: SearchSpace, weighting: Weighting) -> None:
+        """Refuse alphas that are not read as its concentration."""
+        if weighting.activation != "dirichlet":
+            raise InputError(f"a Dirichlet relaxation needs activation='dirichlet', not {weighting.activation!r}")
+
 
 @dataclass(frozen=True)
-class Perturbed:
+class Perturbed(Relaxation):
     """SDARTS-RS: W with noise, back on the simplex (arXiv 2002.05283, section 3.1, random smoothing).
 
     ``M = clip(W + delta, 0, 1)``, over its sum on each edge, with delta uniform on ``[-epsilon, epsilon]``; where
@@ -96,9 +121,18 @@ class Perturbed:
         # A row of padding has no sum to divide by.
         return left / (left.sum(dim=-1, keepdim=True) + ~candidates.present.any(dim=-1, keepdim=True))
 
+    def without_noise(self, progress: Progress) -> Relaxation:
+        """W as it is."""
+        return Soft()
+
+    def check(self, space: SearchSpace, weighting: Weighting) -> None:
+        """Refuse a change that no weight can bear."""
+        if not all(0 <= end <= 1 for end in self.epsilon.ends):
+            raise InputError("epsilon of a perturbation must be in [0, 1]")
+
 
 @dataclass(frozen=True)
-class UniformPath:
+class UniformPath(Relaxation):
     """A single path: M is drawn, at every step anew, uniformly from all that D can give (arXiv 1902.07638).
 
     The draw knows nothing of alpha; a gradient of alpha, where one is taken, is straight-through, ``dM = dW``. Without
@@ -112,11 +146,19 @@ class UniformPath:
         draw = generator(progress.key, "uniform-path")
         one = candidates.present[: len(candidates.present) // candidates.copies].cpu()
         path = torch.stack([draw_uniform(node, candidates.rule, draw) for node in one])
-        return path.repeat(candidates.copies, 1, 1).to(W) + (W - W.detach())
+        return straight_through(path.repeat(candidates.copies, 1, 1), W)
+
+    def is_discrete(self, progress: Progress) -> bool:
+        """At every epoch."""
+        return True
+
+    def without_noise(self, progress: Progress) -> Relaxation:
+        """W as it is."""
+        return Soft()
 
 
 @dataclass(frozen=True)
-class SampledTopK:
+class SampledTopK(Relaxation):
     """A discretization drawn from the marginals of top-k: anything while T is low, D where it is high.
 
     Each edge draws an operation with the probabilities ``A = soft_top_k(row e of W, 1, T_edge)``. Where the rule keeps
@@ -140,7 +182,7 @@ class SampledTopK:
         else:
             kept = self._edges(W.detach(), candidates, progress, progress.key)
             drawn = self._operations(W.detach(), candidates, progress, progress.key) & kept
-        return drawn.to(W) + (W - W.detach())
+        return straight_through(drawn, W)
 
     def _operations(self, W: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
         """Of every edge one operation, bool (N, E, O); none where all are banned."""
@@ -160,6 +202,14 @@ class SampledTopK:
         u = _uniform(candidates, key, "sampled-edges")[:, :1, 0].to(marginals)
         kept = _crossed(marginals.gather(-1, order), u)
         return torch.zeros_like(kept).scatter_(-1, order, kept).unsqueeze(-1)
+
+    def is_discrete(self, progress: Progress) -> bool:
+        """At every epoch."""
+        return True
+
+    def without_noise(self, progress: Progress) -> Relaxation:
+        """What it tends to as T grows."""
+        return Hard()
 
 
 def _crossed(marginals: Tensor, u: Tensor) -> Tensor:

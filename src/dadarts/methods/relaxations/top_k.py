@@ -1,54 +1,23 @@
-"""How alpha becomes the mixing weights of a forward pass.
-
-A relaxation is called as ``relaxation(alpha_NEO, candidates, progress)`` on the stacked nodes of all kinds of cells
-and returns mixing weights of the same shape.
-"""
+"""Differentiable top-k at the edge and at the node."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from dadarts.architecture.discretization import Rule, discretize
+from dadarts.architecture.discretization import Rule
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.errors import InputError
 from dadarts.methods.alphas import Candidates
-from dadarts.methods.relaxations.gibbs import Gibbs
-from dadarts.methods.relaxations.sampled import Dirichlet, Gumbel, Perturbed, SampledTopK, UniformPath
+from dadarts.methods.relaxations.base import Relaxation, Temperatures, Weighting
 from dadarts.methods.relaxations.soft_top_k import soft_top_k
-from dadarts.methods.schedules import Constant, Linear, Progress, Schedule
+from dadarts.methods.schedules import Constant, Progress, Schedule
 
 
 @dataclass(frozen=True)
-class Soft:
-    """Plain DARTS: ``M = W`` (arXiv 1806.09055, equation 2)."""
-
-    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
-        return candidates.weights(alpha_NEO)
-
-
-@dataclass(frozen=True)
-class Hard:
-    """Hard discretization: ``M = D(W)`` in the forward pass, ``dM = dW`` in the backward pass (straight-through).
-
-    Args:
-        start: epoch from which the pass is hard; before it, ``M = W``.
-    """
-
-    start: int = 0
-
-    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
-        W = candidates.weights(alpha_NEO)
-        if progress.epoch < self.start:
-            return W
-        D = discretize(W, candidates.rule, candidates.present).to(W.dtype)
-        # W - W.detach() is exactly 0, so the forward value is exactly D.
-        return D + (W - W.detach())
-
-
-@dataclass(frozen=True)
-class TopK:
+class TopK(Relaxation):
     """Differentiable top-k at two levels.
 
     ``A = soft_top_k(row e of W, edge, T_edge)``: operations compete on each edge.
@@ -109,31 +78,36 @@ class TopK:
         )
         return flat.view_as(competing)
 
+    def temperatures(self, progress: Progress, rule: Rule) -> Temperatures:
+        """T of both levels; with the edge level off, that of the node level stands for both."""
+        node = self.temperature_node(progress)
+        edge = node if self.edge == 0 else self.temperature_edge(progress)
+        return Temperatures(edge, node if self.k_at_node(rule) else None)
 
-@dataclass(frozen=True)
-class AuxiliarySkip:
-    """DARTS with a skip connection beside every edge that has one among its operations (arXiv 2009.01027, equation 3).
+    def check(self, space: SearchSpace, weighting: Weighting) -> None:
+        """Refuse a k that the space has no operations for, and what leaves nothing of top-k."""
 
-    ``M[e, o] = W[e, o] + beta * [o is skip_connect]``: of stride 1 both are the identity; of stride 2 they share the
-    weights of the edge's factorised reduction.
-
-    Args:
-        beta: the coefficient of the auxiliary connection.
-    """
-
-    beta: Schedule = Linear(1.0, 0.0)
-
-    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
-        return candidates.weights(alpha_NEO) + self.beta(progress) * candidates.skips
-
-
-AnyRelaxation: TypeAlias = (
-    Soft | Hard | TopK | AuxiliarySkip | Gumbel | Dirichlet | Perturbed | SampledTopK | UniformPath | Gibbs
-)
-
-
-def is_discrete(relaxation: AnyRelaxation, progress: Progress) -> bool:
-    """Whether a training pass at this epoch multiplies operations by 0 or 1 alone, whatever alpha is."""
-    if isinstance(relaxation, Hard):
-        return progress.epoch >= relaxation.start
-    return isinstance(relaxation, Gumbel | SampledTopK | UniformPath | Gibbs)
+        if self.option not in (1, 2, 3):
+            raise InputError(f"-option {self.option}: known are 1, 2 and 3")
+        for schedule in (self.temperature_edge, self.temperature_node):
+            if not all(0 <= end <= 1e6 for end in schedule.ends):
+                raise InputError("a temperature of top-k must be in [0, 1e6]")
+        open_columns = space.columns - (len(space.rule.banned) if self.masked else 0)
+        if not 0 <= self.edge <= open_columns:
+            raise InputError(
+                f"-topk_k_edge {self.edge}: an edge of {space.name} has {open_columns} operations to choose from"
+            )
+        places = space.inputs * open_columns
+        if self.node is not None and not 0 <= self.node <= places:
+            raise InputError(
+                f"-topk_k_node {self.node}: the first node of {space.name} has {places} places to choose from"
+            )
+        off = [level for level, k in (("edge", self.edge), ("node", self.k_at_node(space.rule))) if not k]
+        if len(off) == 2:
+            raise InputError("with both levels of top-k off, nothing is left of it; leave the -topk_on_ flags out")
+        if off and self.option == 2 and not self.weighted:
+            # B = 1 with the node level off, B = k / m with the edge level off.
+            raise InputError(
+                f"-option 2 with the {off[0]} level off (search space {space.name}) has no alpha left in M where "
+                "-justtopk leaves out the factor W; use -option 1 or 3"
+            )

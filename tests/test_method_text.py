@@ -12,11 +12,13 @@ import pytest
 
 from dadarts.config import SearchConfig
 from dadarts.methods.method import Method, Objective
-from dadarts.methods.penalties import Penalty
+from dadarts.methods.penalties import PENALTIES, Penalty
 from dadarts.methods.relaxations import RELAXATIONS, Gibbs, Relaxation
 from dadarts.methods.schedules import Schedule
-from dadarts.methods.selection import EigenvalueRise, Selection
+from dadarts.methods.selection import SELECTIONS, EigenvalueRise, Selection
 from dadarts.methods.text import _FLAGS, _PARTS, differing
+
+FAMILIES: dict[Any, Any] = {Relaxation: RELAXATIONS, Penalty: PENALTIES, Selection: SELECTIONS}
 
 
 def values_of(hint: Any) -> Iterator[Any]:
@@ -30,8 +32,8 @@ def values_of(hint: Any) -> Iterator[Any]:
     elif kinds:
         for kind in kinds:
             yield from values_of(kind)
-    elif hint is Relaxation:
-        for kind in RELAXATIONS.values():
+    elif hint in FAMILIES:
+        for kind in FAMILIES[hint].values():
             yield from values_of(kind)
     elif hint is NoneType:
         yield None
@@ -65,11 +67,11 @@ def placed(part: Any) -> tuple[str, Method]:
         return "alphas", Method(alphas=part)
     if isinstance(part, Relaxation):
         return "alphas.relax", Method(alphas=Objective(part))
-    if isinstance(part, get_args(Penalty)):
+    if isinstance(part, Penalty):
         return "alphas.penalties", Method(alphas=Objective(penalties=(part,)))
     if isinstance(part, get_args(Schedule)):
         return "alphas.relax.temperature", Method(alphas=Objective(Gibbs(part)))
-    if isinstance(part, get_args(Selection)):
+    if isinstance(part, Selection):
         return "selection", Method(selection=part)
     assert isinstance(part, EigenvalueRise)
     return "stop", Method(stop=part)

@@ -21,7 +21,6 @@ from dadarts.compare.schedule import Status
 from dadarts.compare.store import Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
-from dadarts.methods.selection import Argmax
 from dadarts.oracle import ORACLES, Table
 from dadarts.rundir.saved import SavedRun
 
@@ -158,7 +157,7 @@ def _is_measured(job: Job, epochs: int) -> bool:
     It was not where another selection chose, where several restarts were averaged, or where an early stop went back.
     """
     method = job.search.method
-    return method.selection == Argmax() and method.restarts == 1 and epochs == job.search.epochs
+    return method.selection.reads_alphas and method.restarts == 1 and epochs == job.search.epochs
 
 
 def _shares(genotype: Genotype) -> Row:

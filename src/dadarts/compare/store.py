@@ -16,7 +16,6 @@ from dadarts import atomic, files
 from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
-from dadarts.methods.selection import UniformDraw
 from dadarts.rundir.saved import DamageError
 from dadarts.runs.folder import RunFolder
 
@@ -119,7 +118,7 @@ class Store:
     def epochs(self, job: Job) -> tuple[int, int]:
         """How many epochs of search and training have ended, and how many there are: none where nothing is trained."""
         genotype = self.search(job).result()
-        draws = job.search.method.selection == UniformDraw()
+        draws = not job.search.method.selection.trains
         total = done = 0 if draws else job.search.epochs
         if genotype is None and not draws:
             done = _rows(self.search(job))

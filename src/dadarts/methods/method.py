@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from dadarts.architecture.discretization import Rule
+from dadarts.architecture.spaces import SearchSpace
 from dadarts.methods.alphas import Activation
 from dadarts.methods.penalties import DiscretizationLoss, Penalty
 from dadarts.methods.relaxations import Relaxation, Soft, TopK
@@ -22,6 +23,10 @@ class Objective:
 
     relax: Relaxation = field(default_factory=Soft)
     penalties: tuple[Penalty, ...] = ()
+
+    def resolved(self, space: SearchSpace) -> Objective:
+        """With penalties as they act in a space; raises InputError where one cannot."""
+        return replace(self, penalties=tuple(penalty.resolved(space) for penalty in self.penalties))
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SearchSpace
+from dadarts.errors import InputError
 from dadarts.methods.alphas import Alphas, Candidates, concentration
 from dadarts.methods.schedules import Constant, Linear, Progress, Schedule
 
@@ -45,8 +47,24 @@ def discretization_distance(
     return per_node[[number for number, kind in enumerate(candidates.kinds) if kind in kinds]].mean()
 
 
+class Penalty(ABC):
+    """What is added to a loss; a subclass is a frozen dataclass."""
+
+    @abstractmethod
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        """A scalar, differentiable in alpha."""
+
+    def resolved(self, space: SearchSpace) -> Penalty:
+        """The penalty with what it leaves to the space filled in.
+
+        Raises:
+            InputError: it cannot act in this space.
+        """
+        return self
+
+
 @dataclass(frozen=True)
-class DiscretizationLoss:
+class DiscretizationLoss(Penalty):
     """``lambda * L_DAL``, the discretization additional loss.
 
     Args:
@@ -71,9 +89,20 @@ class DiscretizationLoss:
         target = self.target or default_target(alphas.candidates)
         return factor * discretization_distance(W, alphas.candidates, target, self.kinds)
 
+    def resolved(self, space: SearchSpace) -> DiscretizationLoss:
+        """With the target that the space can reach."""
+        if self.kinds is not None and not set(self.kinds) <= set(space.kinds):
+            raise InputError(f"the discretization loss names cells {self.kinds}; {space.name} has {space.kinds}")
+        if self.target == "none" and not space.none_everywhere:
+            raise InputError(
+                f"-dal_target none needs a `none` on every edge that may not be chosen; search space {space.name} has "
+                "none such, use -dal_target zero"
+            )
+        return replace(self, target=self.target or default_target(space))
+
 
 @dataclass(frozen=True)
-class BetaDecay:
+class BetaDecay(Penalty):
     """Beta regularisation: ``factor * mean over rows of logsumexp(alpha)`` (arXiv 2203.01665, equation 10)."""
 
     factor: Schedule = Linear(0.0, 50.0)
@@ -86,7 +115,7 @@ class BetaDecay:
 
 
 @dataclass(frozen=True)
-class NonePenalty:
+class NonePenalty(Penalty):
     """``factor * sum over nodes of (sum_e W[e, none] - mean of the node's other entries)`` for one kind of cell."""
 
     kind: str
@@ -100,9 +129,17 @@ class NonePenalty:
             total = total + W[:, -1].sum() - W[:, :-1].sum() / present[:, :-1].sum()
         return self.factor * total
 
+    def resolved(self, space: SearchSpace) -> NonePenalty:
+        """Itself, where there is a `none` to penalise."""
+        if self.kind not in space.kinds:
+            raise InputError(f"search space {space.name} has no {self.kind} cells to penalise `none` in")
+        if not all("none" in edge for node in space.candidates[self.kind] for edge in node):
+            raise InputError(f"search space {space.name} has no `none` to penalise")
+        return self
+
 
 @dataclass(frozen=True)
-class DirichletDivergence:
+class DirichletDivergence(Penalty):
     """``factor * sum over edges of KL(Dir(c) || Dir(1))``, ``c = elu(alpha) + 1`` (DrNAS, arXiv 2006.10355).
 
     With n operations on an edge, psi the digamma function and sums over them,
@@ -124,7 +161,7 @@ class DirichletDivergence:
 
 
 @dataclass(frozen=True)
-class ZeroOneLoss:
+class ZeroOneLoss(Penalty):
     """``-factor * mean over all operations of all edges of (W - 0.5)^2``: W away from indecision (arXiv 1911.12126)."""
 
     factor: Schedule = Constant(10.0)
@@ -134,7 +171,7 @@ class ZeroOneLoss:
 
 
 @dataclass(frozen=True)
-class EntropyLoss:
+class EntropyLoss(Penalty):
     """The entropy losses of DA2S (arXiv 2007.03154), with an edge's best allowed weight for its strength.
 
     ``operations * mean over edges of H(W_e) + edges * mean over nodes of [H(p) + (sum_e p_e - k)^2]``, where
@@ -170,4 +207,8 @@ def _entropy(x: Tensor) -> Tensor:
     return terms.sum(dim=-1)
 
 
-Penalty: TypeAlias = DiscretizationLoss | BetaDecay | EntropyLoss | NonePenalty | DirichletDivergence | ZeroOneLoss
+PENALTIES: dict[str, type[Penalty]] = {
+    kind.__name__: kind
+    for kind in (DiscretizationLoss, BetaDecay, EntropyLoss, NonePenalty, DirichletDivergence, ZeroOneLoss)
+}
+"""Every penalty by the name that a method's text calls it."""

@@ -8,9 +8,7 @@ from dadarts.architecture.genotype import RETAIN
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.errors import InputError
 from dadarts.methods.method import Method
-from dadarts.methods.penalties import DiscretizationLoss, NonePenalty, Penalty, default_target
 from dadarts.methods.relaxations import Gibbs
-from dadarts.methods.selection import Argmax, BestOfRandom, Perturbation
 
 
 def resolve(method: Method, space: SearchSpace) -> Method:
@@ -35,8 +33,10 @@ def resolve(method: Method, space: SearchSpace) -> Method:
         )
     return replace(
         method,
-        weights=replace(method.weights, penalties=_resolved(method.weights.penalties, space)),
-        alphas=replace(method.alphas, penalties=_resolved(method.alphas.penalties, space)),
+        weights=replace(
+            method.weights, penalties=tuple(penalty.resolved(space) for penalty in method.weights.penalties)
+        ),
+        alphas=replace(method.alphas, penalties=tuple(penalty.resolved(space) for penalty in method.alphas.penalties)),
     )
 
 
@@ -68,44 +68,16 @@ def _check_draws(method: Method) -> None:
 def _check_restarts(method: Method) -> None:
     if not 1 <= method.restarts <= 1000:
         raise InputError("-restarts must be in [1, 1000]")
-    if method.restarts > 1 and (method.selection != Argmax() or method.stop is not None or method.order == "none"):
+    if method.restarts > 1 and (not method.selection.reads_alphas or method.stop is not None or method.order == "none"):
         raise InputError(
             "-restarts averages the last W of each: it needs a method that trains them to the last epoch, and "
             "-selection argmax"
         )
 
 
-def _resolved(penalties: tuple[Penalty, ...], space: SearchSpace) -> tuple[Penalty, ...]:
-    return tuple(_resolved_penalty(penalty, space) for penalty in penalties)
-
-
-def _resolved_penalty(penalty: Penalty, space: SearchSpace) -> Penalty:
-    if isinstance(penalty, NonePenalty):
-        if penalty.kind not in space.kinds:
-            raise InputError(f"search space {space.name} has no {penalty.kind} cells to penalise `none` in")
-        if not all("none" in edge for node in space.candidates[penalty.kind] for edge in node):
-            raise InputError(f"search space {space.name} has no `none` to penalise")
-    if not isinstance(penalty, DiscretizationLoss):
-        return penalty
-    if penalty.kinds is not None and not set(penalty.kinds) <= set(space.kinds):
-        raise InputError(f"the discretization loss names cells {penalty.kinds}; {space.name} has {space.kinds}")
-    if penalty.target == "none" and not space.none_everywhere:
-        raise InputError(
-            f"-dal_target none needs a `none` on every edge that may not be chosen; search space {space.name} has "
-            "none such, use -dal_target zero"
-        )
-    return replace(penalty, target=penalty.target or default_target(space))
-
-
 def _check_selection(method: Method) -> None:
-    match method.selection:
-        case Perturbation(epochs) if not 0 <= epochs <= 10**4:
-            raise InputError(f"-selection_epochs {epochs}: tune for 0 to 10000 epochs")
-        case Perturbation(pictures=pictures) if pictures and not 2 <= pictures <= 10**9:
-            raise InputError(f"-selection_pictures {pictures}: measure 2 to 1000000000 pictures, or 0 for all")
-        case BestOfRandom(genotypes) if not 1 <= genotypes <= 10**6:
-            raise InputError(f"-selection_genotypes {genotypes}: draw 1 to 1000000")
-    if method.retain != "top2" and method.selection != Argmax():
+    method.selection.check()
+    if method.retain != "top2" and not method.selection.reads_alphas:
         raise InputError(f"-genotype_to_retain {method.retain} reads alphas: it goes with -selection argmax only")
     if method.stop is not None and not (1 <= method.stop.window <= 10**4 and 0 < method.stop.ratio <= 1):
         raise InputError("a stop at a rise of the eigenvalue needs a window of 1 to 10000 epochs and a ratio in (0, 1]")

@@ -4,16 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal
+
+from dadarts.errors import InputError
 
 
 @dataclass(frozen=True)
-class Argmax:
+class Selection:
+    """What the genotype of a search is read off; a subclass is a frozen dataclass."""
+
+    trains: ClassVar[bool] = True
+    """Whether anything is searched before it."""
+    reads_alphas: ClassVar[bool] = False
+    """Whether it is the last W that decides."""
+
+    @property
+    def tuning_epochs(self) -> int:
+        """Passes over the training half that a decision may take; 0 where weights stay as they are."""
+        return 0
+
+    def check(self) -> None:
+        """Refuse what cannot be carried out.
+
+        Raises:
+            InputError: a number is out of range.
+        """
+        return
+
+
+@dataclass(frozen=True)
+class Argmax(Selection):
     """The discretization of the last W, as in DARTS (arXiv 1806.09055, section 2.4)."""
+
+    reads_alphas: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, repr=False)
-class Perturbation:
+class Perturbation(Selection):
     """Edge by edge the operation whose removal hurts the mixture most (arXiv 2108.04392, algorithm 1).
 
     Args:
@@ -32,6 +59,18 @@ class Perturbation:
     renormalise: bool = False
     pictures: int = 0
 
+    @property
+    def tuning_epochs(self) -> int:
+        """Those of a round."""
+        return self.epochs
+
+    def check(self) -> None:
+        """Refuse numbers out of range."""
+        if not 0 <= self.epochs <= 10**4:
+            raise InputError(f"-selection_epochs {self.epochs}: tune for 0 to 10000 epochs")
+        if self.pictures and not 2 <= self.pictures <= 10**9:
+            raise InputError(f"-selection_pictures {self.pictures}: measure 2 to 1000000000 pictures, or 0 for all")
+
     def __repr__(self) -> str:
         # What was not asked for is not written: methods are saved as text, and that of the paper's selection is as
         # it was before there were others.
@@ -42,7 +81,7 @@ class Perturbation:
 
 
 @dataclass(frozen=True)
-class BestOfRandom:
+class BestOfRandom(Selection):
     """Of uniformly drawn genotypes, the one that the supernet's hard pass classifies best (arXiv 1902.07638).
 
     Args:
@@ -51,13 +90,18 @@ class BestOfRandom:
 
     genotypes: int = 100
 
+    def check(self) -> None:
+        """Refuse numbers out of range."""
+        if not 1 <= self.genotypes <= 10**6:
+            raise InputError(f"-selection_genotypes {self.genotypes}: draw 1 to 1000000")
+
 
 @dataclass(frozen=True)
-class UniformDraw:
+class UniformDraw(Selection):
     """One uniform draw; nothing is trained, since nothing that a search learns could matter."""
 
+    trains: ClassVar[bool] = False
 
-Selection: TypeAlias = Argmax | Perturbation | BestOfRandom | UniformDraw
 
 SELECTIONS: dict[str, type[Selection]] = {
     "argmax": Argmax,

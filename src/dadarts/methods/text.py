@@ -13,7 +13,7 @@ from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 from dadarts import literal
 from dadarts.errors import InputError, unknown
 from dadarts.methods.method import Method, Objective
-from dadarts.methods.penalties import Penalty
+from dadarts.methods.penalties import PENALTIES
 from dadarts.methods.relaxations import RELAXATIONS
 from dadarts.methods.schedules import Schedule
 from dadarts.methods.selection import SELECTIONS, EigenvalueRise
@@ -24,7 +24,7 @@ _PARTS = {
         *(Method, Objective),
         *get_args(Schedule),
         *RELAXATIONS.values(),
-        *get_args(Penalty),
+        *PENALTIES.values(),
         *(*SELECTIONS.values(), EigenvalueRise),
     )
 }
@@ -85,7 +85,8 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 @cache
 def _adapters(kind: type) -> dict[str, TypeAdapter[Any]]:
     """What reads each field of a part of a method; pydantic takes milliseconds to make one."""
-    return {name: _adapter(hint) for name, hint in get_type_hints(kind).items()}
+    hints = get_type_hints(kind)
+    return {field.name: _adapter(hints[field.name]) for field in fields(kind)}
 
 
 _FLAGS = {

@@ -21,7 +21,7 @@ from dadarts.methods.penalties import default_target, discretization_distance
 from dadarts.methods.relaxations import Hard, Soft
 from dadarts.methods.relaxations.base import Temperatures
 from dadarts.methods.schedules import Progress, cosine
-from dadarts.methods.selection import Argmax, UniformDraw, name_of
+from dadarts.methods.selection import name_of
 from dadarts.pacing import counted
 from dadarts.runs.evaluation import evaluated
 from dadarts.runs.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
@@ -96,12 +96,12 @@ class _Search:
             f"with {threads}, {state.engine.name} engine ({self.run.why(state.engine.why)}){self.run.in_each}",
         )
         said = [*state.foundation.notes(state.loaders.train), *notes(config), state.engine.note]
-        if config.method.selection != UniformDraw():
+        if config.method.selection.trains:
             said.append(state.rates.note)
         yield from (Note(text) for text in said if text)
         yield from self.run.notes()
         with self.run.saved_when_stopped(state):
-            if config.method.selection == UniformDraw():
+            if not config.method.selection.trains:
                 scores = yield from select(self.run, state)
                 self._write_only_row(scores)
             else:
@@ -170,7 +170,7 @@ class _Search:
             "temperature_node": self._temperatures(here).node,
             **eigenvalue,
             # Known when the selection has ended.
-            **({} if self.config.method.selection == Argmax() else {"seconds_selection": None}),
+            **({} if self.config.method.selection.reads_alphas else {"seconds_selection": None}),
         }
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()
@@ -211,7 +211,7 @@ class _Search:
 
     def _write_selection_seconds(self) -> None:
         state = self.state
-        if self.config.method.selection != Argmax():
+        if not self.config.method.selection.reads_alphas:
             state.history[-1] = {**state.history[-1], "seconds_selection": state.selecting}
             self.run.folder.write_history(state.history)
 
@@ -260,7 +260,7 @@ class _Search:
 
     def _verdict(self) -> Verdict:
         selection = self.config.method.selection
-        return self.state.verdict() if selection == Argmax() else Verdict(None, by=name_of(selection))
+        return self.state.verdict() if selection.reads_alphas else Verdict(None, by=name_of(selection))
 
     def _write_genotype(self, genotype: Genotype) -> None:
         self.run.folder.write_text("genotype.json", genotype.to_json(space=self.config.search_space))

@@ -9,7 +9,6 @@ from dadarts.methods.method import Method
 from dadarts.methods.penalties import DiscretizationLoss, Penalty
 from dadarts.methods.relaxations import Soft, TopK
 from dadarts.methods.schedules import Progress
-from dadarts.methods.selection import Argmax, UniformDraw
 from dadarts.pacing import counted
 
 LARGE_DAL_FACTOR = 10.0
@@ -18,7 +17,7 @@ LARGE_DAL_FACTOR = 10.0
 def notes(config: SearchConfig) -> Iterator[str]:
     """What is to be said of a search before it begins."""
     method = config.method
-    if method.selection == UniformDraw():
+    if not method.selection.trains:
         yield "one uniform draw: nothing is trained, and no epoch passes"
     if method.order != "single-level" and method.weights.penalties:
         yield "-dal_on_weights acts only where alphas are trained in the weight step, as in single-level search"
@@ -48,7 +47,7 @@ def _is_plain(method: Method) -> bool:
         and mixing == (Soft(), Soft())
         and not _penalties_of_alphas(method)
         and (method.activation, method.sparsity, method.stop) == ("softmax", 1, None)
-        and method.selection == Argmax()
+        and method.selection.reads_alphas
     )
 
 

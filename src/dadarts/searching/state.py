@@ -22,7 +22,6 @@ from dadarts.engines.choose import Engine, pick_engine
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
 from dadarts.methods.schedules import Progress
-from dadarts.methods.selection import Perturbation, UniformDraw
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed
@@ -195,7 +194,7 @@ class SearchState:
         selecting = fitting.number("selecting", saved["selecting"])
         history = fitting.rows("history", saved["history"])
         position = self._position(saved["position"], history)
-        if len(history) != len(snapshots) and self.bilevel.method.selection != UniformDraw():
+        if len(history) != len(snapshots) and self.bilevel.method.selection.trains:
             raise fitting.MisfitError(f"history has {len(history)} rows, and there are {len(snapshots)} snapshots")
         supernet.load_state_dict(weights)
         alphas.load_state_dict(own)
@@ -214,10 +213,10 @@ class SearchState:
     def _position(self, saved: Any, history: list[Row]) -> Position:
         selection = self.bilevel.method.selection
         searched = self.restart_epochs * self.bilevel.method.restarts
-        tuned = selection.epochs * self._most_decisions if isinstance(selection, Perturbation) else 0
+        tuned = selection.tuning_epochs * self._most_decisions
         found = fitting.position(saved, epochs=searched + tuned, steps=self.steps)
         # What stops early or tunes a selection has epochs without a row, and what trains nothing a row without epochs.
-        is_plain = not tuned and selection != UniformDraw()
+        is_plain = not tuned and selection.trains
         if len(history) > searched or (is_plain and len(history) != found.epoch):
             raise fitting.MisfitError(f"history has {len(history)} rows after {found.epoch} epochs")
         return found

@@ -224,6 +224,22 @@ def test_a_tampered_run_is_shown_by_what_is_whole_in_it_or_refused(part: str, na
         assert shown("runs/augment/it") == expected
 
 
+def test_a_run_whose_network_is_larger_than_memory_is_shown_by_what_it_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+    def more_than_there_is(*_: object) -> None:
+        raise MemoryError
+
+    folder = Path("runs/augment/it")
+    folder.mkdir(parents=True)
+    (folder / "genotype.txt").write_text(DARTS_GENOTYPE)
+    settings = {"name": "it", "epochs": 1, "genotype": DARTS_GENOTYPE, "dataset": "digits"}
+    versions = {"image_shape": [1, 8, 8], "classes": 10}
+    (folder / "config.json").write_text(json.dumps({"settings": settings, "versions": versions}))
+    expected = shown("runs/augment/it")
+    (folder / "model.safetensors").write_bytes(b"it is so large")
+    monkeypatch.setattr("dadarts.cli.shown_run.safe_open", more_than_there_is)
+    assert shown("runs/augment/it") == expected
+
+
 NASNET = """NASNet = Genotype(
   normal = [('sep_conv_5x5', 1), ('sep_conv_3x3', 0), ('sep_conv_5x5', 0), ('sep_conv_3x3', 0), ('avg_pool_3x3', 1),
     ('skip_connect', 0), ('avg_pool_3x3', 0), ('avg_pool_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 1)],

@@ -94,7 +94,9 @@ def _is_size(number: object) -> bool:
 def _network(run: SavedRun) -> Facts | None:
     file = run.path / NETWORK
     if file.is_file():
-        with suppress(SafetensorError, OSError, LookupError, ValueError), safe_open(file, "pt") as opened:
+        # A file of more bytes than there are addresses for is damaged, too.
+        damaged = (SafetensorError, OSError, LookupError, MemoryError, ValueError)
+        with suppress(*damaged), safe_open(file, "pt") as opened:
             return facts_of((opened.metadata() or {})[KEY])
     return None
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dadarts import atomic, files
+from dadarts import files
 from dadarts.architecture.network import Network
 from dadarts.cli.flags import flags_of
 from dadarts.cli.techniques import Techniques
@@ -390,7 +390,7 @@ def test_a_list_that_cannot_be_written_says_what_is_kept_where_there_is_somethin
     for content, end in ((None, "No space left on device"), ("before", "; what was there before is kept")):
         if content is not None:
             path.write_text(content)
-        with full_disk(monkeypatch, "fsync"), pytest.raises(RunError) as failed, atomic.writing(path) as file:
+        with full_disk(monkeypatch, "fsync"), pytest.raises(RunError) as failed, files.writing(path) as file:
             file.write("after")
         assert str(failed.value).endswith(end)
         assert (path.read_text() if path.exists() else None) == content

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dadarts import atomic, report
+from dadarts import files, report
 from dadarts.architecture.genotype import Genotype
 from tests.commands import DARTS_GENOTYPE, QUICKEST, TINY_TRAINING, augment, search, succeed, without_pictures
 
@@ -45,6 +45,6 @@ def test_a_file_that_its_writer_made_private_is_as_readable_as_its_neighbours(um
         with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
             file.write("text")
 
-    atomic.write(tmp_path / "file", private)
+    files.write(tmp_path / "file", private)
     assert (tmp_path / "file").read_text() == "text"
     assert mode(tmp_path / "file") == 0o666 & ~umask

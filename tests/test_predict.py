@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import dadarts
-from dadarts import atomic
+from dadarts import files
 from dadarts.architecture.network import Network
 from dadarts.cli import predict
 from dadarts.training import export
@@ -362,8 +362,8 @@ def test_a_pipe_or_a_device_is_not_replaced_by_a_table() -> None:
     said = refusal(modern, "predict", "it", "one.png", "--output", "pipe")
     assert said == "dadarts: --output pipe: not a regular file; leave --output out and write stdout to it"
     with pytest.raises(dadarts.RunError, match="cannot write pipe: not a regular file"):
-        atomic.write_text(Path("pipe"), "text")
-    with pytest.raises(dadarts.RunError, match="cannot write pipe: not a regular file"), atomic.writing(Path("pipe")):
+        files.write_text(Path("pipe"), "text")
+    with pytest.raises(dadarts.RunError, match="cannot write pipe: not a regular file"), files.writing(Path("pipe")):
         pass
     assert Path("pipe").is_fifo()
 

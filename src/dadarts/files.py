@@ -1,4 +1,4 @@
-"""Files that a run, a comparison or a user has written: regular ones, of a size that is to be expected.
+"""Files that are read, of a size that is to be expected, and files that are written, whole or not at all.
 
 A pipe, a device or a file without an end in the place of one would hang a command or eat the machine's memory. What
 lies in a run's folder may be a symbolic link where it is read (people keep runs on other disks), and never where it is
@@ -10,13 +10,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, TextIO
+
+from dadarts.errors import RunError
 
 TEXT = 1 << 24
 """Bytes of a text that is read whole."""
 TABLE = 1 << 28
 """Bytes of a table that is read row by row."""
+_FULL = 1 << 20
+"""Free bytes below which a disk that failed was full."""
 
 
 def read_text(path: Path, most: int = TEXT) -> str:
@@ -106,3 +113,90 @@ def _not_regular(path: Path) -> OSError:
 
 def _too_large(path: Path, most: int) -> OSError:
     return OSError(errno.EFBIG, f"more than {most:,} bytes", str(path))
+
+
+def write(path: Path, fill: Callable[[Path], object]) -> None:
+    """Let `fill` write a temporary file beside `path`, flush it to the disk, and rename it to `path`.
+
+    Raises:
+        RunError: the disk is full, the folder cannot be written, or `path` is a pipe or a device; it is as it was.
+    """
+    with _replaced(path) as temporary:
+        try:
+            fill(temporary)
+        except RuntimeError as error:
+            # torch.save reports a failing disk as an error of its own archive, which says nothing of a disk.
+            raise OSError from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write` for text."""
+    write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A text file to write in the course of a block, which appears whole where the block ends, and else not at all.
+
+    Bytes of a file's name that are no UTF-8 are written as they are.
+
+    Raises:
+        RunError: as in `write`.
+    """
+    with (
+        _replaced(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        yield file
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # A file in the place of /dev/null would get everybody's output.
+        raise RunError(f"cannot write {path}: not a regular file")
+    kept = "; what was there before is kept" if os.path.lexists(path) else ""
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or _of_the_disk(path.parent)}{kept}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty file beside `path` that takes its place when the block has filled it, and is gone where it fails.
+
+    Raises:
+        OSError: it cannot be made, flushed to the disk or renamed.
+    """
+    # Of several processes and threads each fills its own, and the last one stays.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{threading.get_native_id()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Who fills it may make a file of its own that others cannot read.
+        temporary.touch()
+        mode = stat.S_IMODE(temporary.stat().st_mode)
+        yield temporary
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:
+            temporary.chmod(mode)
+        put(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def put(temporary: Path, path: Path) -> None:
+    """Flush a file to the disk, and let it take the place of another; raises OSError."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _of_the_disk(folder: Path) -> str:
+    """Why a disk has failed, where the system has not said it."""
+    with suppress(OSError):
+        free = os.statvfs(folder)
+        if free.f_bavail * free.f_frsize < _FULL:
+            return os.strerror(errno.ENOSPC)
+    return "the disk is full, or fails"

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic as clock
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from dadarts import atomic
+from dadarts import files
 from dadarts.cli import configs, streams
 from dadarts.cli.flags import Command, Flag
 from dadarts.cli.signals import StoppedEarlyError, stop_signals
@@ -58,7 +58,7 @@ def predict(words: Sequence[str]) -> int:
     try:
         with stop_signals():
             network = _network(values["run"], values.get("runs_dir", "runs"), settings.device)
-            with _stdout() if output is None else atomic.writing(output) as stream:
+            with _stdout() if output is None else files.writing(output) as stream:
                 seen = output is None and sys.stdout.isatty()
                 rows = _rows(network, _files(paths, complaints), settings, complaints)
                 for row in rows if seen else _paced(rows):

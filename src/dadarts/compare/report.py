@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from dadarts import atomic
+from dadarts import files
 from dadarts.compare import figures
 from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows, pair_rows
 from dadarts.compare.provenance import Provenance, settings_of
@@ -40,7 +40,7 @@ def write(results: Sequence[Result], provenance: Provenance, folder: Path) -> tu
         "pairs.csv": _as_csv(pair_rows(blocks)),
     }
     for name, text in texts.items():
-        atomic.write_text(folder / name, text)
+        files.write_text(folder / name, text)
     return tuple(folder / name for name in texts)
 
 

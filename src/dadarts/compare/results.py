@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from dadarts import atomic
+from dadarts import files
 from dadarts.architecture.genotype import Genotype, found_in
 from dadarts.architecture.spaces import space
 from dadarts.compare.jobs import Job
@@ -250,11 +250,11 @@ def write(rows: Sequence[Row], folder: Path) -> tuple[Path, Path]:
     writer.writeheader()
     writer.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
     as_csv, as_parquet = folder / "results.csv", folder / "results.parquet"
-    atomic.write_text(as_csv, text.getvalue())
+    files.write_text(as_csv, text.getvalue())
     kinds = [pa.string() if n in _TEXT else pa.int64() if n in _WHOLE else pa.float64() for n in names]
     table = pa.Table.from_pylist(
         [{name: row.get(name) for name in names} for row in rows],
         schema=pa.schema(list(zip(names, kinds, strict=True))),
     )
-    atomic.write(as_parquet, partial(parquet.write_table, table))
+    files.write(as_parquet, partial(parquet.write_table, table))
     return as_csv, as_parquet

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
 
-from dadarts import atomic, files
+from dadarts import files
 from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
@@ -72,7 +72,7 @@ class JobFolder:
     def add(self, attempt: Try) -> None:
         """Remember an attempt that has ended."""
         attempts = [asdict(one) for one in (*self.tries(), attempt)]
-        atomic.write_text(self._tries, json.dumps(attempts, indent=1) + "\n")
+        files.write_text(self._tries, json.dumps(attempts, indent=1) + "\n")
 
     def measurements(self) -> Mapping[str, Any]:
         """What the process of the search measured of itself; empty where it has not ended."""
@@ -154,7 +154,7 @@ class Store:
     def prepare(self, job: Job) -> Path:
         """Write what the job's process reads; its path."""
         folder = self.folder(job)
-        atomic.write_text(folder.job, json.dumps(job.to_json(), indent=1) + "\n")
+        files.write_text(folder.job, json.dumps(job.to_json(), indent=1) + "\n")
         return folder.path
 
     @contextmanager

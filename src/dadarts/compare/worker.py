@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from dadarts import atomic, files
+from dadarts import files
 from dadarts.cli import execute
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
@@ -47,7 +47,7 @@ def work(folder: JobFolder) -> int:
         return code
     if not folder.measured.is_file():
         measured = {"peak_memory_bytes": _peak_memory(), "source": source_hash()}
-        atomic.write_text(folder.measured, json.dumps(measured, indent=1) + "\n")
+        files.write_text(folder.measured, json.dumps(measured, indent=1) + "\n")
     if description["training"] is None:
         return 0
     from dadarts.training.loop import train

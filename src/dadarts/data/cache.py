@@ -8,14 +8,12 @@ and no more than the pixels: nothing in a file is ever run.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,21 +55,11 @@ class Cache:
 
     def keep(self, key: str, array: NDArray[Any]) -> NDArray[Any]:
         """`array` as kept under `key`; the array itself where the folder is full or cannot be written."""
-        # Two processes may keep the same array at once: each writes its own file, the last one stays.
-        temporary = self.folder / f".{key}-{uuid4().hex}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # A temporary file of Python's would be its owner's alone, whatever the umask.
-            with temporary.open("xb") as file:
+            with files.replacing(self._file(key)) as temporary, temporary.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._file(key))
         except OSError:
             return array
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
         kept = self.find(key)
         return array if kept is None else kept
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import md5
@@ -18,6 +16,7 @@ from urllib.request import urlopen
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
+from dadarts import files
 from dadarts.errors import InputError
 
 _TIMEOUT_SECONDS = 5.0
@@ -78,24 +77,15 @@ def _reason(error: Exception) -> str:
 
 
 def _save(remote: Remote, folder: Path, blocks: Iterable[bytes], length: int | None) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{remote.file}-", dir=folder)
-    temporary, target = Path(name), folder / remote.file
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    target = folder / remote.file
+    with files.replacing(target) as temporary:
+        with temporary.open("wb") as file:
             found = _copy(remote.file, blocks, file, length)
-            file.flush()
-            os.fsync(file.fileno())
         if found != remote.md5:
             raise InputError(
                 f"{remote.url} did not send the expected file (md5 {found}, expected {remote.md5}); "
                 "it was removed, try again"
             )
-        # A temporary file is its owner's alone; a data set is for all who may read the folder.
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from dadarts import atomic
+from dadarts import files
 from dadarts.errors import InputError
 
 BLUE, ORANGE, GREEN, GREY, PURPLE = "#0067A5", "#B84A00", "#00745A", "#6B6B6B", "#8E4585"
@@ -95,7 +95,7 @@ def save(figure: Figure, path: Path, title: str, description: str) -> None:
         words = {"Title": title, "Description": description, "Software": None}
         figure.savefig(buffer, format="png", dpi=dpi, metadata=words)
         content = buffer.getvalue()
-    atomic.write(path, lambda temporary: temporary.write_bytes(content))
+    files.write(path, lambda temporary: temporary.write_bytes(content))
 
 
 def svg(figure: Figure, title: str, description: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from dadarts import atomic, files
+from dadarts import files
 from dadarts.errors import CheckpointError, RunError, shortened
 
 State: TypeAlias = dict[str, Any]
@@ -32,7 +32,7 @@ def save(path: Path, kind: str, settings: dict[str, Any], state: State) -> None:
             f"lower the learning rate. The last good checkpoint is {path}"
         )
     payload = {"version": VERSION, "kind": kind, "settings": settings, "state": state}
-    atomic.write(path, lambda temporary: torch.save(payload, temporary))
+    files.write(path, lambda temporary: torch.save(payload, temporary))
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from dadarts import atomic, files
+from dadarts import files
 from dadarts.errors import InputError, RunError
 from dadarts.lock import is_held, locked
 from dadarts.rundir import replaced
@@ -143,7 +143,7 @@ class RunFolder(SavedRun):
         return replaced.remove(self.replaced) if self.writable else []
 
     def _remove_unfinished_files(self) -> None:
-        # A process that was killed while it wrote leaves the temporary files of `atomic` behind.
+        # A process that was killed while it wrote leaves the temporary files behind.
         for path in [*self.path.glob(".*"), *self.checkpoint.parent.glob(".*")]:
             if re.fullmatch(r"\..+\.\d+\.\w+", path.name):
                 path.unlink()
@@ -163,12 +163,12 @@ class RunFolder(SavedRun):
     def write(self, name: str, write: Callable[[Path], object]) -> None:
         """Let `write` make a file, which appears whole or not at all."""
         if self.writable:
-            atomic.write(self.path / name, write)
+            files.write(self.path / name, write)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file, whole or not at all."""
         if self.writable:
-            atomic.write_text(self.path / name, text)
+            files.write_text(self.path / name, text)
 
     def write_history(self, rows: Sequence[Row]) -> None:
         """Write history.csv anew from all rows so far; an empty cell is a value that there is none of."""

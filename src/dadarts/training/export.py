@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dadarts import atomic
+from dadarts import files
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import Network
 from dadarts.data import Preparation, ValueRange
@@ -188,7 +188,7 @@ def save(
         if not name.startswith("auxiliary.")
     }
     # One key: safetensors writes several in random order, and equal networks shall be equal bytes.
-    atomic.write(path, lambda temporary: save_file(tensors, temporary, {KEY: facts.to_text()}))
+    files.write(path, lambda temporary: save_file(tensors, temporary, {KEY: facts.to_text()}))
 
 
 def load(run: str | Path, *, runs_dir: str | Path = "runs") -> TrainedNetwork:

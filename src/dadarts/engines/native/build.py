@@ -23,6 +23,8 @@ from tempfile import TemporaryDirectory
 import platformdirs
 import torch
 
+from dadarts import files
+
 SOURCE = Path(__file__).with_name("kernels.cpp")
 _FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-shared")
 _TIMEOUT_S = 300
@@ -128,9 +130,9 @@ def _compile(compiler: list[str], place: Path, name: str) -> Path:
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise NoCompilerError(f"{' '.join(compiler)}: {error}") from None
             if answer.returncode == 0:
-                with made.open("rb") as file:
-                    os.fsync(file.fileno())
                 # Several processes may compile at once: what each has made is whole, and any of them will do.
-                return made.replace(place / f"{name}-{_hash_of(made)}.so")
+                library = place / f"{name}-{_hash_of(made)}.so"
+                files.put(made, library)
+                return library
     first = next((line for line in answer.stderr.splitlines() if "error" in line), answer.stderr[:200])
     raise NoCompilerError(f"{' '.join(compiler)} cannot build the kernels: {first.strip()}")

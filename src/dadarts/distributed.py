@@ -152,12 +152,6 @@ class Processes:
 ALONE = Processes()
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    # Not every system says which.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def from_environment(environment: Mapping[str, str] = os.environ) -> Processes:
     """This process as ``torch.distributed.run`` started it; `ALONE` where it did not.
 

@@ -19,8 +19,8 @@ from dadarts.compare.jobs import Job, Protocol, jobs_of, listed, seeds_of
 from dadarts.compare.store import Store
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import RunConfig
-from dadarts.distributed import cores
 from dadarts.errors import InputError
+from dadarts.machine import cores
 
 _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dadarts import files
-from dadarts.distributed import cores
+from dadarts.machine import cores
 
 
 class Running(Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dadarts.compare.results import Result, truth_of
 from dadarts.config.run import ENVIRONMENT
-from dadarts.distributed import cores
+from dadarts.machine import cores
 
 _PACKAGES = ("dadarts", "torch", "numpy", "scipy", "pyarrow")
 

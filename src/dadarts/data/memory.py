@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Condition
+
+from dadarts import machine
 
 SHARE = 0.5
 """The share of the available memory that decoded pictures may take; beyond it they are streamed."""
@@ -36,34 +35,4 @@ class Gate:
 
 def budget() -> int:
     """Bytes that decoded pictures may take now."""
-    return int(SHARE * min(_free_on_the_machine(), _free_in_the_container(), _free_for_the_process()))
-
-
-def _free_on_the_machine() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    kilobytes = next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return 1024 * int(kilobytes)
-
-
-def _free_in_the_container() -> int:
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        return max(0, limit - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):  # No such group, or no limit, which is written "max".
-        return 1 << 62
-
-
-def _free_for_the_process() -> int:
-    """What `ulimit -v` leaves."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
-        return 1 << 62
-    try:
-        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:
-        taken = 0
-    return max(0, limit - taken)
+    return int(SHARE * machine.free_memory())

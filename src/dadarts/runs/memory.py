@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import nn
 
+from dadarts import machine
 from dadarts.architecture.skeletons import Macro
 from dadarts.errors import InputError
 
@@ -54,10 +52,7 @@ def total(device: torch.device) -> int:
     """Bytes of memory that a device has."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(OSError, ValueError):  # no such control group, or no limit, which is written "max"
-        there = min(there, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return there
+    return machine.total_memory()
 
 
 def _name(device: torch.device) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from dadarts.distributed import cores
+from dadarts.machine import cores
 
 _ELEMENTS_FOR_MANY_THREADS = 2**18
 

@@ -1,0 +1,58 @@
+"""What this machine gives a process: cores, and memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+_NO_LIMIT = 1 << 62
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    # Not every system says which.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def total_memory() -> int:
+    """Bytes of memory of the machine, or of the container that this process runs in."""
+    return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), _of_the_container("memory.max"))
+
+
+def free_memory() -> int:
+    """Bytes that this process may take now: what the machine, the container and `ulimit -v` leave."""
+    return min(_free_on_the_machine(), _free_in_the_container(), _free_for_the_process())
+
+
+def _free_on_the_machine() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    kilobytes = next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    return 1024 * int(kilobytes)
+
+
+def _free_in_the_container() -> int:
+    limit = _of_the_container("memory.max")
+    return limit if limit == _NO_LIMIT else max(0, limit - _of_the_container("memory.current"))
+
+
+def _of_the_container(name: str) -> int:
+    try:
+        return int((_GROUP / name).read_text())
+    except (OSError, ValueError):  # No such group, or no limit, which is written "max".
+        return _NO_LIMIT
+
+
+def _free_for_the_process() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return _NO_LIMIT
+    try:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        taken = 0
+    return max(0, limit - taken)

@@ -14,9 +14,8 @@ import pytest
 from matplotlib.backends.backend_agg import RendererAgg
 from PIL import Image
 
-from dadarts.architecture.spaces import space
 from dadarts.errors import InputError, RunError
-from dadarts.report import draw_alphas, draw_curves, draw_training
+from dadarts.report import draw_curves, draw_training
 from dadarts.report.canvas import style
 from dadarts.report.curves import ACCURACY, ALPHAS, CHOICES, GAP, History, curves_figure, points
 
@@ -148,30 +147,6 @@ def test_no_rows_wrong_suffix_and_a_name_that_is_taken_leave_nothing(draw: Draw,
     with pytest.raises(RunError, match="cannot write"):
         draw([{}], taken)
     assert list(tmp_path.iterdir()) == [taken]
-
-
-@pytest.mark.parametrize("name", ["S1", "nas-bench-201"])
-def test_heat_map_writes_every_present_weight_and_frames_the_chosen(name: str, tmp_path: Path) -> None:
-    searched, draw = space(name), np.random.default_rng(0)
-    weights = {k: [draw.random((len(n), searched.columns)) for n in searched.candidates[k]] for k in searched.kinds}
-    chosen = {k: [np.eye(len(n), searched.columns, dtype=bool) for n in weights[k]] for k in searched.kinds}
-    names = {k: searched.table(k) for k in searched.kinds}
-    draw_alphas(weights, names, tmp_path / "a.svg", chosen, "weights")
-    root, texts = read(tmp_path / "a.svg")
-    present = sum(op is not None for k in names for node in names[k] for edge in node for op in edge)
-    assert sum("." in text for text in texts) == present
-    described = root.findtext(f"{SVG}desc") or ""
-    assert described.count(";") + 1 == sum(int(node.sum()) for k in chosen for node in chosen[k])
-    assert "→" in described
-
-
-def test_heat_map_refuses_names_of_another_space(tmp_path: Path) -> None:
-    weights = {"normal": [np.zeros((2, 3))]}
-    with pytest.raises(InputError, match="the normal cell has weights of shapes"):
-        draw_alphas(weights, {"normal": space("darts").table("normal")}, tmp_path / "a.svg")
-    with pytest.raises(InputError, match="no mixing weights"):
-        draw_alphas({}, {}, tmp_path / "a.svg")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_matplotlib_is_loaded_by_the_first_picture_and_pyplot_never(tmp_path: Path) -> None:

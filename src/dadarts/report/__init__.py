@@ -1,4 +1,4 @@
-"""Pictures of a finished run: cells, curves and mixing weights, as SVG or PNG.
+"""Pictures of a finished run: cells and curves, as SVG or PNG.
 
 Importing this package is cheap; matplotlib is loaded by the first picture that is asked for.
 """
@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dadarts.report.cell import draw_cell
     from dadarts.report.curves import draw_curves, draw_training
-    from dadarts.report.heatmap import draw_alphas
 
-__all__ = ["draw_alphas", "draw_cell", "draw_curves", "draw_training"]
+__all__ = ["draw_cell", "draw_curves", "draw_training"]
 
-_ROOMS = {"draw_alphas": "heatmap", "draw_cell": "cell", "draw_curves": "curves", "draw_training": "curves"}
+_HOMES = {"draw_cell": "cell", "draw_curves": "curves", "draw_training": "curves"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

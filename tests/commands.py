@@ -28,11 +28,11 @@ from dadarts.cli import original
 
 ROOT = Path(__file__).parents[1]
 
-Door = Callable[[Sequence[str]], int]
-search: Door = original.search_main
-augment: Door = original.augment_main
-modern: Door = main.main
-DOORS: dict[str, Door] = {"search": search, "augment": augment, "dadarts": modern}
+EntryPoint = Callable[[Sequence[str]], int]
+search: EntryPoint = original.search_main
+augment: EntryPoint = original.augment_main
+modern: EntryPoint = main.main
+ENTRY_POINTS: dict[str, EntryPoint] = {"search": search, "augment": augment, "dadarts": modern}
 
 COMMON = [
     *("-dataset", "digits", "-epochs", "2", "-init_channels", "2", "-layers", "1", "-batch_size", "16"),
@@ -104,26 +104,26 @@ class Outcome:
         return self.out.splitlines()[-1]
 
 
-def call(door: Door, *words: str) -> Outcome:
+def call(entry: EntryPoint, *words: str) -> Outcome:
     """Run a command in this process."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = door(words)
+        code = entry(words)
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def succeed(door: Door, *words: str) -> Outcome:
+def succeed(entry: EntryPoint, *words: str) -> Outcome:
     """Run a command that must end with 0."""
-    outcome = call(door, *words)
+    outcome = call(entry, *words)
     if outcome.code:
         pytest.fail(f"exit code {outcome.code}: {outcome.err}")
     return outcome
 
 
-def refusal(door: Door, *words: str, code: int = 2) -> str:
+def refusal(entry: EntryPoint, *words: str, code: int = 2) -> str:
     """The one line with which a command refuses what it was given, having created nothing."""
     before = tree(Path())
-    outcome = call(door, *words)
+    outcome = call(entry, *words)
     check_refusal(outcome, code)
     if tree(Path()) != before:
         pytest.fail(f"a refused command left {tree(Path()) - before}")
@@ -170,7 +170,7 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 class Running:
     """A command in a process of its own, forked from one that has imported everything but has run nothing."""
 
-    door: str
+    entry: str
     words: Sequence[str]
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -182,7 +182,7 @@ class Running:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(IMPORTED_BEFORE_FORKING)
         self.process = context.Process(
-            target=_child, args=(self.door, list(self.words), str(self.folder), self.environment)
+            target=_child, args=(self.entry, list(self.words), str(self.folder), self.environment)
         )
         self.process.start()
 
@@ -215,7 +215,7 @@ class Running:
         return code
 
 
-def _child(door: str, words: list[str], folder: str, environment: dict[str, str]) -> None:
+def _child(entry: str, words: list[str], folder: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     os.chdir(folder)
     for name, number in (("stdout", 1), ("stderr", 2)):
@@ -225,7 +225,7 @@ def _child(door: str, words: list[str], folder: str, environment: dict[str, str]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as monkeypatch:
         without_pictures(monkeypatch)
-        code = DOORS[door](words)
+        code = ENTRY_POINTS[entry](words)
     sys.stdout.flush()
     sys.exit(code)
 

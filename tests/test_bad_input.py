@@ -233,9 +233,9 @@ def test_every_numeric_setting_is_among_those_that_are_tried() -> None:
     assert not booleans & {name for _, name in NUMERIC}
 
 
-@pytest.mark.parametrize(("door", "name"), NUMERIC)
-def test_a_number_that_is_none_or_out_of_range_is_refused(door: str, name: str) -> None:
-    command, words = (search, SEARCH) if door == "search" else (augment, TRAINING)
+@pytest.mark.parametrize(("entry", "name"), NUMERIC)
+def test_a_number_that_is_none_or_out_of_range_is_refused(entry: str, name: str) -> None:
+    command, words = (search, SEARCH) if entry == "search" else (augment, TRAINING)
     place = words.index(f"-{name}") if f"-{name}" in words else len(words)
     rest = [*words[:place], *words[place + 2 :]]
     values = [
@@ -255,14 +255,14 @@ def test_a_number_that_is_none_or_out_of_range_is_refused(door: str, name: str) 
     ]
     for value in values:
         said = refusal(command, *rest, f"-{name}={value}")
-        assert said.startswith(f"{door}.py: -{name} ")
+        assert said.startswith(f"{entry}.py: -{name} ")
 
 
 def test_a_runs_folder_that_is_a_file_is_refused() -> None:
     Path("runs").write_text("mine")
-    for door, words in ((search, SEARCH), (augment, TRAINING)):
-        assert "runs is a file" in refusal(door, *words)
-        assert "runs is a file" in refusal(door, "-name", "it", "-resume")
+    for entry, words in ((search, SEARCH), (augment, TRAINING)):
+        assert "runs is a file" in refusal(entry, *words)
+        assert "runs is a file" in refusal(entry, "-name", "it", "-resume")
     Path("folder/search").mkdir(parents=True)
     Path("folder/search/it").write_text("mine")
     assert "folder/search/it is a file" in refusal(search, *SEARCH, "-runs_dir", "folder", "-overwrite")
@@ -278,11 +278,11 @@ def test_a_folder_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc, where nobody makes a folder")
-@pytest.mark.parametrize("door", ["search", "augment"])
-def test_a_place_where_no_folder_can_be_made_is_refused(door: str) -> None:
-    command, words = (search, SEARCH) if door == "search" else (augment, TRAINING)
+@pytest.mark.parametrize("entry", ["search", "augment"])
+def test_a_place_where_no_folder_can_be_made_is_refused(entry: str) -> None:
+    command, words = (search, SEARCH) if entry == "search" else (augment, TRAINING)
     said = refusal(command, *words, "-runs_dir", "/proc/x")
-    assert said.startswith(f"{door}.py: /proc")
+    assert said.startswith(f"{entry}.py: /proc")
     assert said.endswith("give another -runs_dir")
     assert "--runs_dir" in refusal(modern, "search", *words_of_two_dashes(SEARCH), "--runs_dir", "/proc/x")
 
@@ -336,13 +336,13 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, failing: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("failing", ["fsync", "save", "save after a part"])
-@pytest.mark.parametrize("door", ["search", "augment"])
+@pytest.mark.parametrize("entry", ["search", "augment"])
 def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
-    door: str, failing: str, monkeypatch: pytest.MonkeyPatch
+    entry: str, failing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command, words = (search, [*SEARCH, "-first_order"]) if door == "search" else (augment, TRAINING)
+    command, words = (search, [*SEARCH, "-first_order"]) if entry == "search" else (augment, TRAINING)
     words = changed(words, "-epochs", "1")
-    path = Path("runs") / door / "it/checkpoints/last.pt"
+    path = Path("runs") / entry / "it/checkpoints/last.pt"
     taken = 0
     save = checkpoint.save
 
@@ -360,7 +360,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
         said = check_failure(call(command, *words, "-checkpoint_minutes", "0"))
     assert "last.pt" in said
     assert "what was there before is kept" in said
-    assert checkpoint.load(path, door)[1]["position"]["step"] == 2
+    assert checkpoint.load(path, entry)[1]["position"]["step"] == 2
     assert [entry.name for entry in path.parent.iterdir()] == ["last.pt"]
     succeed(command, *words, "-resume")
     assert len(history(path.parents[1])) == 1

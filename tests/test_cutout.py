@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands import (
     TINY_TRAINING,
-    Door,
+    EntryPoint,
     augment,
     modern,
     refusal,
@@ -51,13 +51,13 @@ def test_it_is_half_of_the_shorter_side_and_at_most_the_customary_16(height: int
 
 
 @pytest.mark.parametrize(
-    ("door", "words", "side"),
+    ("entry", "words", "side"),
     [(augment, [], 16), (modern, ["--cutout_length", "3"], 3), (augment, ["-cutout_length", "auto"], 4)],
     ids=["the original's script keeps 16", "what is given is kept", "asked for by name"],
 )
-def test_what_is_given_and_the_originals_script_are_as_they_say(door: Door, words: list[str], side: int) -> None:
-    command = ["train"] if door is modern else []
-    succeed(door, *command, "-name", "it", *WORDS, *words)
+def test_what_is_given_and_the_originals_script_are_as_they_say(entry: EntryPoint, words: list[str], side: int) -> None:
+    command = ["train"] if entry is modern else []
+    succeed(entry, *command, "-name", "it", *WORDS, *words)
     assert cutout_of("it") == side
 
 

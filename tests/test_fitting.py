@@ -27,7 +27,7 @@ from tests.commands import (
     without_pictures,
 )
 
-DOORS = {"search": search, "augment": augment}
+ENTRY_POINTS = {"search": search, "augment": augment}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def changed(kind: str, change: Callable[[dict[str, Any]], object]) -> str:
     change(payload)
     torch.save(payload, path)
     before = path.read_bytes()
-    outcome = call(DOORS[kind], "-name", "it", "-resume")
+    outcome = call(ENTRY_POINTS[kind], "-name", "it", "-resume")
     check_refusal(outcome)
     assert path.read_bytes() == before
     return outcome.err.split("last.pt ", 1)[1].strip()
@@ -87,7 +87,7 @@ UNREADABLE = [
 
 def by_turns(cases: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Every case with one of both kinds of run, which share what reads them."""
-    return [(list(DOORS)[number % 2], *case) for number, case in enumerate(cases)]
+    return [(list(ENTRY_POINTS)[number % 2], *case) for number, case in enumerate(cases)]
 
 
 @pytest.mark.parametrize(("kind", "place", "value"), by_turns(UNREADABLE), indirect=["kind"])

@@ -195,7 +195,7 @@ def test_help_says_what_must_be_given_and_where_the_run_will_be(capsys: pytest.C
         assert "  " not in capsys.readouterr().out.splitlines()[0]
 
 
-def test_help_shows_the_technique_defaults_of_the_door_s_own_method(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_the_technique_defaults_of_the_entry_points_own_method(capsys: pytest.CaptureFixture[str]) -> None:
     plain = help_of(search_command("search.py"), capsys)
     with pytest.raises(SystemExit):
         modern(["search", "--help"])

@@ -17,7 +17,7 @@ from tests.commands import (
     QUICKEST,
     ROOT,
     TINIEST,
-    Door,
+    EntryPoint,
     Outcome,
     augment,
     column,
@@ -82,11 +82,11 @@ def test_classes_that_are_mirrors_of_each_other_are_learnt_where_pictures_are_no
 
 
 @pytest.mark.parametrize(
-    ("door", "words"), [(search, QUICKEST), (augment, [*COMMON, "-genotype", BENCH_GENOTYPE, "-cutout_length", "0"])]
+    ("entry", "words"), [(search, QUICKEST), (augment, [*COMMON, "-genotype", BENCH_GENOTYPE, "-cutout_length", "0"])]
 )
-def test_a_search_and_a_training_say_the_same_augmentation_first(door: Door, words: list[str]) -> None:
+def test_a_search_and_a_training_say_the_same_augmentation_first(entry: EntryPoint, words: list[str]) -> None:
     def first_line(name: str, *more: str) -> str:
-        return what_was_read(succeed(door, "-name", name, *words, *more))
+        return what_was_read(succeed(entry, "-name", name, *words, *more))
 
     # A mirrored digit is no digit: as ever, they are not mirrored unless one asks for it.
     assert first_line("plain").endswith("; augmented by shifts of up to 1 pixel (-crop_padding)")

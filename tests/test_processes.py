@@ -124,14 +124,14 @@ def _rank(compute_part: RankOf, variables: dict[str, str], path: Path) -> None:
         torch.save(compute_part(here), path)
 
 
-def pair(door: str, words: list[str], folder: Path) -> list[Running]:
+def pair(entry: str, words: list[str], folder: Path) -> list[Running]:
     """A command in two processes, as the launcher starts them."""
     port = free_port()
     folders = [folder / f"rank{rank}" for rank in range(2)]
     for place in folders:
         place.mkdir(exist_ok=True)
     words = [*words, "-runs_dir", str(folder / "runs")]
-    return [Running(door, words, place, environment(rank, 2, port)) for rank, place in enumerate(folders)]
+    return [Running(entry, words, place, environment(rank, 2, port)) for rank, place in enumerate(folders)]
 
 
 def is_silent(process: Running) -> bool:

@@ -601,14 +601,14 @@ def test_a_run_goes_on_with_no_other_pictures(kind: str, monkeypatch: pytest.Mon
     data = sklearn.datasets.load_digits()
     pictures, labels = data.images.astype(np.uint8)[:200], data.target[:200]
     np.savez("mine.npz", x=pictures, y=labels)
-    door, words = (search, SEARCH) if kind == "search" else (augment, TRAINING)
+    entry, words = (search, SEARCH) if kind == "search" else (augment, TRAINING)
     words = ["mine.npz" if word == "digits" else "1" if word == "0.1" else word for word in words]
     with stop_after(1, signal.SIGINT, monkeypatch):
-        assert call(door, "-name", "it", *words).code == 130
+        assert call(entry, "-name", "it", *words).code == 130
     np.savez("mine.npz", x=pictures, y=labels[::-1])
-    assert "has begun with other training pictures or labels" in refusal(door, "-name", "it", *words, "-resume")
+    assert "has begun with other training pictures or labels" in refusal(entry, "-name", "it", *words, "-resume")
     np.savez("mine.npz", x=pictures, y=labels)
-    succeed(door, "-name", "it", *words, "-resume")
+    succeed(entry, "-name", "it", *words, "-resume")
 
 
 @pytest.mark.usefixtures("_stopped")
@@ -694,11 +694,11 @@ def test_a_signal_while_the_data_is_read_ends_the_command_at_once(monkeypatch: p
     assert not SEARCH_RUN.exists()
 
 
-@pytest.mark.parametrize("door", ["search", "augment"])
+@pytest.mark.parametrize("entry", ["search", "augment"])
 def test_a_signal_while_a_stopped_run_is_read_says_that_its_checkpoint_is_kept(
-    door: str, monkeypatch: pytest.MonkeyPatch
+    entry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command, words = (search, SEARCH) if door == "search" else (augment, TRAINING)
+    command, words = (search, SEARCH) if entry == "search" else (augment, TRAINING)
     with stop_after(1, signal.SIGINT, monkeypatch):
         call(command, "-name", "it", *words)
     for module in (search_loop, train_loop):
@@ -706,8 +706,8 @@ def test_a_signal_while_a_stopped_run_is_read_says_that_its_checkpoint_is_kept(
     for more in ([], words):
         outcome = call(command, "-name", "it", *more, "-resume")
         check_refusal(outcome, 143)
-        assert outcome.err == f"{door}.py: {AFTER}\n"
-    assert position(Path("runs") / door / "it") == (0, 1)
+        assert outcome.err == f"{entry}.py: {AFTER}\n"
+    assert position(Path("runs") / entry / "it") == (0, 1)
 
 
 def test_a_second_signal_while_the_state_is_saved_ends_at_once_and_keeps_the_checkpoint(

@@ -14,7 +14,7 @@ from tests.commands import (
     DARTS_GENOTYPE,
     QUICKEST,
     TINIEST,
-    Door,
+    EntryPoint,
     call,
     modern,
     refusal,
@@ -40,7 +40,7 @@ def dashes_of(text: str) -> set[str]:
     return set(FLAG.findall(text.replace("see search.py --help", "").replace("see dadarts search --help", "")))
 
 
-DOORS = [
+ENTRY_POINTS = [
     pytest.param(search, [], "-", id="search.py -flag"),
     pytest.param(search, [], "--", id="search.py --flag"),
     pytest.param(modern, ["search"], "-", id="dadarts -flag"),
@@ -68,8 +68,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("door", "command", "dashes"), DOORS)
-def test_errors_have_the_dashes_that_were_typed(door: Door, command: list[str], dashes: str) -> None:
+@pytest.mark.parametrize(("entry", "command", "dashes"), ENTRY_POINTS)
+def test_errors_have_the_dashes_that_were_typed(entry: EntryPoint, command: list[str], dashes: str) -> None:
     said = []
     for wrong in WRONG:
         kept = [*TINIEST]
@@ -77,21 +77,21 @@ def test_errors_have_the_dashes_that_were_typed(door: Door, command: list[str], 
             if flag in kept:
                 place = kept.index(flag)
                 del kept[place : place + 2]
-        outcome = call(door, *command, *in_form(["-name", "it", *kept, *wrong], dashes))
+        outcome = call(entry, *command, *in_form(["-name", "it", *kept, *wrong], dashes))
         assert outcome.code == 2, (wrong, outcome)
         assert dashes_of(outcome.err) <= {dashes}, outcome.err
         said.append(bool(dashes_of(outcome.err)))
     assert sum(said) > len(WRONG) // 2
 
 
-@pytest.mark.parametrize(("door", "command", "dashes"), DOORS)
+@pytest.mark.parametrize(("entry", "command", "dashes"), ENTRY_POINTS)
 def test_notes_log_and_advice_have_the_dashes_that_were_typed(
-    door: Door, command: list[str], dashes: str, monkeypatch: pytest.MonkeyPatch
+    entry: EntryPoint, command: list[str], dashes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["-name", "it", *QUICKEST, "-topk_on_alphas", "-hd_on_alphas", "-dal_on_weights", "-dal_factor_max", "3"]
     words += ["-hd_on_virtualstep", "-genotype_to_retain", "all"]
     with stop_after(1, signal.SIGINT, monkeypatch):
-        outcome = call(door, *command, *in_form(words, dashes))
+        outcome = call(entry, *command, *in_form(words, dashes))
     assert outcome.code == 130, outcome.err
     assert outcome.err.count("note: ") >= 4
     for text in (outcome.err, Path("runs/search/it/log.txt").read_text()):
@@ -116,7 +116,7 @@ def test_commands_that_are_suggested_have_the_dashes_that_were_typed(dashes: str
 
 
 @pytest.mark.parametrize(
-    ("door", "words", "said"),
+    ("entry", "words", "said"),
     [
         (search, [], "search.py: begin with search.py -name X -dataset X; search.py --help lists all flags"),
         (modern, ["search"], "dadarts: begin with dadarts search --name X --dataset X; dadarts search --help lists"),
@@ -143,8 +143,8 @@ def test_commands_that_are_suggested_have_the_dashes_that_were_typed(dashes: str
         (modern, [""], "dadarts: unknown command ''"),
     ],
 )
-def test_half_a_command_is_one_line_that_says_the_rest(door: Door, words: list[str], said: str) -> None:
-    assert said in refusal(door, *words)
+def test_half_a_command_is_one_line_that_says_the_rest(entry: EntryPoint, words: list[str], said: str) -> None:
+    assert said in refusal(entry, *words)
 
 
 @pytest.mark.parametrize("words", [["help", "search"], ["--help", "search"], ["search", "--help"], ["search", "-h"]])

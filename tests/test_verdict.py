@@ -1,4 +1,4 @@
-"""Whether a search has decided anything: mixing weights against values by hand, and what every door says."""
+"""Whether a search has decided anything: mixing weights against values by hand, and what every entry point says."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_a_verdict_from_elsewhere_cannot_steer_a_terminal() -> None:
     assert len(verdict.warnings[0]) <= 400
 
 
-def test_every_door_says_the_verdict() -> None:
+def test_every_entry_point_says_the_verdict() -> None:
     err = succeed(original, "-name", "it", *QUICKEST, "-alpha_lr", "1e-5").err
     assert err.count("note: undecided: the mixing weights of ") == 1
     assert "raise -alpha_lr" in err

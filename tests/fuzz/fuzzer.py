@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from dadarts.errors import RunError
-from tests.commands import DOORS
+from tests.commands import ENTRY_POINTS
 
 LONGEST_LINE = 1000
 
@@ -41,7 +41,7 @@ class Fuzzer:
     memory: int = 2 << 30
 
 
-def command(door: str, *words: str) -> str:
+def command(entry: str, *words: str) -> str:
     """Run a command in this process, and check how it speaks; its standard output.
 
     Raises:
@@ -50,7 +50,7 @@ def command(door: str, *words: str) -> str:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            code = DOORS[door](words)
+            code = ENTRY_POINTS[entry](words)
         except SystemExit as helped:
             code = int(helped.code or 0)
     said = err.getvalue()

@@ -1,4 +1,4 @@
-"""What a run tells the world. Whoever iterates over a run decides what becomes of it."""
+"""What happens in a run, as typed events: whoever iterates over a run decides what becomes of them."""
 
 from __future__ import annotations
 

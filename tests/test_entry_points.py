@@ -1,4 +1,4 @@
-"""One configuration behind three doors: the original's flags, the modern words, and Python."""
+"""One configuration behind three entry points: the original's flags, the modern words, and Python."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def spelled_out(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("title", SEED_LINES)
-def test_a_search_line_of_the_seed_means_the_same_at_all_doors(title: str) -> None:
+def test_a_search_line_of_the_seed_means_the_same_at_all_entry_points(title: str) -> None:
     words = words_of(SEED_LINES[title])
     python = SearchConfig(name="some_name", dataset="cifar10", workers=4, method=IN_PYTHON[title])
     assert original.search_config(words) == python
@@ -86,7 +86,7 @@ def settled(config: SearchConfig, steps: int) -> SearchConfig:
     return config.model_copy(update={"w_lr": found.weights, "alpha_lr": found.alphas})
 
 
-def test_the_training_line_of_the_seed_means_the_same_at_all_doors() -> None:
+def test_the_training_line_of_the_seed_means_the_same_at_all_entry_points() -> None:
     words = words_of(SEED_TRAINING)
     genotype = words[words.index("-genotype") + 1]
     python = TrainConfig(name="some_name", dataset="cifar10", workers=4, genotype=Genotype.parse(genotype))
@@ -117,7 +117,7 @@ def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize("name", FLAGS_OF_METHOD)
-def test_a_named_method_is_its_flags_at_the_original_door(name: str) -> None:
+def test_a_named_method_is_its_flags_at_the_original_entry(name: str) -> None:
     flags = [f"-{flag}={value}" for flag, value in FLAGS_OF_METHOD[name].items()]
     needed = ["-name", "a", "-dataset", "digits"]
     assert original.search_config([*needed, *flags]) == SearchConfig(name="a", dataset="digits", method=METHODS[name]())
@@ -133,7 +133,7 @@ ORIGINAL_RATES = ["--w_lr", "0.025", "--alpha_lr", "3e-4"]
 
 
 @pytest.mark.parametrize("word", ["auto", "0.5"])
-def test_a_rate_is_a_number_or_left_to_the_steps_at_all_doors(word: str) -> None:
+def test_a_rate_is_a_number_or_left_to_the_steps_at_all_entry_points(word: str) -> None:
     needed = ["-name", "a", "-dataset", "digits", "-alpha_lr", word, "-w_lr", word]
     value = word if word == "auto" else float(word)
     python = SearchConfig(name="a", dataset="digits", alpha_lr=value, w_lr=value, method=darts())
@@ -200,7 +200,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("words", "name", "value"), SEARCH_FLAGS)
-def test_every_setting_of_a_search_is_a_flag_at_both_doors(words: str, name: str, value: Any) -> None:
+def test_every_setting_of_a_search_is_a_flag_at_both_entry_points(words: str, name: str, value: Any) -> None:
     needed = ["-name", "a", "-dataset", "digits"]
     python = SearchConfig(name="a", dataset="digits", **{name: value}, method=darts())
     assert getattr(python, name) == value
@@ -233,7 +233,7 @@ TRAIN_FLAGS: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("words", "name", "value"), TRAIN_FLAGS)
-def test_every_setting_of_a_training_is_a_flag_at_both_doors(words: str, name: str, value: Any) -> None:
+def test_every_setting_of_a_training_is_a_flag_at_both_entry_points(words: str, name: str, value: Any) -> None:
     needed = ["-name", "a", "-dataset", "digits", "-genotype", DARTS_GENOTYPE]
     python = TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE, **{name: value})
     assert getattr(python, name) == value
@@ -352,10 +352,10 @@ def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file
 @pytest.mark.parametrize("dashes", ["-", "--"])
 def test_a_refusal_names_flags_with_the_dashes_that_they_were_typed_with(dashes: str) -> None:
     needed = [f"{dashes}name", "a", f"{dashes}dataset", "digits"]
-    for door, command in ((search, []), (modern, ["search"]), (augment, []), (modern, ["train"])):
-        said = refusal(door, *command, *needed, f"{dashes}epoch", "3")
+    for entry, command in ((search, []), (modern, ["search"]), (augment, []), (modern, ["train"])):
+        said = refusal(entry, *command, *needed, f"{dashes}epoch", "3")
         assert f" unknown flag {dashes}epoch. Did you mean '{dashes}epochs'?" in said
-        said = refusal(door, *command, *needed, f"{dashes}resume", f"{dashes}overwrite")
+        said = refusal(entry, *command, *needed, f"{dashes}resume", f"{dashes}overwrite")
         assert f" {dashes}resume continues a run and {dashes}overwrite replaces it" in said
     assert f" {dashes}methods must be given" in refusal(modern, "compare", f"{dashes}dataset", "digits")
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dadarts.architecture.literal import MAX_DEPTH, MAX_LENGTH, Call, parse
 from dadarts.errors import InputError
-from dadarts.literal import MAX_DEPTH, MAX_LENGTH, Call, parse
 from dadarts.methods.catalogue import METHODS
 from tests.nets import RELAXATIONS
 

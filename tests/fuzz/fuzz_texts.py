@@ -10,10 +10,10 @@ from typing import Any
 
 from dadarts import main
 from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.literal import parse
 from dadarts.cli import configs
 from dadarts.cli.flags import Command, flags_of
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.literal import parse
 from dadarts.methods import catalogue
 from dadarts.methods.text import parse_method
 from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from dadarts import literal
-from dadarts.architecture import verdict
+from dadarts.architecture import literal, verdict
 from dadarts.architecture.indices import spelled
 from dadarts.architecture.operations import NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS
 from dadarts.architecture.pasted import pick

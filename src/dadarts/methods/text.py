@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
-from dadarts import literal
+from dadarts.architecture import literal
 from dadarts.errors import InputError, unknown
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import PENALTIES

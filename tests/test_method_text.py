@@ -16,7 +16,7 @@ from dadarts.methods.penalties import PENALTIES, Penalty
 from dadarts.methods.relaxations import RELAXATIONS, Gibbs, Relaxation
 from dadarts.methods.schedules import Schedule
 from dadarts.methods.selection import SELECTIONS, EigenvalueRise, Selection
-from dadarts.methods.text import _FLAGS, _PARTS, differing
+from dadarts.methods.text import _FLAGS, differing, parts
 
 FAMILIES: dict[Any, Any] = {Relaxation: RELAXATIONS, Penalty: PENALTIES, Selection: SELECTIONS}
 
@@ -77,12 +77,12 @@ def placed(part: Any) -> tuple[str, Method]:
     return "stop", Method(stop=part)
 
 
-PARTS = sorted(_PARTS)
+PARTS = sorted(parts())
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_run_does_not_go_on_where_any_field_of_its_method_is_another(part: str) -> None:
-    before = example(_PARTS[part])
+    before = example(parts()[part])
     where, own = placed(before)
     assert differing(repr(own), repr(own)) == []
     for name, other in changed(before):

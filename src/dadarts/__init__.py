@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from dadarts.methods.alphas import Alphas
     from dadarts.methods.catalogue import METHODS
     from dadarts.methods.method import Method, Objective
-    from dadarts.methods.relaxations import Hard, Soft, TopK
+    from dadarts.methods.penalties import Penalty
+    from dadarts.methods.relaxations import Hard, Relaxation, Soft, TopK
     from dadarts.methods.relaxations.soft_top_k import soft_top_k
     from dadarts.methods.schedules import Constant, Linear, Progress
+    from dadarts.methods.selection import Selection
+    from dadarts.plugins import register
     from dadarts.searching.loop import search
     from dadarts.training.export import TrainedNetwork, load
     from dadarts.training.loop import train
@@ -43,12 +46,15 @@ _HOMES = {
     "config": ("SearchConfig", "TrainConfig"),
     "architecture.discretization": ("Rule", "discretize"),
     "errors": ("DadartsError", "InputError", "RunError"),
+    "plugins": ("register",),
     "training.export": ("TrainedNetwork", "load"),
     "architecture.genotype": ("Genotype",),
     "methods.catalogue": ("METHODS",),
     "architecture.network": ("Network",),
     "training.prediction": ("Prediction",),
-    "methods.relaxations": ("Hard", "Soft", "TopK"),
+    "methods.penalties": ("Penalty",),
+    "methods.selection": ("Selection",),
+    "methods.relaxations": ("Hard", "Relaxation", "Soft", "TopK"),
     "methods.schedules": ("Constant", "Linear", "Progress"),
     "searching.loop": ("search",),
     "architecture.spaces": ("SPACES", "SearchSpace", "space"),
@@ -72,12 +78,15 @@ __all__ = [
     "Method",
     "Network",
     "Objective",
+    "Penalty",
     "Prediction",
     "Progress",
+    "Relaxation",
     "Rule",
     "RunError",
     "SearchConfig",
     "SearchSpace",
+    "Selection",
     "Soft",
     "Supernet",
     "TopK",
@@ -86,6 +95,7 @@ __all__ = [
     "discretize",
     "load",
     "oracle",
+    "register",
     "search",
     "soft_top_k",
     "space",

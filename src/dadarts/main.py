@@ -37,6 +37,7 @@ _SHOW = Command(
         Flag(("init_channels",), "network", "C (default: a training's, else its space's for trainings)"),
         Flag(("layers", "n_layers"), "network", "L (default: a training's, else its space's for trainings)"),
         Flag(("runs_dir",), "output", "where @NAME is looked up and pictures go", default="runs"),
+        configs.PLUGIN,
         _JSON,
     ),
     positionals=(("genotype", _GENOTYPE),),
@@ -142,6 +143,7 @@ def _compare(words: list[str]) -> int:
 def _show(words: list[str]) -> int:
     """draw a genotype and count its parameters and multiply-adds"""
     values = _SHOW.parse(words)
+    configs.load_plugins(values)
     runs_dir = Path(values.get("runs_dir", "runs"))
     text = genotype_text(values["genotype"], runs_dir)
     given: dict[str, Any] = {

@@ -22,7 +22,6 @@ from dadarts.seeds import generator
 
 RETAIN = ("top2", "top2_with_none", "best", "all")
 FORMAT = "dadarts-genotype/1"
-_PARAMETER_FREE = tuple(name for name, op in ALL_OPS.items() if op.parameter_free)
 
 
 @dataclass(frozen=True)
@@ -102,11 +101,11 @@ class Genotype:
 
     def parameter_free_share(self) -> float:
         """Which part of the edges has no weights: the collapse signal of arXiv 1909.09656."""
-        return self.share(*_PARAMETER_FREE)
+        return self.share(*(name for name, op in ALL_OPS.items() if op.parameter_free))
 
     def parameter_free(self) -> list[str]:
         """The names on those edges."""
-        return [op for op in self.operations() if op in _PARAMETER_FREE]
+        return [op for op in self.operations() if ALL_OPS[op].parameter_free]
 
 
 def found_in(folder: Path, result: str) -> Genotype:

@@ -10,8 +10,10 @@ The operations of NAS-Bench-Macro double the channels where they halve sizes: th
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -213,6 +215,10 @@ class Noise(Synchronised, nn.Module):
         return draw[processes.share(size)].to(x.device, x.dtype)
 
 
+Builder: TypeAlias = Callable[[int, int, bool], nn.Module]
+"""``(channels, stride, affine)`` to a module."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """One candidate operation.
@@ -226,13 +232,13 @@ class Operation:
             output then has a mean square of at most 1.
     """
 
-    build: Callable[[int, int, bool], nn.Module]
+    build: Builder
     parameter_free: bool
     label: str
     normed: bool = False
 
 
-def _pool(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d], norm: bool) -> Callable[[int, int, bool], nn.Module]:
+def _pool(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d], norm: bool) -> Builder:
     def build(channels: int, stride: int, affine: bool) -> nn.Module:
         options = {"count_include_pad": False} if pool is nn.AvgPool2d else {}
         window = pool(3, stride, padding=1, **options)
@@ -245,7 +251,7 @@ def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
     return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
 
 
-OPS: Mapping[str, Operation] = {
+OPS: dict[str, Operation] = {
     "sep_conv_3x3": Operation(lambda c, s, affine: SepConv(c, 3, s, affine), False, "sep 3x3", normed=True),
     "sep_conv_5x5": Operation(lambda c, s, affine: SepConv(c, 5, s, affine), False, "sep 5x5", normed=True),
     "sep_conv_7x7": Operation(lambda c, s, affine: SepConv(c, 7, s, affine), False, "sep 7x7", normed=True),
@@ -281,5 +287,5 @@ NAS_BENCH_MACRO_OPS: Mapping[str, Operation] = {
 }
 """The choices of NAS-Bench-Macro's layers (arXiv 2103.11922) in the order of their digits."""
 
-ALL_OPS: Mapping[str, Operation] = {**OPS, **NAS_BENCH_MACRO_OPS}
+ALL_OPS: Mapping[str, Operation] = ChainMap(OPS, dict(NAS_BENCH_MACRO_OPS))
 """Every operation by name, for what does not depend on the space: its label, and whether it is free of parameters."""

@@ -173,13 +173,15 @@ def _s1(nodes: int) -> SearchSpace:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
+    """How a space is built for a number of nodes, and the number that it has where none is asked for."""
+
     build: Callable[[int], SearchSpace]
     nodes: int = 4
 
 
-SPACES: Mapping[str, _Entry] = {
-    "darts": _Entry(
+SPACES: dict[str, Entry] = {
+    "darts": Entry(
         _same_on_every_edge(
             "darts",
             "sep_conv_3x3",
@@ -192,13 +194,13 @@ SPACES: Mapping[str, _Entry] = {
             NONE,
         )
     ),
-    "nas-bench-201": _Entry(_nas_bench_201, nodes=3),
-    "connect-nas-bench": _Entry(_same_on_every_edge("connect-nas-bench", "nor_conv_3x3", "skip_connect", NONE)),
-    "S1": _Entry(_s1),
-    "S2": _Entry(_same_on_every_edge("S2", "sep_conv_3x3", "skip_connect")),
-    "S3": _Entry(_same_on_every_edge("S3", "sep_conv_3x3", "skip_connect", NONE)),
-    "S4": _Entry(_same_on_every_edge("S4", "sep_conv_3x3", "noise")),
-    "nas-bench-macro": _Entry(_nas_bench_macro, nodes=8),
+    "nas-bench-201": Entry(_nas_bench_201, nodes=3),
+    "connect-nas-bench": Entry(_same_on_every_edge("connect-nas-bench", "nor_conv_3x3", "skip_connect", NONE)),
+    "S1": Entry(_s1),
+    "S2": Entry(_same_on_every_edge("S2", "sep_conv_3x3", "skip_connect")),
+    "S3": Entry(_same_on_every_edge("S3", "sep_conv_3x3", "skip_connect", NONE)),
+    "S4": Entry(_same_on_every_edge("S4", "sep_conv_3x3", "noise")),
+    "nas-bench-macro": Entry(_nas_bench_macro, nodes=8),
 }
 """Every search space by name, with its default number of intermediate nodes."""
 

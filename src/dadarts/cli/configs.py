@@ -13,11 +13,13 @@ from dadarts.cli.flags import TRUTH, Command, Flag, flags_of
 from dadarts.cli.techniques import FLAGS_OF_METHOD, SelectionFlags, Techniques
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.data import READING
-from dadarts.config.run import AUTO, RunConfig
-from dadarts.errors import InputError, unknown
+from dadarts.config.run import AUTO, RunConfig, plugins_named
+from dadarts.errors import InputError, shortened, unknown
 from dadarts.rundir.lookup import reading_of
 from dadarts.runs.folder import RunFolder, refuse_both
 
+PLUGIN = next(flag for flag in flags_of(RunConfig) if flag.names[0] == "plugin")
+"""For commands that have no run of their own."""
 RUN_FLAGS = (
     Flag(("resume",), "run", "continue the run of this name where it stopped", boolean=True, usual=True),
     Flag(
@@ -138,6 +140,18 @@ def reading_of_search(values: dict[str, str]) -> dict[str, Any]:
     return taken
 
 
+def load_plugins(values: Mapping[str, str]) -> None:
+    """Run the plugins that a command names, before anything is looked up.
+
+    Raises:
+        InputError: one cannot be found or imported.
+    """
+    if "plugin" in values:
+        from dadarts import plugins
+
+        plugins.load(plugins_named(values["plugin"]))
+
+
 def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
     """The settings of the run to resume, with those that are given, where these do not tell what the run is of.
 
@@ -153,6 +167,10 @@ def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
     if "dataset" in values or not set(values) - {"resume"} <= {*CONFIGS[kind].model_fields} - {"method"}:
         return None
     settings: dict[str, Any] = folder.saved_config()["settings"]
+    if settings.get("plugin") and "plugin" not in values:
+        # What a folder says is data: nothing is run because it says so.
+        needed = shortened(",".join(map(str, settings["plugin"])), 120)
+        raise InputError(f"{folder.path} was begun with a plugin; give it again: -plugin {needed}")
     return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
 
 

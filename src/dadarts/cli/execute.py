@@ -207,6 +207,7 @@ def search_from_values(
     """
     settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
+    configs.load_plugins(values)
     saved = configs.saved_values(values, "search")
     config, notes = (SearchConfig(**saved), []) if saved else configs.search_config({**own, **settings}, default_method)
     from dadarts.searching.loop import search
@@ -234,6 +235,7 @@ def train_from_values(
     """
     settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
+    configs.load_plugins(values)
     saved = configs.saved_values(values, "augment")
     given = {**own, **settings}
     config = TrainConfig(**saved) if saved else configs.train_config(given)

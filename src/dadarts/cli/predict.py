@@ -31,6 +31,7 @@ COMMAND = Command(
         Flag(("output",), "output", "a file to write in place of stdout; it appears when all is done"),
         Flag(("json",), "output", "print a list of JSON objects", boolean=True),
         Flag(("runs_dir",), "run", "where a training is looked up by its name", default="runs"),
+        configs.PLUGIN,
         Flag(("batch_size",), "run", "pictures that are computed at once", default="64"),
         Flag(("device",), "run", "cpu, cuda, mps or auto, which takes the fastest there is", default="auto"),
         Flag(("workers",), "run", "threads that decode pictures", default="4"),
@@ -50,6 +51,7 @@ _DIGITS = ".9g"
 def predict(words: Sequence[str]) -> int:
     """Predict as the words say. Returns the exit code: 1 where a file could not be read."""
     values, paths = COMMAND.parse_many(words)
+    configs.load_plugins(values)
     as_json = configs.truth("json", values)
     settings = _Settings.read(values)
     output = _output(values["output"]) if values.get("output", "-") != "-" else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from dadarts.config.settings import Settings, setting
 from dadarts.errors import InputError
@@ -50,7 +50,7 @@ class SelectionFlags(Settings):
         InputError: a value out of range, or a flag of a selection that is not named.
     """
 
-    selection: Literal["argmax", "perturbation", "best-of-random", "random"] | None = setting(
+    selection: str | None = setting(
         None, _SELECTION, "argmax, perturbation, best-of-random or random (default: the method's)"
     )
     selection_epochs: int = setting(5, _SELECTION, "perturbation: epochs of tuning between decisions", ge=0, le=10**4)
@@ -70,6 +70,15 @@ class SelectionFlags(Settings):
     restarts: int | None = setting(
         None, _SELECTION, "R searches of E / R epochs, each from new draws: argmax of their mean W", ge=1, le=1000
     )
+
+    @field_validator("selection")
+    @classmethod
+    def _selection_is_known(cls, name: str | None) -> str | None:
+        from dadarts.methods.selection import SELECTIONS
+
+        if name is not None and name not in SELECTIONS:
+            raise InputError(f"give {', '.join(list(SELECTIONS)[:-1])} or {list(SELECTIONS)[-1]}")
+        return name
 
     def applied(self, method: Method) -> Method:
         """The method with this selection.

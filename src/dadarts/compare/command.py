@@ -79,6 +79,7 @@ def compare(words: Sequence[str]) -> int:
     values = compare_command().parse(words)
     if "methods" not in values:
         raise InputError("-methods must be given")
+    configs.load_plugins(values)
     spaces = listed("space", values.get("search_space", "darts"))
     datasets = listed("dataset", values.get("dataset", "cifar10"))
     store = Store(_folder(values, spaces, datasets))
@@ -124,7 +125,7 @@ def _place(values: dict[str, str]) -> Place:
     for name in ("ray_address", "ray_gpus"):
         if name in values:
             raise InputError(f"-{name} is for Ray clusters; give -engine ray with it")
-    return Local(jobs or cores())
+    return Local(jobs or cores(), values.get("plugin", ""))
 
 
 def _ray(values: dict[str, str], jobs: int | None) -> Place:
@@ -140,7 +141,9 @@ def _ray(values: dict[str, str], jobs: int | None) -> Place:
         gpus = _gpus(values["ray_gpus"])
         if device != "auto" and (device == "cuda") != (gpus > 0):
             raise InputError(f"-ray_gpus {values['ray_gpus'][:40]} does not go with -device {device}")
-    return RayCluster(values.get("ray_address"), _whole("threads", values.get("threads", "1")), gpus, jobs)
+    return RayCluster(
+        values.get("ray_address"), _whole("threads", values.get("threads", "1")), gpus, jobs, values.get("plugin", "")
+    )
 
 
 def _whole(name: str, text: str) -> int:

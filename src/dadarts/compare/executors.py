@@ -64,6 +64,10 @@ class Place(Protocol):
         ...
 
 
+PLUGIN = "DADARTS_JOB_PLUGIN"
+"""The environment variable in which a comparison tells its jobs what its command line says of plugins."""
+
+
 def command(folder: Path) -> list[str]:
     """How the process of a job is started."""
     return [sys.executable, "-m", "dadarts.compare.worker", str(folder)]
@@ -89,6 +93,7 @@ class Local:
     """This machine: one process a core unless it is told otherwise, the cores divided among the processes."""
 
     slots: int
+    plugin: str = ""
     elsewhere = False
 
     @property
@@ -101,7 +106,7 @@ class Local:
 
     def start(self, folder: Path, log: Path) -> Running:
         threads = {} if self.threads is None else {"OMP_NUM_THREADS": str(self.threads)}
-        return _Process(spawn(folder.resolve(), log, threads))
+        return _Process(spawn(folder.resolve(), log, {**threads, PLUGIN: self.plugin}))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 import ray
 
-from dadarts.compare.executors import Running, spawn
+from dadarts.compare.executors import PLUGIN, Running, spawn
 from dadarts.errors import InputError
 
 _PATIENCE = 5.0
@@ -42,6 +42,7 @@ class RayCluster:
     threads: int
     gpus: float | None
     most: int | None
+    plugin: str = ""
     elsewhere = True
 
     @contextmanager
@@ -56,7 +57,7 @@ class RayCluster:
         finally:
             signal.signal(signal.SIGTERM, handler)
         try:
-            executor = RayExecutor(self.threads, self._gpus(), self.most)
+            executor = RayExecutor(self.threads, self._gpus(), self.most, self.plugin)
             if executor.slots == 0:
                 raise InputError(
                     f"no node of the Ray cluster has {executor.share}, as a job asks for: give fewer -threads or "
@@ -82,6 +83,7 @@ class RayExecutor:
     threads: int
     gpus: float
     most: int | None
+    plugin: str = ""
 
     @property
     def slots(self) -> int:
@@ -98,7 +100,7 @@ class RayExecutor:
         return f"{cpus} and {self.gpus:g} GPU{'s' * (self.gpus > 1)}" if self.gpus else cpus
 
     def start(self, folder: Path, log: Path) -> Running:
-        environment = {"OMP_NUM_THREADS": str(self.threads)}
+        environment = {"OMP_NUM_THREADS": str(self.threads), PLUGIN: self.plugin}
         if not self.gpus:
             # Whoever asked for no GPU must not find the one that Ray has given to somebody else.
             environment["CUDA_VISIBLE_DEVICES"] = ""

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from dadarts import files
-from dadarts.cli import execute
+from dadarts.cli import configs, execute
+from dadarts.compare.executors import PLUGIN
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
 from dadarts.config import SearchConfig
@@ -126,6 +127,7 @@ def _end_with_parent() -> None:
 
 
 def main(folder: JobFolder) -> int:
+    configs.load_plugins({"plugin": os.environ.get(PLUGIN, "")})
     with alone(folder):
         return work(folder)
 

@@ -18,7 +18,7 @@ from dadarts.rundir.replaced import replaces
 ENVIRONMENT = frozenset(
     {
         *("workers", "print_freq", "checkpoint_minutes", "cache_dir", "data_path", "runs_dir"),
-        *("gpus", "device", "threads", "engine", "checkpoint_activations"),
+        *("gpus", "device", "threads", "engine", "checkpoint_activations", "plugin"),
     }
 )
 """Settings that say where and how a run works; a resumed run may change them as long as it computes alike."""
@@ -34,11 +34,21 @@ Computed: TypeAlias = dict[str, str | int]
 """How a run computes, as far as its sums depend on it: device, threads, engine."""
 
 
+def plugins_named(text: str) -> tuple[str, ...]:
+    """The plugins of a command line, which commas separate."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 class RunSettings(Settings):
     """Where and how a run works."""
 
     name: str = setting(..., "run", "name of the run", usual=True)
     runs_dir: Path = setting(Path("runs"), "run", "where runs are kept", usual=True)
+    plugin: tuple[str, ...] | None = setting(
+        None,
+        "run",
+        "files of own operations, methods ..., as my_file.py; or entry points of dadarts.plugins",
+    )
     seed: int = setting(42, "run", "seed of every random draw", ge=0, lt=2**63, usual=True)
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "run", "where to compute: auto, cpu, cuda or mps", usual=True
@@ -52,6 +62,11 @@ class RunSettings(Settings):
     )
     print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1, le=10**9)
     checkpoint_minutes: float = setting(5.0, "run", "minutes between checkpoints within an epoch", ge=0, le=1e6)
+
+    @field_validator("plugin", mode="before")
+    @classmethod
+    def _plugins_are_named(cls, plugin: object) -> object:
+        return plugins_named(plugin) if isinstance(plugin, str) else plugin
 
     @field_validator("name")
     @classmethod

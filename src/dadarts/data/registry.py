@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from dadarts.data import cifar, digits, folder, idx, names
 from dadarts.data.class_folders import Choices
@@ -124,35 +123,33 @@ def _read_imagenet(data_path: Path, decoder: Decoder) -> Parts:
 
 IMAGENET_SIDE = 224
 
-KNOWN: Mapping[str, Facts] = MappingProxyType(
-    {
-        "cifar10": Facts(
-            shape=cifar.SHAPE,
-            n_classes=10,
-            flip=True,
-            read=partial(cifar.read, CIFAR10),
-            mean=(0.49139968, 0.48215827, 0.44653124),
-            std=(0.24703233, 0.24348505, 0.26158768),
-        ),
-        "cifar100": Facts(
-            shape=cifar.SHAPE,
-            n_classes=100,
-            flip=True,
-            read=partial(cifar.read, CIFAR100),
-            mean=(0.50707516, 0.48654887, 0.44091784),
-            std=(0.26733429, 0.25643846, 0.27615047),
-        ),
-        "mnist": Facts((1, 28, 28), 10, False, partial(idx.read, MNIST), (0.1307,), (0.3081,)),
-        "fashionmnist": Facts((1, 28, 28), 10, True, partial(idx.read, FASHION_MNIST), (0.2860,), (0.3530,)),
-        "imagenet": Facts(
-            shape=(3, IMAGENET_SIDE, IMAGENET_SIDE),
-            n_classes=1000,
-            flip=True,
-            read=_read_imagenet,
-            mean=(0.485, 0.456, 0.406),
-            std=(0.229, 0.224, 0.225),
-        ),
-        "digits": Facts((1, 8, 8), 10, False, digits.read),
-    }
-)
+KNOWN: dict[str, Facts] = {
+    "cifar10": Facts(
+        shape=cifar.SHAPE,
+        n_classes=10,
+        flip=True,
+        read=partial(cifar.read, CIFAR10),
+        mean=(0.49139968, 0.48215827, 0.44653124),
+        std=(0.24703233, 0.24348505, 0.26158768),
+    ),
+    "cifar100": Facts(
+        shape=cifar.SHAPE,
+        n_classes=100,
+        flip=True,
+        read=partial(cifar.read, CIFAR100),
+        mean=(0.50707516, 0.48654887, 0.44091784),
+        std=(0.26733429, 0.25643846, 0.27615047),
+    ),
+    "mnist": Facts((1, 28, 28), 10, False, partial(idx.read, MNIST), (0.1307,), (0.3081,)),
+    "fashionmnist": Facts((1, 28, 28), 10, True, partial(idx.read, FASHION_MNIST), (0.2860,), (0.3530,)),
+    "imagenet": Facts(
+        shape=(3, IMAGENET_SIDE, IMAGENET_SIDE),
+        n_classes=1000,
+        flip=True,
+        read=_read_imagenet,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    ),
+    "digits": Facts((1, 8, 8), 10, False, digits.read),
+}
 """Every data set that can be asked for by name."""

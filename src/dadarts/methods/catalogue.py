@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from dadarts.methods.method import Method, Objective
@@ -159,7 +159,7 @@ def fixed_alpha() -> Method:
     return Method(order="none", selection=selection)
 
 
-METHODS: Mapping[str, Callable[[], Method]] = {
+METHODS: dict[str, Callable[[], Method]] = {
     "dadarts": dadarts,
     "dadarts-late": dadarts_late,
     "dadarts-plus": dadarts_plus,

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
+import torch
+
+from dadarts.architecture.genotype import draw_scores
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.architecture.supernet import Mixing
 from dadarts.errors import InputError
+
+
+class Searched(Protocol):
+    """A search that has ended, as a selection sees it."""
+
+    @property
+    def space(self) -> SearchSpace: ...
+
+    def weights(self) -> Mixing:
+        """The last W, kind -> node -> (E, O)."""
+        ...
+
+    def draw(self, *purpose: str | int) -> torch.Generator:
+        """Randomness that depends on the run's seed and on what it is for alone."""
+        ...
+
+    def evaluate(self, mixings: Sequence[Mixing]) -> Generator[Any, None, list[tuple[float, float]]]:
+        """Mean cross entropy and accuracy of each of several mixing weights on the validation half."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,6 +46,15 @@ class Selection:
     def tuning_epochs(self) -> int:
         """Passes over the training half that a decision may take; 0 where weights stay as they are."""
         return 0
+
+    def scores(self, search: Searched) -> Generator[Any, None, Mixing]:
+        """What `discretize` makes the genotype of, kind -> node -> (E, O): the last W where a subclass says no other.
+
+        It yields what `Searched.evaluate` does. A run that was stopped within it begins it anew, so that all that is
+        drawn should come of `Searched.draw`.
+        """
+        yield from ()
+        return search.weights()
 
     def check(self) -> None:
         """Refuse what cannot be carried out.
@@ -101,6 +134,11 @@ class UniformDraw(Selection):
     """One uniform draw; nothing is trained, since nothing that a search learns could matter."""
 
     trains: ClassVar[bool] = False
+
+    def scores(self, search: Searched) -> Generator[Any, None, Mixing]:
+        """The draw."""
+        yield from ()
+        return draw_scores(search.space, search.draw("random-genotype"))
 
 
 SELECTIONS: dict[str, type[Selection]] = {

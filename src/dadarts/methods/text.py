@@ -18,16 +18,12 @@ from dadarts.methods.relaxations import RELAXATIONS
 from dadarts.methods.schedules import Schedule
 from dadarts.methods.selection import SELECTIONS, EigenvalueRise
 
-_PARTS = {
-    cls.__name__: cls
-    for cls in (
-        *(Method, Objective),
-        *get_args(Schedule),
-        *RELAXATIONS.values(),
-        *PENALTIES.values(),
-        *(*SELECTIONS.values(), EigenvalueRise),
-    )
-}
+
+def parts() -> dict[str, type]:
+    """Everything that a method's text may name, what has been registered since included."""
+    families = (RELAXATIONS, PENALTIES, SELECTIONS)
+    fixed = (Method, Objective, *get_args(Schedule), EigenvalueRise)
+    return {kind.__name__: kind for kind in (*fixed, *(kind for family in families for kind in family.values()))}
 
 
 def parse_method(text: str) -> Method:
@@ -50,9 +46,10 @@ def _built(value: literal.Literal) -> Any:
         return tuple(_built(item) for item in value)
     if not isinstance(value, literal.Call):
         return value
-    if value.name not in _PARTS:
-        raise unknown("part of a method", value.name, _PARTS)
-    kind = _PARTS[value.name]
+    known = parts()
+    if value.name not in known:
+        raise unknown("part of a method", value.name, known)
+    kind: Any = known[value.name]
     names = [field.name for field in fields(kind)]
     if len(value.args) > len(names):
         raise InputError(f"{value.name} has {len(names)} fields, not {len(value.args)}")

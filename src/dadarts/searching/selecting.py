@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from math import ceil
 from typing import TypeAlias
 
+import torch
+
 from dadarts.architecture.genotype import draw_scores
+from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
-from dadarts.methods.selection import BestOfRandom, Perturbation, UniformDraw
+from dadarts.methods.selection import BestOfRandom, Perturbation
 from dadarts.runs.evaluation import Name, Score, evaluated
 from dadarts.runs.events import Event, Note, SelectionStep
 from dadarts.runs.run import Run
@@ -47,13 +51,35 @@ def select(run: Run[SearchConfig], state: SearchState) -> Scores:
 
 def _selected(run: Run[SearchConfig], state: SearchState) -> Scores:
     match run.config.method.selection:
-        case UniformDraw():
-            return draw_scores(run.config.space, generator(run.config.seed, "random-genotype"))
+        # These two go on where they were stopped, with what the run's checkpoint holds of them.
         case BestOfRandom(genotypes):
             return (yield from _best_of_random(run, state, genotypes))
         case Perturbation() as perturbation:
             return (yield from Perturbing(run, state, perturbation).scores())
-    return state.scores()
+        case selection:
+            return (yield from selection.scores(_Searched(run, state)))
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """What a selection may ask of a search."""
+
+    run: Run[SearchConfig]
+    state: SearchState
+
+    @property
+    def space(self) -> SearchSpace:
+        return self.run.config.space
+
+    def weights(self) -> Mixing:
+        return self.state.scores()
+
+    def draw(self, *purpose: str | int) -> torch.Generator:
+        return generator(self.run.config.seed, *purpose)
+
+    def evaluate(self, mixings: Sequence[Mixing]) -> Generator[Event, None, list[tuple[float, float]]]:
+        scores = yield from _evaluated(self.run, self.state, dict(enumerate(mixings)), 0, 1)
+        return [(scores[number].loss, scores[number].top1) for number in range(len(mixings))]
 
 
 def _rank(score: Score) -> tuple[float, float]:

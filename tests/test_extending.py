@@ -1,0 +1,186 @@
+"""The files of docs/extending.md: each does what its page says, on every engine, in commands, in resume and compare."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dadarts
+from dadarts import plugins
+from dadarts.architecture.operations import OPS
+from dadarts.architecture.spaces import SPACES, space
+from dadarts.data.registry import KNOWN
+from dadarts.methods.catalogue import METHODS
+from dadarts.methods.penalties import PENALTIES
+from dadarts.methods.relaxations import RELAXATIONS
+from dadarts.methods.selection import SELECTIONS
+from dadarts.methods.text import parse_method
+from tests.commands import (
+    QUICKEST,
+    ROOT,
+    call,
+    modern,
+    refusal,
+    result_of_search,
+    search,
+    stop_after,
+    succeed,
+    without_pictures,
+)
+from tests.test_fused import check_every_form, check_every_form_of_a_hard_pass
+
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+FILES = {text.split('"""')[1].split(":")[0]: text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)}
+TABLES: tuple[dict[str, object], ...] = (OPS, SPACES, RELAXATIONS, PENALTIES, SELECTIONS, METHODS, KNOWN)  # type: ignore[assignment]
+
+
+@pytest.fixture(autouse=True)
+def _files_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    for name, text in FILES.items():
+        Path(name).write_text(text)
+    before = [dict(table) for table in TABLES]
+    yield
+    for table, entries in zip(TABLES, before, strict=True):
+        table.clear()
+        table.update(entries)
+    for name in [name for name in sys.modules if name.startswith("dadarts_plugin_")]:
+        del sys.modules[name]
+
+
+def quickest(*words: str, space: str = "connect-nas-bench", dataset: str = "digits") -> list[str]:
+    changed = [*QUICKEST, *words]
+    changed[changed.index("connect-nas-bench")] = space
+    changed[changed.index("digits")] = dataset
+    return changed
+
+
+def test_the_page_has_a_file_for_each_of_the_seven() -> None:
+    kinds = ("operation", "space", "relaxation", "penalty", "selection", "method", "data")
+    assert list(FILES) == [f"my_{kind}.py" for kind in kinds]
+    for kind, text in zip(kinds, FILES.values(), strict=True):
+        assert f"@dadarts.register.{'data_set' if kind == 'data' else kind}" in text
+
+
+@pytest.mark.parametrize(("file", "name"), [("my_operation.py", "wide"), ("my_space.py", "pooling")])
+def test_a_space_is_the_readable_supernet_on_every_engine(file: str, name: str) -> None:
+    plugins.load([file])
+    check_every_form(space(name, 2), (3, 9, 9), dadarts.Soft())
+    check_every_form_of_a_hard_pass(space(name, 2), (3, 9, 9))
+
+
+def test_a_relaxation_is_the_readable_supernet_on_every_engine() -> None:
+    plugins.load(["my_relaxation.py"])
+    check_every_form(space("connect-nas-bench", 2), (3, 9, 9), RELAXATIONS["Sharpened"]())
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("my_operation.py", quickest(space="wide")),
+        ("my_space.py", quickest(space="pooling")),
+        ("my_relaxation.py", quickest("-method", "sharpened")),
+        ("my_penalty.py", quickest("-method", "shrunk")),
+        ("my_selection.py", quickest("-selection", "smallest-loss")),
+        ("my_method.py", quickest("-method", "patient-darts")),
+        ("my_data.py", quickest(dataset="stripes")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_is_searched_by_its_name_and_goes_on_only_where_the_command_names_it(
+    file: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [word for word in words if word != "-first_order" or "-method" not in words]
+    succeed(modern, "search", "-plugin", file, "-name", "whole", *words)
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        assert call(modern, "search", "-plugin", file, "-name", "it", *words).code == 130
+    assert json.loads(Path("runs/search/it/config.json").read_text())["settings"]["plugin"] == [file]
+    said = refusal(modern, "search", "--name", "it", "--resume")
+    assert said == f"dadarts: runs/search/it was begun with a plugin; give it again: --plugin {file}"
+    succeed(modern, "search", "-plugin", file, "-name", "it", "-resume")
+    assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
+
+
+def test_a_network_of_an_own_operation_is_trained_shown_and_loaded() -> None:
+    genotype = (
+        "Genotype(normal=[[('wide_conv', 0), ('skip_connect', 1)]], normal_concat=[2], "
+        "reduce=[[('wide_conv', 0), ('sep_conv_3x3', 1)]], reduce_concat=[2])"
+    )
+    words = ["-name", "it", "-genotype", genotype, *("-dataset", "digits", "-dataset_portion", "0.1", "-epochs", "1")]
+    words += ["-init_channels", "2", "-layers", "3", "-batch_size", "32", "-workers", "0", "-device", "cpu"]
+    assert "unknown operation" in refusal(modern, "train", *words)
+    succeed(modern, "train", "-plugin", "my_operation.py", *words, "-aux_weight", "0")
+    assert dadarts.load("it").classes == tuple("0123456789")
+    assert "wide_conv" in succeed(modern, "show", "--plugin", "my_operation.py", genotype).out
+
+
+def test_a_method_is_compared_in_processes_of_their_own() -> None:
+    words = ["--plugin", "my_relaxation.py", "--methods", "sharpened", "--seeds", "0", "--space", "nas-bench-201"]
+    words += ["--dataset", "digits", "--dataset_portion", "0.1", "--batch_size", "16", "--epochs", "1", "--name", "own"]
+    succeed(modern, "compare", *words, "--init_channels", "2", "--layers", "1", "--jobs", "1", "--workers", "0")
+    with Path("runs/compare/own/results.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["method"], row["state"]) == ("sharpened", "done")
+
+
+def test_the_text_of_an_own_part_is_read_again() -> None:
+    plugins.load(["my_relaxation.py"])
+    method = METHODS["sharpened"]()
+    assert parse_method(repr(method)) == method
+    assert "Sharpened(temperature=Linear(start=1.0, end=10.0))" in repr(method)
+
+
+def test_a_plugin_is_run_once_however_often_it_is_named() -> None:
+    plugins.load(["my_method.py", "./my_method.py"])
+    plugins.load([str(Path("my_method.py").resolve())])
+    assert "patient-darts" in METHODS
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("none.py", None, "--plugin none.py: there is no such file"),
+        ("broken.py", "1 / 0", "--plugin broken.py cannot be imported: ZeroDivisionError: division by zero"),
+        ("syntax.py", "def", "--plugin syntax.py cannot be imported: SyntaxError"),
+        ("nobody", None, "--plugin nobody: give a file that ends in .py, or an entry point of dadarts.plugins"),
+        (
+            "taken.py",
+            "import dadarts\n@dadarts.register.method('darts')\ndef mine(): ...",
+            "there is a method darts already: give yours another name",
+        ),
+        (
+            "comma.py",
+            "import dadarts\n@dadarts.register.method('a,b')\ndef mine(): ...",
+            "'a,b' cannot be the name of a method: give letters, digits, _ and -",
+        ),
+        (
+            "mutable.py",
+            "import dadarts\n@dadarts.register.penalty\nclass Mine(dadarts.Penalty): ...",
+            "is no frozen dataclass that is a Penalty",
+        ),
+    ],
+)
+def test_what_is_no_plugin_is_refused_in_a_line(name: str, text: str | None, said: str) -> None:
+    if text is not None:
+        Path(name).write_text(text)
+    assert said in refusal(modern, "search", "--plugin", name, "--name", "it", *QUICKEST)
+
+
+def test_a_folder_starts_no_plugin() -> None:
+    Path("spy.py").write_text("import pathlib; pathlib.Path('seen').touch()")
+    succeed(search, "-name", "it", *QUICKEST)
+    config = Path("runs/search/it/config.json")
+    saved = json.loads(config.read_text())
+    saved["settings"]["plugin"] = ["spy.py"]
+    config.write_text(json.dumps(saved))
+    for words in (("show", "@it"), ("runs",), ("search", "--name", "it", "--resume")):
+        call(modern, *words)
+    assert not Path("seen").exists()

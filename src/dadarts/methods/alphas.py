@@ -1,4 +1,19 @@
-"""The architecture parameters alpha: how they are stored, ordered and mixed."""
+"""The architecture parameters alpha: how they are stored, ordered and mixed.
+
+What a tensor is called, here and wherever alphas go:
+
+====== ===============================================================================================================
+alpha  architecture parameters, unbounded; what an architecture step trains
+W      alpha as weights in [0, 1]: the softmax over an edge's operations, or what a method has in its place
+M      mixing weights, which multiply the outputs of operations in a pass: a relaxation makes them of alpha
+D      the discretization of W: bool, the places that `discretize` keeps, and that the genotype names
+A, B   memberships of top-k, at the edge and at the node
+w      weights of the network
+====== ===============================================================================================================
+
+Axes: N stacked nodes of all kinds of cells, E edges that enter a node, O operations of an edge (columns); K draws.
+Rows and columns that a node or an edge does not have are padding, 0 in W, M and D.
+"""
 
 from __future__ import annotations
 

@@ -64,6 +64,8 @@ def load(path: Path, kind: str) -> tuple[dict[str, Any], State]:
     try:
         with files.open_bytes(path) as file:
             payload = torch.load(file, map_location="cpu", weights_only=True)
+        if not isinstance(payload, dict):
+            raise TypeError("not a mapping")
         version, there, settings, state = (payload[name] for name in ("version", "kind", "settings", "state"))
         if type(version) is not int or not isinstance(there, str):
             raise TypeError("neither a version nor a kind")

@@ -81,7 +81,7 @@ def test_a_bad_network_of_equal_classes_is_not_told_of_rare_ones() -> None:
 
 def test_pictures_that_fill_no_batch_are_counted_where_they_are_many() -> None:
     write((34, 34), (40, 120))
-    left_out = "note: 6 pictures of 54 fill no batch of 16 and are left out of an epoch, others in each"
+    left_out = "note: 6 pictures of the 54 that train the weights fill no batch of 16 and are left out of an epoch"
     assert any(line.startswith(left_out) for line in train())
     write((30, 30), (40, 120))
     assert not any("fill no batch" in line for line in train("-overwrite"))

@@ -157,7 +157,7 @@ def test_pictures_whose_borders_are_cut_off_are_counted() -> None:
     assert [each.file for each in found if each.cropped] == ["wide.png", "high.png", "turned.jpg"]
     said = succeed(modern, "predict", "it", *sizes, "turned.jpg").err
     assert said == (
-        f"dadarts predict: 3 of 6 pictures have another shape than the network's {height}x{width}: resized to cover it "
+        f"dadarts predict: pictures of another shape than the network's {height}x{width}: 3 of 6, resized to cover it "
         "and cropped at the centre, as in the training\n"
     )
     assert succeed(modern, "predict", "it", "same.png", "larger.png", "nearly.png").err == ""
@@ -262,6 +262,26 @@ def test_what_cannot_be_read_is_named_and_left_out() -> None:
     ] * 5
     assert len(said) == 5
     assert all(line.startswith("dadarts predict: ") and line.endswith("; left out") for line in said)
+
+
+def test_python_takes_one_file_for_one_and_no_folder_for_its_files() -> None:
+    a_network()
+    (one,) = pictures("one.png")
+    network = dadarts.load("it")
+    assert network.predict_files(one) == network.predict_files(Path(one)) == network.predict_files([one])
+    Path("folder").mkdir()
+    with pytest.raises(dadarts.InputError, match="folder is a folder; give the files in it"):
+        network.predict_files(["folder"])
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_file_that_cannot_be_read_is_named_wherever_it_stands(place: int) -> None:
+    a_network()
+    paths = pictures("good.png", "other.png")
+    paths.insert(place, "none.png")
+    outcome = call(modern, "predict", "it", *paths)
+    assert (outcome.code, len(rows(outcome))) == (1, 2)
+    assert outcome.err == "dadarts predict: there is no file none.png; left out\n"
 
 
 def test_a_folder_is_read_by_the_rules_of_training_and_loops_of_links_end() -> None:

@@ -94,7 +94,8 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
         lines.append(f"test accuracy of the {label} genotype: {accuracy}  ({parameters:,} parameters)")
     lines.append(against_chance(*accuracies, tested=len(load(DataRequest(config.dataset, workers=0)).test)))
     pictures = [*sorted((folder.path / "cells").glob("*.svg")), folder.path / "curves.svg"]
-    print("", *lines, "pictures:", *(f"  {picture}" for picture in pictures), sep="\n")
+    yours = "yours: dadarts search --name NAME --dataset FOLDER (README.md goes on from there)"
+    print("", *lines, "pictures:", *(f"  {picture}" for picture in pictures), yours, sep="\n")
     return 0
 
 

@@ -85,8 +85,8 @@ def predict(words: Sequence[str]) -> int:
 def _said_of_cropped(count: int, all_of_them: int, shape: tuple[int, int, int]) -> str:
     _, height, width = shape
     return (
-        f"{count:,} of {counted(all_of_them, 'picture')} have another shape than the network's {height}x{width}: "
-        "resized to cover it and cropped at the centre, as in the training"
+        f"pictures of another shape than the network's {height}x{width}: {count:,} of {all_of_them:,}, resized to "
+        "cover it and cropped at the centre, as in the training"
     )
 
 
@@ -146,23 +146,28 @@ def _rows(
 
 
 class _Complaints:
-    """What cannot be predicted, said on stderr as it is met; the first waits, since it may be all that there is."""
+    """What cannot be predicted, said on stderr as it is met.
+
+    One that comes before all pictures waits, since it may be all that there is.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self._first: str | None = None
+        self._waits = True
 
     def add(self, text: str) -> None:
         line = shortened(text, 600)
-        if self.count:
+        if self._waits and not self.count:
+            self._first = line
+        else:
             self.say()
             print(f"dadarts predict: {line}; left out", file=sys.stderr)
-        else:
-            self._first = line
         self.count += 1
 
     def say(self) -> None:
-        """Say the first one, where it still waits."""
+        """Say the one that waits, if any; from now on none does."""
+        self._waits = False
         if self._first is not None:
             print(f"dadarts predict: {self._first}; left out", file=sys.stderr)
             self._first = None

@@ -92,7 +92,10 @@ def as_begun(run: SavedRun, config: AnyRun) -> AnyRun:
 def refuse_differences(run: SavedRun, differences: list[str]) -> None:
     """Raise an InputError that lists what differs, where anything does."""
     if differences:
-        raise InputError(f"{run.path} cannot go on with other settings: {'; '.join(differences)}")
+        raise InputError(
+            f"{run.path} cannot go on with other settings: {'; '.join(differences)}; `-name {run.path.name} -resume` "
+            "alone goes on as it began"
+        )
 
 
 def settled(config: AnyRun, values: Mapping[str, float]) -> AnyRun:

@@ -46,8 +46,8 @@ class Foundation:
             return self.data.notes
         return (
             *self.data.notes,
-            f"{counted(rest, 'picture')} of {count:,} fill no batch of {train.batch_size} and are left out of an "
-            "epoch, others in each; another -batch_size leaves out fewer",
+            f"{counted(rest, 'picture')} of the {count:,} that train the weights fill no batch of "
+            f"{train.batch_size} and are left out of an epoch, others in each; another -batch_size leaves out fewer",
         )
 
     def augmentation(self, cutout: int = 0) -> Augmentation:

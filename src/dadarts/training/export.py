@@ -111,14 +111,14 @@ class TrainedNetwork(nn.Module):
         _refuse_other_scale(pictures)
         return torch.cat([self._probabilities(batch) for batch in torch.split(pictures, _BATCH)])
 
-    def predict_files(self, paths: Iterable[str | Path]) -> list[Prediction]:
-        """What the network says of picture files, each prepared as the pictures of its training were.
+    def predict_files(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
+        """What the network says of picture files, or of one, each prepared as the pictures of its training were.
 
         Raises:
             InputError: a file is missing, damaged or no picture.
         """
         found = []
-        for each in self.predictions(paths):
+        for each in self.predictions([paths] if isinstance(paths, str | Path) else paths):
             if isinstance(each, Unreadable):
                 raise each.error
             found.append(each)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dadarts.data import Preparation
 from dadarts.data.decoding import threaded
-from dadarts.errors import InputError
+from dadarts.errors import InputError, shortened
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ def predictions(
 
     def prepared(path: str | Path) -> _Prepared | Unreadable:
         try:
+            if Path(path).is_dir():
+                raise InputError(f"{shortened(path)} is a folder; give the files in it")
             return _Prepared(str(path), preparation.from_file(path), preparation.crops(path))
         except InputError as error:
             return Unreadable(str(path), error)

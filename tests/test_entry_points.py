@@ -167,6 +167,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-engine reference", "engine", "reference"),
     ("-sparse_tolerance 0", "sparse_tolerance", 0.0),
     ("-checkpoint_activations", "checkpoint_activations", True),
+    ("-plugin a.py,b", "plugin", ("a.py", "b")),
     ("-n_layers 5", "layers", 5),
     ("-layers 5", "layers", 5),
     ("-nodes 2", "nodes", 2),

@@ -100,6 +100,8 @@ def test_pictures_of_a_single_grey_can_still_be_normalised(tmp_path: Path, ask: 
         ({"y": np.where(Y == 1, np.nan, Y)}, "no whole numbers"),
         ({"y": Y * 1j}, "holds complex128"),
         ({"y": np.array([b"\xff", b"a"] * 10)}, "no ASCII text"),
+        ({"y": np.full(20, 0x41414141, np.uint32).view("U1")}, "characters that there are none of"),
+        ({"classes": np.array([1, 0x7FFFFFFF], np.uint32).view("U1")}, "characters that there are none of"),
         ({"y": np.array(["a", "b"] * 10)}, "both be numbers or both text"),
         ({"y_test": Y[:8] + 4}, "holds label 4, which is none of the 4 classes"),
         ({"y": np.zeros(20, int), "y_test": np.zeros(8, int)}, "two classes or more"),

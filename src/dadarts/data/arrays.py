@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,9 +153,13 @@ def _text(given: NDArray[Any], name: str) -> NDArray[np.str_]:
     # A character takes four bytes in memory.
     declared.check(4 * given.nbytes, name)
     try:
-        return given.astype(np.str_)
+        text = np.ascontiguousarray(given.astype(np.str_))
     except UnicodeDecodeError as error:
         raise InputError(f"{name} holds bytes that are no ASCII text") from error
+    # numpy takes any four bytes for a character, and Python fails on those beyond Unicode wherever it meets them.
+    if text.nbytes and text.view(np.uint32).max() > sys.maxunicode:
+        raise InputError(f"{name} holds characters that there are none of: it is damaged")
+    return text
 
 
 def _classify(

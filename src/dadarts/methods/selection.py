@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-import torch
-
-from dadarts.architecture.genotype import draw_scores
-from dadarts.architecture.spaces import SearchSpace
-from dadarts.architecture.supernet import Mixing
 from dadarts.errors import InputError
+
+if TYPE_CHECKING:
+    # `dadarts runs` reads how searches end without waiting for torch.
+    import torch
+
+    from dadarts.architecture.spaces import SearchSpace
+    from dadarts.architecture.supernet import Mixing
 
 
 class Searched(Protocol):
@@ -137,6 +139,8 @@ class UniformDraw(Selection):
 
     def scores(self, search: Searched) -> Generator[Any, None, Mixing]:
         """The draw."""
+        from dadarts.architecture.genotype import draw_scores
+
         yield from ()
         return draw_scores(search.space, search.draw("random-genotype"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from dadarts.cli.techniques import Techniques
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import CheckpointError, DadartsError, InputError, RunError, in_python, shortened
 from dadarts.runs.events import Note
-from tests.commands import COMMON, DARTS_GENOTYPE, augment, call, search, without_pictures
+from tests.commands import COMMON, DARTS_GENOTYPE, QUICKEST, augment, call, modern, search, succeed, without_pictures
 
 FLAG = re.compile(r"(^|[\s(\"'])--?[a-z]\w+")
 SETTINGS = sorted({*SearchConfig.model_fields, *TrainConfig.model_fields, *Techniques.model_fields})
@@ -114,3 +115,36 @@ def test_a_short_error_says_what_it_was_given() -> None:
     assert str(InputError("é: give another")) == "é: give another"
     assert shortened("x" * 500, 500) == "x" * 500
     assert shortened("caf\udce9\x1b\n\ud800") == r"caf\xe9\x1b \ud800"
+
+
+def test_the_end_of_a_run_says_what_follows_to_who_uses_the_modern_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
+    where = ["--runs_dir", "my runs"]
+    found = succeed(modern, "search", "--name", "it", *QUICKEST, *where)
+    advice = shlex.split(found.err.splitlines()[-1].removeprefix("train it: "))
+    assert advice[:2] == ["dadarts", "train"]
+    words = [word.lstrip("-") for word in advice[2:]]
+    assert dict(zip(words[::2], words[1::2], strict=True)) == {
+        "name": "it", "runs_dir": "my runs", "dataset": "digits", "genotype": "@it",
+    }  # fmt: skip
+    small = ["--epochs", "1", "--init_channels", "2", "--layers", "1", "--dataset_portion", "0.1", "--batch_size", "32"]
+    trained = succeed(modern, *advice[1:], *small, "--device", "cpu", "--aux_weight", "0", "--workers", "0")
+    assert trained.err.splitlines()[-1] == "use it: dadarts predict it PICTURES --runs_dir 'my runs'"
+    assert "train it" not in succeed(search, "-name", "other", *QUICKEST).err
+
+
+def test_events_say_themselves_as_the_command_line_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
+    values: dict[str, Any] = {name.lstrip("-"): value for name, value in zip(COMMON[::2], COMMON[1::2], strict=True)}
+    config = TrainConfig(name="here", genotype=DARTS_GENOTYPE, cutout_length=2, **values)
+    told = [line for event in dadarts.train(config) for line in str(event).splitlines()]
+    words = ["--name", "there", "--genotype", DARTS_GENOTYPE, "--cutout_length", "2", *COMMON, "-print_freq", "1"]
+    said = succeed(modern, "train", *words).err.splitlines()
+
+    def without_times(line: str) -> str:
+        return re.sub(r"  [\d,]+ images/s.*|-+(?=crop|flip|cutout|batch)", "", line)
+
+    lasting = [without_times(line) for line in told if re.match(r"read|training|note|epoch \d/\d  (step|loss)", line)]
+    assert len(lasting) > 4
+    assert lasting == [without_times(line) for line in said if re.match(r"read|training on|note: \d|epoch", line)]
+    assert re.fullmatch(r"runs/augment/here: test accuracy \d+\.\d\d%", told[-1])

@@ -18,7 +18,6 @@ from dadarts.runs.events import (
     EpochDone,
     Event,
     Note,
-    Row,
     RunStarted,
     SelectionStep,
     StepDone,
@@ -81,15 +80,11 @@ class Progress:
             case Note():
                 self.say(f"note: {self._written(event.marked)}")
             case StepDone():
-                self._do(_step_line(event), event.step % self.print_freq == 0 or event.step == event.steps)
-            case ValidationStep():
-                self._do(f"epoch {event.epoch + 1}/{event.epochs}  validating {event.step}/{event.steps}")
-            case AssessmentStep():
-                self._do(f"testing {event.step}/{event.steps}")
-            case SelectionStep():
-                self._do(f"selecting {event.step}/{event.steps}")
+                self._do(str(event), event.step % self.print_freq == 0 or event.step == event.steps)
+            case ValidationStep() | AssessmentStep() | SelectionStep():
+                self._do(str(event))
             case EpochDone():
-                self.say(_epoch_line(event))
+                self.say(str(event))
                 self._doing, self._began = f"after epoch {event.epoch + 1}/{event.epochs}", self._clock()
             case _:
                 pass
@@ -148,31 +143,3 @@ class Progress:
             self.stream.flush()
         else:
             self.hear(line)
-
-
-def _step_line(event: StepDone) -> str:
-    return (
-        f"epoch {event.epoch + 1}/{event.epochs}  step {event.step}/{event.steps}  loss {event.loss:.4f}  "
-        f"accuracy {event.accuracy:.1%}  {event.images_per_second:,.0f} images/s"
-    )
-
-
-def _epoch_line(event: EpochDone) -> str:
-    row = event.row
-    parts = [f"epoch {event.epoch + 1}/{event.epochs}", f"loss {_number(row, 'train_loss'):.4f}"]
-    labels = {
-        "train_top1": "train {:.1%}",
-        "valid_top1": "valid {:.1%}",
-        "discretization_gap": "gap {:+.1%}",
-        "temperature": "T {:.4g}",
-        "alpha_entropy": "entropy {:.3f}",
-        "changed_choices": "{} choices changed",
-        "images_per_second": "{:,.0f} images/s",
-        "share_loading": "loading {:.1%}",
-    }
-    parts += [label.format(row[name]) for name, label in labels.items() if row.get(name) is not None]
-    return "  ".join(parts)
-
-
-def _number(row: Row, name: str) -> float:
-    return float(row[name] or 0)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -212,13 +213,24 @@ def search_from_values(
     config, notes = (SearchConfig(**saved), []) if saved else configs.search_config({**own, **settings}, default_method)
     from dadarts.searching.loop import search
 
-    return run(
+    code = run(
         partial(search, config, resume=resume, overwrite=overwrite),
         config.print_freq,
         argv,
         notes,
         resumes=resume,
     )
+    if code == 0:
+        data = [] if config.data_path == Path("datasets") else ["--data_path", str(config.data_path)]
+        where = [*configs.elsewhere(config), "--dataset", config.dataset, *data, "--genotype", f"@{config.name}"]
+        _advise("train it", ["dadarts", "train", "--name", config.name, *where], argv)
+    return code
+
+
+def _advise(what: str, words: Sequence[str], argv: Sequence[str]) -> None:
+    """What follows, to who uses the modern command."""
+    if argv[0] == "dadarts" and speaks():
+        print(f"{what}: {as_typed(shlex.join(words), argv, own_dashes('dadarts'))}", file=sys.stderr)
 
 
 def train_from_values(
@@ -244,10 +256,13 @@ def train_from_values(
         said += differences_in_reading(settings["genotype"], config.runs_dir, config.dataset, config.reading)
     from dadarts.training.loop import train
 
-    return run(
+    code = run(
         partial(train, config, resume=resume, overwrite=overwrite),
         config.print_freq,
         argv,
         said,
         resumes=resume,
     )
+    if code == 0:
+        _advise("use it", ["dadarts", "predict", config.name, "PICTURES", *configs.elsewhere(config)], argv)
+    return code

@@ -1,10 +1,14 @@
-"""What happens in a run, as typed events: whoever iterates over a run decides what becomes of them."""
+"""What happens in a run, as typed events: whoever iterates over a run decides what becomes of them.
+
+Each says itself in words, as the command line does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dadarts.errors import in_python
@@ -15,6 +19,19 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = Mapping[str, float | int | None]
 """One line of history.csv; None is an empty cell."""
+_IN_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "train_loss": "loss {:.4f}",
+        "train_top1": "train {:.1%}",
+        "valid_top1": "valid {:.1%}",
+        "discretization_gap": "gap {:+.1%}",
+        "temperature": "T {:.4g}",
+        "alpha_entropy": "entropy {:.3f}",
+        "changed_choices": "{} choices changed",
+        "images_per_second": "{:,.0f} images/s",
+        "share_loading": "loading {:.1%}",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,9 @@ class RunStarted:
     folder: Path
     data: str
     summary: str
+
+    def __str__(self) -> str:
+        return f"{in_python(self.data)}\n{self.summary}"
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,9 @@ class Note:
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", in_python(self.marked))
 
+    def __str__(self) -> str:
+        return f"note: {self.text}"
+
 
 @dataclass(frozen=True)
 class StepDone:
@@ -59,6 +82,12 @@ class StepDone:
     accuracy: float
     images_per_second: float
 
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch + 1}/{self.epochs}  step {self.step}/{self.steps}  loss {self.loss:.4f}  "
+            f"accuracy {self.accuracy:.1%}  {self.images_per_second:,.0f} images/s"
+        )
+
 
 @dataclass(frozen=True)
 class ValidationStep:
@@ -69,6 +98,9 @@ class ValidationStep:
     step: int
     steps: int
 
+    def __str__(self) -> str:
+        return f"epoch {self.epoch + 1}/{self.epochs}  validating {self.step}/{self.steps}"
+
 
 @dataclass(frozen=True)
 class AssessmentStep:
@@ -76,6 +108,9 @@ class AssessmentStep:
 
     step: int
     steps: int
+
+    def __str__(self) -> str:
+        return f"testing {self.step}/{self.steps}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +120,9 @@ class SelectionStep:
     step: int
     steps: int
 
+    def __str__(self) -> str:
+        return f"selecting {self.step}/{self.steps}"
+
 
 @dataclass(frozen=True)
 class EpochDone:
@@ -93,6 +131,10 @@ class EpochDone:
     epoch: int
     epochs: int
     row: Row
+
+    def __str__(self) -> str:
+        told = [text.format(self.row[name]) for name, text in _IN_WORDS.items() if self.row.get(name) is not None]
+        return "  ".join([f"epoch {self.epoch + 1}/{self.epochs}", *told])
 
 
 @dataclass(frozen=True)
@@ -108,6 +150,9 @@ class SearchDone:
         """Whether the search has decided anything, and what to mistrust; None of a run of before verdicts."""
         return self.genotype.verdict
 
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.genotype}"
+
 
 @dataclass(frozen=True)
 class TrainDone:
@@ -120,6 +165,9 @@ class TrainDone:
     folder: Path
     metrics: Mapping[str, Any]
     pictures: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        return f"{self.folder}: test accuracy {self.metrics['test_top1']:.2%}"
 
 
 Event: TypeAlias = (

@@ -8,6 +8,7 @@ from math import sqrt
 from dadarts.config import SearchConfig
 from dadarts.config.run import AUTO
 from dadarts.methods.schedules import Progress
+from dadarts.pacing import counted
 
 FULL_STEPS, FULL_BATCH = 19_500, 64
 """Of the search that the original's rates were found for: 50 epochs of 390 batches of 64 from half of CIFAR-10."""
@@ -45,9 +46,9 @@ def rates(config: SearchConfig, steps: int) -> Rates:
     alphas = min(MOST_OF_ALPHAS, ALPHAS * shortness(alpha_steps))
     why = []
     if config.w_lr == AUTO:
-        why.append(f"-w_lr {weights:.3g} for {weight_steps:,} steps")
+        why.append(f"-w_lr {weights:.3g} for {counted(weight_steps, 'step')}")
     if config.alpha_lr == AUTO and alpha_steps:
-        why.append(f"-alpha_lr {alphas:.3g} for {alpha_steps:,} steps that train alphas")
+        why.append(f"-alpha_lr {alphas:.3g} for {counted(alpha_steps, 'step')} that train alphas")
     full = f"a full search has {WEIGHTS:g} and {ALPHAS:g} for {FULL_STEPS:,}"
     return Rates(
         weights if config.w_lr == AUTO else config.w_lr,

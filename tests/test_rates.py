@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dadarts.config import SearchConfig
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.method import Method
+from dadarts.pacing import counted
 from dadarts.searching.rates import rates
 from tests.commands import (
     QUICKEST,
@@ -56,7 +57,7 @@ def test_the_way_that_alphas_can_go_is_that_of_a_full_search(
     found = rates(SearchConfig(**BY_RULE, epochs=epochs), steps)
     assert isclose(found.weights, weights)
     assert isclose(found.alphas, alphas)
-    assert f"{epochs * steps:,} steps" in found.note
+    assert f"{counted(epochs * steps, 'step')} that train alphas" in found.note
 
 
 @given(st.integers(1, 1000), st.integers(1, 10_000))

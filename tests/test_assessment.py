@@ -54,6 +54,16 @@ def test_the_worst_class_is_named_where_it_has_a_wrong_picture(answered: list[in
     assert metrics.in_words({"test_top1": 0.5, **found.as_json()})[-1] == said
 
 
+@pytest.mark.parametrize(("wrong", "said"), [(40, True), (34, True), (26, False), (0, False)])
+def test_classes_that_are_told_apart_the_wrong_way_round_are_said_to_be(wrong: int, said: bool) -> None:
+    labels = torch.arange(40) % 2
+    answered = torch.where(torch.arange(40) < wrong, 1 - labels, labels)
+    found = assess(Answers.of_rows(Answers.rows(torch.eye(2)[answered], labels)), ["left", "right"], labels)
+    doubt = metrics.doubt({"test_top1": 1 - wrong / 40, **found.as_json()}) or ""
+    assert ("the wrong way round (AUC " in doubt) is said
+    assert found.auc_by_chance == pytest.approx(math.sqrt(41 / (12 * 20 * 20)))
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(deadline=None, max_examples=25)
 @given(pictures=st.integers(1, 60), classes=st.integers(2, 6), answered=st.integers(1, 6), seed=st.integers(0, 2**31))

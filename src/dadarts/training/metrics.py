@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -15,6 +16,12 @@ from dadarts.errors import InputError
 FIRST = ("test_top1", "test_loss", "parameters", "multiply_adds", "seconds")
 """What every result has; those from before there was an assessment have nothing else."""
 
+_SURE = 3.0
+"""Standard deviations below a half at which an AUC is no accident."""
+_WRONG_WAY = (
+    "the two classes are told apart, but the wrong way round (AUC {auc:.3f}, 0.5 by chance): that can come of pictures "
+    "whose mirror image is of the other class, for which give -flip none, or of labels that differ between the parts"
+)
 _NOT_BEATEN = "the accuracy does not significantly beat the majority baseline of {baseline}: {cure}"
 _CURES = "try more epochs, more pictures, or -flip none where a mirrored picture is of another class"
 _CURES_OF_RARE = "look at the balanced accuracy, and try -class_weights balanced, or more pictures of rare classes; or"
@@ -70,6 +77,12 @@ class Assessment(BaseModel):
     beats_majority: bool
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[Count, ...], ...] | None
+
+    @property
+    def auc_by_chance(self) -> float:
+        """Standard deviation of two classes' AUC where answers know nothing (Mann & Whitney, Ann. Math. Stat. 18)."""
+        first, second = (score.support for score in self.present)
+        return sqrt((first + second + 1) / (12 * first * second))
 
     @property
     def present(self) -> list[ClassScore]:
@@ -188,6 +201,8 @@ def doubt(metrics: Mapping[str, Any]) -> str | None:
     if metrics.get("beats_majority", True):
         return None
     found = Assessment.model_validate(metrics)
+    if found.auc is not None and len(found.present) == 2 and found.auc < 0.5 - _SURE * found.auc_by_chance:
+        return _WRONG_WAY.format(auc=found.auc)
     is_unequal = found.majority_baseline > _UNEQUAL / len(found.present)
     return _NOT_BEATEN.format(baseline=_baseline(found), cure=f"{_CURES_OF_RARE} {_CURES}" if is_unequal else _CURES)
 

@@ -18,10 +18,11 @@ from sklearn.datasets import load_digits
 
 from dadarts import oracle
 from dadarts.architecture.genotype import Genotype
-from dadarts.compare import executors
+from dadarts.compare import executors, worker
 from dadarts.compare.executors import Local
 from dadarts.compare.jobs import seeds_of
 from dadarts.compare.schedule import Status
+from dadarts.compare.store import JobFolder
 from dadarts.compare.table import JobTable
 from dadarts.config import SearchConfig
 from dadarts.data import DataRequest, DataSet, load
@@ -210,6 +211,30 @@ def test_jobs_that_have_found_the_same_share_one_training() -> None:
     assert [(row["state"], row["tries"]) for row in (one, other)] == [("done", "1"), ("done", "1")]
     assert one["train_seconds"] == other["train_seconds"] != ""
     assert len(list((FOLDER / "augment").iterdir())) == 1
+
+
+def test_a_training_that_another_job_was_faster_to_begin_serves_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    succeed(modern, "compare", "--methods", "random", "--seeds", "0", *TINY, *TRAINING)
+    (row,) = rows()
+    (trained,) = (FOLDER / "augment").iterdir()
+    aside = trained.rename(FOLDER / "aside")
+
+    def beaten(*_: object) -> int:
+        aside.rename(trained)
+        raise InputError("it is being written by process 1")
+
+    real = worker._run
+    monkeypatch.setattr(worker, "_run", lambda *run: (real if run[-1] == "search" else beaten)(*run))
+    assert worker.work(JobFolder(FOLDER / "jobs" / row["job"])) == 0
+    trained.rename(aside)
+
+    def refused(*_: object) -> int:
+        raise InputError("no such data")
+
+    monkeypatch.setattr(worker, "_MOMENT", 0.1)
+    monkeypatch.setattr(worker, "_run", lambda *run: (real if run[-1] == "search" else refused)(*run))
+    with pytest.raises(InputError, match="no such data"):
+        worker.work(JobFolder(FOLDER / "jobs" / row["job"]))
 
 
 @pytest.mark.parametrize("is_damaged", [False, True])

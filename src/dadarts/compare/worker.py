@@ -33,6 +33,8 @@ from dadarts.runs.folder import RunFolder
 
 _PATIENCE = 120.0
 """Seconds that the process of an earlier try may take to save and end."""
+_MOMENT = 5.0
+"""Seconds between making a run's folder and holding it, at the very most."""
 _GLANCE = 0.2
 
 
@@ -56,9 +58,26 @@ def work(folder: JobFolder) -> int:
     training = training_of(description["training"], genotype)
     run = RunFolder(training.runs_dir / "augment" / training.name)
     # A job of equal settings that has found the same genotype may be training it: one training serves both.
-    while run.is_held:
+    while True:
+        while run.is_held:
+            time.sleep(_GLANCE)
+        if run.result() is not None:
+            return 0
+        try:
+            return _run(train, training, "augment")
+        except InputError:
+            if not _is_anothers(run):
+                raise
+
+
+def _is_anothers(run: RunFolder) -> bool:
+    """Whether a run that could not be begun is one that another process was a moment faster to begin."""
+    deadline = time.monotonic() + _MOMENT
+    while time.monotonic() < deadline:
+        if run.is_held or run.result() is not None:
+            return True
         time.sleep(_GLANCE)
-    return 0 if run.result() is not None else _run(train, training, "augment")
+    return False
 
 
 @contextmanager

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dadarts.architecture.discretization import Rule, discretize
+from dadarts.architecture.discretization import Rule
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.errors import InputError
 from dadarts.methods.alphas import Candidates
-from dadarts.methods.relaxations.base import Relaxation, Temperatures, Weighting, straight_through
-from dadarts.methods.relaxations.hard import Hard
+from dadarts.methods.relaxations.base import Temperatures, Weighting
+from dadarts.methods.relaxations.hard import Drawn
 from dadarts.methods.schedules import Linear, Progress, Schedule
 from dadarts.seeds import generator
 
 
 @dataclass(frozen=True)
-class Gibbs(Relaxation):
+class Gibbs(Drawn):
     """A discretization drawn from the Gibbs distribution of W at temperature T, over all that D can return.
 
     ``P(M) = exp(T <M, W>) / Z``: uniform at T = 0, and concentrated on D(W) as T grows, which a draw without a key is.
@@ -32,16 +32,9 @@ class Gibbs(Relaxation):
 
     temperature: Schedule = Linear(0.0, 200.0)
 
-    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
-        W = candidates.weights(alpha_NEO)
-        if progress.key is None:
-            drawn = discretize(W, candidates.rule, candidates.present)
-        else:
-            drawn = self._drawn(W.detach(), candidates, progress, progress.key)
-        return straight_through(drawn, W)
-
-    def _drawn(self, W: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
-        logits = (self.temperature(progress) * W.double()).cpu().masked_fill(~candidates.open.cpu(), -torch.inf)
+    def drawn(self, W_NEO: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
+        """Operations by their softmax, edges by what their operations weigh together."""
+        logits = (self.temperature(progress) * W_NEO.double()).cpu().masked_fill(~candidates.open.cpu(), -torch.inf)
         draw = generator(key, "gibbs")
         one = logits[: len(logits) // candidates.copies]
         # The largest of logits with Gumbel noise is a draw from their softmax (Gumbel 1954; arXiv 1411.0030).
@@ -50,7 +43,7 @@ class Gibbs(Relaxation):
         operations = torch.zeros_like(one, dtype=torch.bool).scatter_(-1, best, True)
         kept = _edges(one.logsumexp(dim=-1), candidates.rule.edges, draw)
         drawn = operations & kept.unsqueeze(-1)
-        return drawn.repeat(candidates.copies, 1, 1).to(W.device)
+        return drawn.repeat(candidates.copies, 1, 1).to(W_NEO.device)
 
     def advantages(self, W: Tensor, drawn: Tensor, losses: Tensor, progress: Progress) -> Tensor:
         """A scalar whose gradient is an unbiased estimate of that of ``E L(M)``.
@@ -67,14 +60,6 @@ class Gibbs(Relaxation):
         centred = (losses - losses.mean()) / (len(losses) - 1)
         worth = (drawn * W).sum(dim=(1, 2, 3))
         return self.temperature(progress) * (centred.detach() * worth).sum()
-
-    def is_discrete(self, progress: Progress) -> bool:
-        """At every epoch."""
-        return True
-
-    def without_noise(self, progress: Progress) -> Relaxation:
-        """What it tends to as T grows."""
-        return Hard()
 
     def temperatures(self, progress: Progress, rule: Rule) -> Temperatures:
         """T."""

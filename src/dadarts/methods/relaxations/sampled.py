@@ -18,7 +18,7 @@ from dadarts.architecture.spaces import SearchSpace
 from dadarts.errors import InputError
 from dadarts.methods.alphas import Candidates, concentration
 from dadarts.methods.relaxations.base import Relaxation, Weighting, straight_through
-from dadarts.methods.relaxations.hard import Hard
+from dadarts.methods.relaxations.hard import Drawn
 from dadarts.methods.relaxations.soft import Soft
 from dadarts.methods.relaxations.soft_top_k import soft_top_k
 from dadarts.methods.schedules import Linear, Progress, Schedule
@@ -158,7 +158,7 @@ class UniformPath(Relaxation):
 
 
 @dataclass(frozen=True)
-class SampledTopK(Relaxation):
+class SampledTopK(Drawn):
     """A discretization drawn from the marginals of top-k: anything while T is low, D where it is high.
 
     Each edge draws an operation with the probabilities ``A = soft_top_k(row e of W, 1, T_edge)``. Where the rule keeps
@@ -175,14 +175,10 @@ class SampledTopK(Relaxation):
     temperature_edge: Schedule = Linear(0.0, 200.0)
     temperature_node: Schedule = Linear(0.0, 200.0)
 
-    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
-        W = candidates.weights(alpha_NEO)
-        if progress.key is None:
-            drawn = discretize(W, candidates.rule, candidates.present)
-        else:
-            kept = self._edges(W.detach(), candidates, progress, progress.key)
-            drawn = self._operations(W.detach(), candidates, progress, progress.key) & kept
-        return straight_through(drawn, W)
+    def drawn(self, W_NEO: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
+        """Of each edge that is kept an operation."""
+        kept = self._edges(W_NEO, candidates, progress, key)
+        return self._operations(W_NEO, candidates, progress, key) & kept
 
     def _operations(self, W: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
         """Of every edge one operation, bool (N, E, O); none where all are banned."""
@@ -202,14 +198,6 @@ class SampledTopK(Relaxation):
         u = _uniform(candidates, key, "sampled-edges")[:, :1, 0].to(marginals)
         kept = _crossed(marginals.gather(-1, order), u)
         return torch.zeros_like(kept).scatter_(-1, order, kept).unsqueeze(-1)
-
-    def is_discrete(self, progress: Progress) -> bool:
-        """At every epoch."""
-        return True
-
-    def without_noise(self, progress: Progress) -> Relaxation:
-        """What it tends to as T grows."""
-        return Hard()
 
 
 def _crossed(marginals: Tensor, u: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dadarts.cli import columns, configs, execute
-from dadarts.cli.flags import Command, Flag, as_typed
+from dadarts.cli.flags import Command, Flag, as_typed, next_command
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.rundir.lookup import genotype_text, reading_notes, run_of, taken_over
@@ -210,11 +210,12 @@ def _runs(words: list[str]) -> int:
     comparisons = list_comparisons(runs_dir)
     for folder in comparisons:
         print(
-            f"{folder} is a comparison; list its runs: {shlex.join(_command(words, ['runs'], folder))}", file=sys.stderr
+            f"{folder} is a comparison; list its runs: {shlex.join(next_command(words, ['runs'], folder))}",
+            file=sys.stderr,
         )
     if not runs:
         if not comparisons:
-            begin = shlex.join(_command(words, ["search"], runs_dir, name="first", dataset="digits"))
+            begin = shlex.join(next_command(words, ["search"], runs_dir, name="first", dataset="digits"))
             print(f"there are no runs in {runs_dir} yet; begin one: {begin}", file=sys.stderr)
         return 0
     table = [
@@ -231,16 +232,8 @@ def _going_on(run: RunSummary, runs_dir: Path, typed: Sequence[str]) -> str:
         return ""
     if (runs_dir / "jobs").is_dir():
         return "goes on with the same `dadarts compare`"
-    command = [*_command(typed, [run.verb], runs_dir, name=run.name), as_typed("-resume", typed)]
+    command = [*next_command(typed, [run.verb], runs_dir, name=run.name), as_typed("-resume", typed)]
     return f"go on with: {shlex.join(execute.launched(command, run.processes))}"
-
-
-def _command(typed: Sequence[str], words: list[str], runs_dir: Path, **settings: str) -> list[str]:
-    """A command to give next, its flags as those of the one that was typed."""
-    if runs_dir != Path("runs"):
-        settings["runs_dir"] = str(runs_dir)
-    flags = [word for name, value in settings.items() for word in (as_typed(f"-{name}", typed), value)]
-    return ["dadarts", *words, *flags]
 
 
 def _demo(words: list[str]) -> int:

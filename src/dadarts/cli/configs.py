@@ -174,11 +174,6 @@ def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
     return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
 
 
-def elsewhere(config: RunConfig) -> list[str]:
-    """The words that a command about a run needs where its folder is not the usual one."""
-    return [] if config.runs_dir == Path("runs") else ["--runs_dir", str(config.runs_dir)]
-
-
 def split_run_flags(values: dict[str, str]) -> tuple[dict[str, str], bool, bool]:
     """Separate -resume and -overwrite, which steer a run, from the settings, which decide it.
 

@@ -18,7 +18,7 @@ from dadarts.cli import configs, streams
 from dadarts.cli.console import Progress
 from dadarts.cli.early import speaks
 from dadarts.cli.explaining import explained
-from dadarts.cli.flags import as_typed, own_dashes, without_booleans
+from dadarts.cli.flags import as_typed, next_command, own_dashes, without_booleans
 from dadarts.cli.signals import Signals, StoppedEarlyError, stop_signals
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.distributed import LAUNCHER, Processes, from_environment, joined
@@ -221,16 +221,16 @@ def search_from_values(
         resumes=resume,
     )
     if code == 0:
-        data = [] if config.data_path == Path("datasets") else ["--data_path", str(config.data_path)]
-        where = [*configs.elsewhere(config), "--dataset", config.dataset, *data, "--genotype", f"@{config.name}"]
-        _advise("train it", ["dadarts", "train", "--name", config.name, *where], argv)
+        data = {} if config.data_path == Path("datasets") else {"data_path": str(config.data_path)}
+        given = {"name": config.name, "dataset": config.dataset, **data, "genotype": f"@{config.name}"}
+        _advise("train it", next_command(argv, ["train"], config.runs_dir, **given), argv)
     return code
 
 
 def _advise(what: str, words: Sequence[str], argv: Sequence[str]) -> None:
     """What follows, to who uses the modern command."""
     if argv[0] == "dadarts" and speaks():
-        print(f"{what}: {as_typed(shlex.join(words), argv, own_dashes('dadarts'))}", file=sys.stderr)
+        print(f"{what}: {shlex.join(words)}", file=sys.stderr)
 
 
 def train_from_values(
@@ -264,5 +264,5 @@ def train_from_values(
         resumes=resume,
     )
     if code == 0:
-        _advise("use it", ["dadarts", "predict", config.name, "PICTURES", *configs.elsewhere(config)], argv)
+        _advise("use it", next_command(argv, ["predict", config.name, "PICTURES"], config.runs_dir), argv)
     return code

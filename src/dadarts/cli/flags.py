@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from pydantic import BaseModel
@@ -211,6 +212,13 @@ def as_typed(message: str, argv: Sequence[str], own: str = "--") -> str:
         return by_name.get(name) or (usual if dashes == "-" else dashes) + name
 
     return MARK.sub(written, message)
+
+
+def next_command(typed: Sequence[str], words: Sequence[str], runs_dir: Path, **settings: str) -> list[str]:
+    """A command to give next about runs in a folder, its flags as those of the one that was typed."""
+    where = {} if runs_dir == Path("runs") else {"runs_dir": str(runs_dir)}
+    flags = [word for name, value in (settings | where).items() for word in (as_typed(f"-{name}", typed), value)]
+    return ["dadarts", *words, *flags]
 
 
 def own_dashes(prog: str) -> str:

@@ -34,7 +34,7 @@ from tests.commands import (
     succeed,
     without_pictures,
 )
-from tests.test_fused import check_every_form, check_every_form_of_a_hard_pass
+from tests.engines.test_fused import check_every_form, check_every_form_of_a_hard_pass
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 FILES = {text.split('"""')[1].split(":")[0]: text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)}

@@ -20,7 +20,7 @@ from dadarts.architecture.spaces import SPACES, Size, for_syntax, space
 from dadarts.errors import InputError
 from tests.nets import ragged_space
 
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[3] / "shared"
 BENCHES = {"nas-bench-201", "nas-bench-macro"}
 
 DARTS_V2 = """Genotype(

@@ -14,7 +14,7 @@ from dadarts.architecture.genotype import Genotype
 from tests.commands import Outcome, column, history, modern, refusal, succeed, without_pictures
 from tests.nets import native_kernels
 
-BEFORE = Path(__file__).parent / "data" / "runs-before"
+BEFORE = Path(__file__).parents[1] / "data" / "runs-before"
 COMPARISON = [
     *("compare", "--methods", "dadarts,random", "--seeds", "0:2", "--search_space", "nas-bench-201"),
     *("--dataset", "digits", "--epochs", "2", "--batch_size", "16", "--dataset_portion", "0.2", "--init_channels", "4"),

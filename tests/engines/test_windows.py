@@ -17,8 +17,7 @@ from dadarts.engines.native import Window
 from dadarts.engines.native.decompose import Chain, Identity, Other, Pool, Projection, term_of
 from dadarts.engines.parts import pool_of
 from dadarts.methods.relaxations import Soft
-from tests.nets import MIDWAY, build_alphas, native_kernels
-from tests.test_fused import (
+from tests.engines.test_fused import (
     FORMS,
     Form,
     assert_close,
@@ -30,6 +29,7 @@ from tests.test_fused import (
     gradients,
     of_four_channels,
 )
+from tests.nets import MIDWAY, build_alphas, native_kernels
 
 ODD = (1, 9, 13)
 

@@ -21,6 +21,7 @@ from dadarts.architecture.genotype import Genotype, derive, draw_scores, random_
 from dadarts.architecture.spaces import space
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
+from dadarts.history import SEARCH
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
 from dadarts.methods.method import Method
@@ -31,7 +32,7 @@ from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
 from dadarts.searching import diagnostics
-from dadarts.searching.loop import COLUMNS, search
+from dadarts.searching.loop import search
 from dadarts.searching.perturbing import decisions_of
 from dadarts.searching.state import SearchState, build
 from dadarts.seeds import generator
@@ -154,7 +155,7 @@ def test_random_trains_nothing_and_writes_the_uniform_genotype_of_its_seed() -> 
     assert {name for name, value in row.items() if value} == {"epoch", "skip_share", "parameter_free_share", "seconds"}
     assert float(row["skip_share"]) == Genotype.parse(outcome.last_line).share("skip_connect")
     succeed(modern, "search", "--method", "darts-first-order", "--name", "other", *QUICKEST[:-1])
-    assert list(history(Path("runs/search/other"))[0]) == list(row) == list(COLUMNS)
+    assert list(history(Path("runs/search/other"))[0]) == list(row) == [column.name for column in SEARCH]
     _, state = checkpoint.load(folder / "checkpoints" / "last.pt", "search")
     assert state["position"]["step"] == state["position"]["epoch"] == 0
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from dadarts import files
 from dadarts.cli import columns
 from dadarts.errors import InputError
+from dadarts.history import TIMES, VALID_TOP1, Column
 from dadarts.methods.selection import UniformDraw
 from dadarts.pacing import duration, size
 from dadarts.rundir.replaced import replaces
@@ -25,7 +26,6 @@ _VERBS = {"search": "search", "augment": "train"}
 HEADER = ("kind", "name", "data set", "epochs", "state", "began", "took", "size", "accuracy", "result")
 MOST = (8, 32, 24, 15, 9, 16, 12, 9, 15)
 FLUSH_RIGHT = (False, False, False, True, False, False, True, True, True)
-_TIMES = ("seconds", "seconds_validation", "seconds_selection")
 _MINUTE = "%Y-%m-%d %H:%M"
 _DEEPEST = 2
 _BLOCK = 512
@@ -156,24 +156,24 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
     )
 
 
-def _numbers(history: list[dict[str, str]], column: str) -> list[float]:
+def _numbers(history: list[dict[str, str]], column: Column) -> list[float]:
     """The finite numbers of a column; the history is the user's to edit."""
     found = []
     for row in history:
         with suppress(ValueError, TypeError):
-            found.append(float(row.get(column) or "nan"))
+            found.append(float(row.get(column.name) or "nan"))
     return [number for number in found if isfinite(number)]
 
 
 def _seconds(history: list[dict[str, str]]) -> float | None:
-    times = [number for name in _TIMES for number in _numbers(history, name)]
+    times = [number for column in TIMES for number in _numbers(history, column)]
     return sum(times) if times else None
 
 
 def _accuracy(history: list[dict[str, str]], of_training: Left | None) -> float | None:
     if of_training is not None and of_training.accuracy is not None:
         return of_training.accuracy
-    return next(reversed(_numbers(history, "valid_top1")), None)
+    return next(reversed(_numbers(history, VALID_TOP1)), None)
 
 
 def _began(folder: RunFolder) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+from dadarts import history
 from dadarts.compare.results import Result, Row, truth_of
 from dadarts.compare.statistics import Interval, Pair, Summary, compare_pairs, mean_course, summarise
 from dadarts.oracle import Table
@@ -36,16 +37,16 @@ class Measure:
 
 
 TESTED = Measure("test_top1", "test accuracy after training (%)", True, 100)
-UNTRAINED = Measure("discrete_top1", "validation accuracy of the discretized supernet (%)", True, 100)
-GAP = Measure("discretization_gap", "discretization gap (points)", False, 100)
+UNTRAINED = Measure(history.DISCRETE_TOP1.name, "validation accuracy of the discretized supernet (%)", True, 100)
+GAP = Measure(history.DISCRETIZATION_GAP.name, "discretization gap (points)", False, 100)
 SECONDS = Measure("seconds", "search (s)", digits=1)
 BEHAVIOUR = (
     GAP,
-    Measure("alpha_entropy", "entropy of W (nats)", digits=3),
+    Measure(history.ALPHA_ENTROPY.name, "entropy of W (nats)", digits=3),
     Measure("changes", "changed choices", digits=1),
     Measure("kept_from_draw", "final choices of the first draw (%)", False, 100, 0),
     Measure("kept_from_first_epoch", "final choices after epoch 1 (%)", False, 100, 0),
-    Measure("parameter_free_share", "parameter-free edges (%)", False, 100, 0),
+    Measure(history.PARAMETER_FREE_SHARE.name, "parameter-free edges (%)", False, 100, 0),
     SECONDS,
     Measure("peak_memory_bytes", "peak memory (MB)", False, 1e-6, 0),
 )
@@ -114,7 +115,7 @@ class Block:
     def collapsed(self, method: str) -> tuple[int, int | None, int]:
         """How many genotypes are over half parameter-free, how many below 60 % accuracy, and of how many."""
         found = self.found(method)
-        free = sum(result.row["parameter_free_share"] > COLLAPSED_SHARE for result in found)
+        free = sum(result.row[history.PARAMETER_FREE_SHARE.name] > COLLAPSED_SHARE for result in found)
         if self.space != "nas-bench-201" or self.table is None:
             return free, None, len(found)
         accuracies = self.values(method, self.scores[0]).values()

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from dadarts import files
+from dadarts import files, history
 from dadarts.architecture.genotype import Genotype, found_in
 from dadarts.architecture.spaces import space
 from dadarts.compare.jobs import Job
@@ -49,12 +49,22 @@ _TEXT = (
     "source",
     "data",
 )
-_WHOLE = ("seed", "tries", "epochs", "changed_choices", "changes", "peak_memory_bytes", "threads", "parameters")
-_LAST_EPOCH = ("valid_top1", "relaxed_top1", "discrete_top1", "discretization_gap", "alpha_entropy", "changed_choices")
+_WHOLE = (
+    *("seed", "tries", "epochs", history.CHANGED_CHOICES.name, "changes"),
+    *("peak_memory_bytes", "threads", "parameters"),
+)
+_LAST_EPOCH = (
+    *(history.VALID_TOP1, history.RELAXED_TOP1, history.DISCRETE_TOP1, history.DISCRETIZATION_GAP),
+    *(history.ALPHA_ENTROPY, history.CHANGED_CHOICES),
+)
+"""What is told of a search's last epoch, under the names of its history."""
+_TIMES = (history.SECONDS, history.SECONDS_SELECTION)
+"""A search without its validations."""
 COLUMNS = (
     *("job", "method", "seed", "space", "dataset", "state", "tries", "why", "genotype", "epochs"),
-    *_LAST_EPOCH,
-    *("changes", "kept_from_draw", "kept_from_first_epoch", "skip_share", "parameter_free_share", "verdict"),
+    *(column.name for column in _LAST_EPOCH),
+    *("changes", "kept_from_draw", "kept_from_first_epoch"),
+    *(history.SKIP_SHARE.name, history.PARAMETER_FREE_SHARE.name, "verdict"),
     *("seconds", "peak_memory_bytes", "test_top1", "parameters", "train_seconds"),
     *("device", "threads", "engine", "source", "data"),
 )
@@ -137,7 +147,7 @@ def _measured(job: Job, store: Store, row: Row) -> Result:
     row |= {name: versions.get(name) for name in ("device", "threads", "engine", "data")}
     is_measured = _is_measured(job, epochs=row["epochs"])
     if not is_measured:
-        row |= dict.fromkeys(("discrete_top1", "discretization_gap"))
+        row |= {history.DISCRETE_TOP1.name: None, history.DISCRETIZATION_GAP.name: None}
     row |= store.folder(job).measurements()
     if job.training is not None:
         row |= _training(store.training(job, found).path / "metrics.json")
@@ -161,20 +171,24 @@ def _is_measured(job: Job, epochs: int) -> bool:
 
 
 def _shares(genotype: Genotype) -> Row:
-    return {"skip_share": genotype.share("skip_connect"), "parameter_free_share": genotype.parameter_free_share()}
+    return {
+        history.SKIP_SHARE.name: genotype.share("skip_connect"),
+        history.PARAMETER_FREE_SHARE.name: genotype.parameter_free_share(),
+    }
 
 
 def _history(run: SavedRun) -> Row:
+    changed = history.CHANGED_CHOICES.name
     with _naming(run.history):
         rows = run.rows()
         if not rows:
             return {"epochs": 0}
         return {
             "epochs": len(rows),
-            **{name: _number(rows[-1].get(name)) for name in _LAST_EPOCH},
-            "changed_choices": _whole(rows[-1].get("changed_choices")),
-            "changes": sum(_whole(row.get("changed_choices")) or 0 for row in rows),
-            "seconds": sum(_number(row.get(name)) or 0.0 for row in rows for name in ("seconds", "seconds_selection")),
+            **{column.name: _number(rows[-1].get(column.name)) for column in _LAST_EPOCH},
+            changed: _whole(rows[-1].get(changed)),
+            "changes": sum(_whole(row.get(changed)) or 0 for row in rows),
+            "seconds": sum(_number(row.get(column.name)) or 0.0 for row in rows for column in _TIMES),
         }
 
 

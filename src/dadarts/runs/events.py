@@ -8,30 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dadarts.errors import in_python
+from dadarts.history import Row, in_words
 
 if TYPE_CHECKING:
     from dadarts.architecture.genotype import Genotype
     from dadarts.architecture.verdict import Verdict
-
-Row: TypeAlias = Mapping[str, float | int | None]
-"""One line of history.csv; None is an empty cell."""
-_IN_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "train_loss": "loss {:.4f}",
-        "train_top1": "train {:.1%}",
-        "valid_top1": "valid {:.1%}",
-        "discretization_gap": "gap {:+.1%}",
-        "temperature": "T {:.4g}",
-        "alpha_entropy": "entropy {:.3f}",
-        "changed_choices": "{} choices changed",
-        "images_per_second": "{:,.0f} images/s",
-        "share_loading": "loading {:.1%}",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -133,8 +117,7 @@ class EpochDone:
     row: Row
 
     def __str__(self) -> str:
-        told = [text.format(self.row[name]) for name, text in _IN_WORDS.items() if self.row.get(name) is not None]
-        return "  ".join([f"epoch {self.epoch + 1}/{self.epochs}", *told])
+        return "  ".join([f"epoch {self.epoch + 1}/{self.epochs}", *in_words(self.row)])
 
 
 @dataclass(frozen=True)

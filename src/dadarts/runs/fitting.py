@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts.runs.events import Row
+from dadarts.history import EPOCH, Row
 from dadarts.runs.meter import Position
 
 _LONGEST_NAME = 100
@@ -127,7 +127,7 @@ def rows(name: str, saved: Any) -> list[Row]:
                 raise MisfitError(f"{name}[{number}] has a column without a name")
             if value is not None and not _is_measured(value):
                 raise MisfitError(f"{name}[{number}].{key} is no number")
-        if row.get("epoch") != number:
+        if EPOCH.of(row) != number:
             raise MisfitError(f"{name}[{number}] is not of epoch {number}")
     return list(saved)
 

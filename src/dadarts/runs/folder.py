@@ -17,10 +17,10 @@ from typing import IO, Any
 
 from dadarts import files
 from dadarts.errors import InputError, RunError
+from dadarts.history import Row
 from dadarts.lock import is_held, locked
 from dadarts.rundir import replaced
 from dadarts.rundir.saved import SavedRun
-from dadarts.runs.events import Row
 
 
 @dataclass(frozen=True)

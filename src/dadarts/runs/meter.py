@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from dadarts import history
+from dadarts.history import Values
+
 Item = TypeVar("Item")
 
 
@@ -59,16 +62,16 @@ class Position:
         """Accuracy of the epoch so far, in [0, 1]."""
         return self.correct / self.seen
 
-    def shares(self) -> dict[str, float]:
+    def shares(self) -> Values:
         """Columns of history: the part of the epoch's time that each phase took, in [0, 1]."""
         whole = self.seconds + self.measuring
         weights = self.seconds - self.loading - self.architecture
         return {
-            "seconds_validation": self.measuring,
-            "share_loading": self.loading / whole,
-            "share_architecture": self.architecture / whole,
-            "share_weights": weights / whole,
-            "share_validation": self.measuring / whole,
+            history.SECONDS_VALIDATION: self.measuring,
+            history.SHARE_LOADING: self.loading / whole,
+            history.SHARE_ARCHITECTURE: self.architecture / whole,
+            history.SHARE_WEIGHTS: weights / whole,
+            history.SHARE_VALIDATION: self.measuring / whole,
         }
 
     def next_epoch(self) -> Position:

@@ -18,9 +18,10 @@ from dadarts.architecture.genotype import Genotype
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import CheckpointError, RunError
+from dadarts.history import Row
 from dadarts.methods.schedules import Progress
 from dadarts.runs import checkpoint, device, resuming
-from dadarts.runs.events import EpochDone, Event, Note, Row, StepDone
+from dadarts.runs.events import EpochDone, Event, Note, StepDone
 from dadarts.runs.fitting import MisfitError
 from dadarts.runs.folder import RunFolder
 from dadarts.runs.state import State, Taken

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dadarts.config.run import Computed
+from dadarts.history import Row
 from dadarts.runs import checkpoint
-from dadarts.runs.events import Row
 from dadarts.runs.meter import Position
 from dadarts.runs.setup import Foundation
 

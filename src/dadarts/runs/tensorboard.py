@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dadarts.runs.events import Row
+from dadarts.history import EPOCH, Row
 
 
 class Journal:
@@ -34,6 +34,6 @@ class Journal:
     def epoch(self, row: Row) -> None:
         """Write one row of history."""
         for name, value in row.items():
-            if value is not None and name != "epoch":
-                self._writer.add_scalar(name, value, int(row["epoch"] or 0))
+            if value is not None and name != EPOCH.name:
+                self._writer.add_scalar(name, value, int(EPOCH.of(row) or 0))
         self._writer.flush()

@@ -13,8 +13,8 @@ from torch import Tensor
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.verdict import Verdict
+from dadarts.history import CHANGED_CHOICES, Row
 from dadarts.methods.alphas import Candidates
-from dadarts.runs.events import Row
 
 UNDECIDED = 0.95
 """Of an undecided edge the entropy of W is above this part of the largest: the first of 8 operations then has less than
@@ -117,7 +117,7 @@ def _about_choices(found: Certainty, verdict: Verdict, history: Sequence[Row]) -
 
 def decided_early(history: Sequence[Row]) -> int | None:
     """The epoch of the last changed choice, counted from 1, where that lies in the first tenth; else None."""
-    changed = [number for number, row in enumerate(history, 1) if row.get("changed_choices")]
+    changed = [number for number, row in enumerate(history, 1) if CHANGED_CHOICES.of(row)]
     early = max(1, len(history) // 10)
     if len(history) < _FEWEST_EPOCHS or not changed or changed[-1] > early:
         return None

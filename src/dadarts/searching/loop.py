@@ -10,13 +10,14 @@ from itertools import repeat
 
 import numpy as np
 
-from dadarts import report
+from dadarts import history, report
 from dadarts.architecture.genotype import Genotype, derive, found_in
 from dadarts.architecture.supernet import Mixing
 from dadarts.architecture.verdict import Verdict
 from dadarts.config import SearchConfig
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import InputError, RunError
+from dadarts.history import Row, Values, row_of
 from dadarts.methods.penalties import default_target, discretization_distance
 from dadarts.methods.relaxations import Hard, Soft
 from dadarts.methods.relaxations.base import Temperatures
@@ -24,7 +25,7 @@ from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import name_of
 from dadarts.pacing import counted
 from dadarts.runs.evaluation import evaluated
-from dadarts.runs.events import Event, Note, Row, RunStarted, SearchDone, ValidationStep
+from dadarts.runs.events import Event, Note, RunStarted, SearchDone, ValidationStep
 from dadarts.runs.meter import timed
 from dadarts.runs.run import SEARCH, Run
 from dadarts.runs.state import Taken
@@ -33,15 +34,6 @@ from dadarts.searching.judging import judged
 from dadarts.searching.notes import notes
 from dadarts.searching.selecting import select
 from dadarts.searching.state import SearchState, build
-
-COLUMNS = (
-    *("epoch", "weight_lr", "temperature", "dal_factor", "train_loss", "train_top1", "valid_loss", "valid_top1"),
-    *("relaxed_top1", "discrete_top1", "discretization_gap", "dal", "alpha_entropy", "changed_choices", "skip_share"),
-    *("parameter_free_share", "seconds", "images_per_second", "seconds_validation", "share_loading"),
-    *("share_architecture", "share_weights", "share_validation", "left_out_share", "architecture_top1"),
-    "temperature_node",
-)
-"""The columns that every search's history has."""
 
 
 def search(
@@ -137,9 +129,9 @@ class _Search:
         """Where the search stands that has begun with the last restart."""
         return progress.within(self.config.method.restarts)
 
-    def _stops(self, history: list[Row]) -> bool:
+    def _stops(self, rows: list[Row]) -> bool:
         stop = self.config.method.stop
-        return stop is not None and stop.reached([float(row["hessian_eigenvalue"] or 0) for row in history])
+        return stop is not None and stop.reached([float(history.HESSIAN_EIGENVALUE.of(row) or 0) for row in rows])
 
     def _rewound(self) -> Iterator[Event]:
         """Where the eigenvalue has risen, go back to the alphas before that."""
@@ -153,31 +145,31 @@ class _Search:
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
         here, eigenvalue = self._within(progress), self._eigenvalue_column(progress)
-        is_last = progress.epoch + 1 == progress.epochs or self._stops([*self.state.history, eigenvalue])
+        is_last = progress.epoch + 1 == progress.epochs or self._stops([*self.state.history, row_of(eigenvalue)])
         is_due = is_last or (progress.epoch + 1) % self.config.validation_every == 0
         validation = (yield from self._validation_columns(progress)) if is_due else {}
         genotype = derive(self.config.space, self.state.scores())
-        measured: Row = {
-            "epoch": progress.epoch,
+        measured: Values = {
+            history.EPOCH: progress.epoch,
             **self._epoch_columns(here),
             **validation,
             **self._choice_columns(here),
             **_shares(genotype),
-            "seconds": self.state.position.seconds,
-            "images_per_second": self.state.images_per_second,
+            history.SECONDS: self.state.position.seconds,
+            history.IMAGES_PER_SECOND: self.state.images_per_second,
             **self.state.position.shares(),
-            "left_out_share": diagnostics.left_out_share(self.state.bilevel, here),
-            "temperature_node": self._temperatures(here).node,
+            history.LEFT_OUT_SHARE: diagnostics.left_out_share(self.state.bilevel, here),
+            history.TEMPERATURE_NODE: self._temperatures(here).node,
             **eigenvalue,
             # Known when the selection has ended.
-            **({} if self.config.method.selection.reads_alphas else {"seconds_selection": None}),
+            **({} if self.config.method.selection.reads_alphas else {history.SECONDS_SELECTION: None}),
         }
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()
         self._write_genotype(genotype)
-        return {**dict.fromkeys(COLUMNS), **measured}
+        return row_of(measured, history.SEARCH)
 
-    def _validation_columns(self, progress: Progress) -> Generator[Event, None, Row]:
+    def _validation_columns(self, progress: Progress) -> Generator[Event, None, Values]:
         method, here = self.config.method, self._within(progress)
         own = method.weights.relax.without_noise(here)
         architecture = method.alphas.relax.without_noise(here)
@@ -194,42 +186,42 @@ class _Search:
         )
         self.state.position.measuring = time.monotonic() - began
         return {
-            "valid_loss": scores[own].loss,
-            "valid_top1": scores[own].top1,
-            "relaxed_top1": scores[Soft()].top1,
-            "discrete_top1": scores[Hard()].top1,
-            "discretization_gap": scores[Soft()].top1 - scores[Hard()].top1,
-            "architecture_top1": scores[architecture].top1,
+            history.VALID_LOSS: scores[own].loss,
+            history.VALID_TOP1: scores[own].top1,
+            history.RELAXED_TOP1: scores[Soft()].top1,
+            history.DISCRETE_TOP1: scores[Hard()].top1,
+            history.DISCRETIZATION_GAP: scores[Soft()].top1 - scores[Hard()].top1,
+            history.ARCHITECTURE_TOP1: scores[architecture].top1,
         }
 
     def _write_only_row(self, scores: Mixing) -> None:
         """The one row of a search that trains nothing: what can be said of its genotype."""
         genotype = derive(self.config.space, scores)
-        measured: Row = {"epoch": 0, **_shares(genotype), "seconds": 0.0}
-        self.state.history = [{name: measured.get(name) for name in COLUMNS}]
+        measured: Values = {history.EPOCH: 0, **_shares(genotype), history.SECONDS: 0.0}
+        self.state.history = [row_of(measured, history.SEARCH)]
         self.run.folder.write_history(self.state.history)
 
     def _write_selection_seconds(self) -> None:
         state = self.state
         if not self.config.method.selection.reads_alphas:
-            state.history[-1] = {**state.history[-1], "seconds_selection": state.selecting}
+            state.history[-1] = {**state.history[-1], history.SECONDS_SELECTION.name: state.selecting}
             self.run.folder.write_history(state.history)
 
-    def _epoch_columns(self, progress: Progress) -> Row:
+    def _epoch_columns(self, progress: Progress) -> Values:
         config, position = self.config, self.state.position
         dal = config.method.discretization_loss
         return {
-            "weight_lr": cosine(self.state.rates.weights, config.w_lr_min, progress),
-            "temperature": self._temperatures(progress).edge,
-            "dal_factor": dal.current_factor(progress) if dal else 0.0,
-            "train_loss": position.mean_loss,
-            "train_top1": position.top1,
+            history.WEIGHT_LR: cosine(self.state.rates.weights, config.w_lr_min, progress),
+            history.TEMPERATURE: self._temperatures(progress).edge,
+            history.DAL_FACTOR: dal.current_factor(progress) if dal else 0.0,
+            history.TRAIN_LOSS: position.mean_loss,
+            history.TRAIN_TOP1: position.top1,
         }
 
     def _temperatures(self, progress: Progress) -> Temperatures:
         return self.config.method.temperatures(progress, self.config.space.rule)
 
-    def _choice_columns(self, progress: Progress) -> Row:
+    def _choice_columns(self, progress: Progress) -> Values:
         config, state = self.config, self.state
         alphas = state.bilevel.alphas
         dal = config.method.discretization_loss
@@ -237,17 +229,17 @@ class _Search:
         distance = discretization_distance(alphas.weights().detach(), alphas.candidates, target)
         chosen = diagnostics.choices(alphas).cpu()
         return {
-            "dal": distance.item(),
-            "alpha_entropy": diagnostics.entropy(alphas),
-            "changed_choices": int((chosen & ~state.choices_at_last_epoch(progress)).sum()),
+            history.DAL: distance.item(),
+            history.ALPHA_ENTROPY: diagnostics.entropy(alphas),
+            history.CHANGED_CHOICES: int((chosen & ~state.choices_at_last_epoch(progress)).sum()),
         }
 
-    def _eigenvalue_column(self, progress: Progress) -> Row:
+    def _eigenvalue_column(self, progress: Progress) -> Values:
         if not self.config.hessian_eigenvalue and self.config.method.stop is None:
             return {}
         batch = next(self.state.loaders.architecture.whole().epoch(progress.epoch))
         here = self._within(progress)
-        return {"hessian_eigenvalue": diagnostics.hessian_eigenvalue(self.state.bilevel, batch, here)}
+        return {history.HESSIAN_EIGENVALUE: diagnostics.hessian_eigenvalue(self.state.bilevel, batch, here)}
 
     def _retained(self, scores: Mixing) -> Genotype:
         try:
@@ -280,8 +272,8 @@ def _said_of(genotype: Genotype) -> Iterator[Note]:
     return (Note(line) for line in (genotype.verdict.lines if genotype.verdict else ()))
 
 
-def _shares(genotype: Genotype) -> Row:
+def _shares(genotype: Genotype) -> Values:
     return {
-        "skip_share": genotype.share("skip_connect"),
-        "parameter_free_share": genotype.parameter_free_share(),
+        history.SKIP_SHARE: genotype.share("skip_connect"),
+        history.PARAMETER_FREE_SHARE: genotype.parameter_free_share(),
     }

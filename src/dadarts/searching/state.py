@@ -19,13 +19,13 @@ from dadarts.config.run import Computed
 from dadarts.data import load
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.choose import Engine, pick_engine
+from dadarts.history import Row
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
 from dadarts.methods.schedules import Progress
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed
-from dadarts.runs.events import Row
 from dadarts.runs.meter import Position
 from dadarts.runs.setup import Foundation, Loading
 from dadarts.searching import diagnostics, halves

@@ -12,19 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts import report
+from dadarts import history, report
 from dadarts.architecture.network import DropPath, count_multiply_adds, count_parameters
 from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import autocast
+from dadarts.history import Row, Values, row_of
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.pacing import counted
 from dadarts.runs import evaluation
 from dadarts.runs.answers import Answers
 from dadarts.runs.evaluation import Score, evaluated
-from dadarts.runs.events import AssessmentStep, Event, Note, Row, RunStarted, TrainDone, ValidationStep
+from dadarts.runs.events import AssessmentStep, Event, Note, RunStarted, TrainDone, ValidationStep
 from dadarts.runs.meter import timed
 from dadarts.runs.run import TRAINING, Run
 from dadarts.runs.state import Taken
@@ -135,7 +136,7 @@ class _Training:
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
         config, state, position = self.config, self.state, self.state.position
-        selected = {}
+        selected: Values = {}
         began = time.monotonic()
         if state.selection is not None or progress.epoch + 1 == config.epochs:
             self._settle(progress.epoch)
@@ -143,24 +144,28 @@ class _Training:
             score, answers = yield from self._answers(
                 state.selection, partial(ValidationStep, progress.epoch, config.epochs)
             )
-            selected = {"valid_loss": score.loss, "valid_top1": score.top1}
+            selected = {history.VALID_LOSS: score.loss, history.VALID_TOP1: score.top1}
+            deciding = score.top1
             if config.class_weights == "balanced":
                 # By the plain accuracy a network that has given rare classes up could be the best.
                 confusion = answers.confusion(len(state.foundation.data.classes))
-                selected["valid_balanced"] = assessment.balanced_accuracy(confusion)
-            state.keep_if_best(selected.get("valid_balanced", score.top1))
+                deciding = assessment.balanced_accuracy(confusion)
+                selected |= {history.VALID_BALANCED: deciding}
+            state.keep_if_best(deciding)
             position.measuring = time.monotonic() - began
-        return {
-            "epoch": progress.epoch,
-            "weight_lr": cosine(config.lr, 0.0, progress),
-            "drop_path": config.drop_path_prob * progress.fraction,
-            "train_loss": position.mean_loss,
-            "train_top1": position.top1,
+        measured: Values = {
+            history.EPOCH: progress.epoch,
+            history.WEIGHT_LR: cosine(config.lr, 0.0, progress),
+            history.DROP_PATH: config.drop_path_prob * progress.fraction,
+            history.TRAIN_LOSS: position.mean_loss,
+            history.TRAIN_TOP1: position.top1,
             **selected,
-            "seconds": position.seconds,
-            "images_per_second": state.images_per_second,
-            **{name: value for name, value in position.shares().items() if name != "share_architecture"},
+            history.SECONDS: position.seconds,
+            history.IMAGES_PER_SECOND: state.images_per_second,
+            # A training has no steps of the architecture.
+            **{column: value for column, value in position.shares().items() if column != history.SHARE_ARCHITECTURE},
         }
+        return row_of(measured)
 
     def _answers(
         self, loader: Loader, event: Callable[[int, int], Event]
@@ -187,6 +192,6 @@ class _Training:
             "test_loss": score.loss,
             "parameters": count_parameters(state.network),
             "multiply_adds": count_multiply_adds(self.config.genotype, state.network.macro),
-            "seconds": sum(float(row["seconds"] or 0) for row in state.history),
+            "seconds": sum(float(history.SECONDS.of(row) or 0) for row in state.history),
             **assessed.as_json(),
         }

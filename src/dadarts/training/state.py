@@ -16,10 +16,10 @@ from dadarts.config import TrainConfig
 from dadarts.config.run import AUTO, Computed
 from dadarts.data import Loader, hold_out, stratified_part
 from dadarts.distributed import ALONE, Processes
+from dadarts.history import Row
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed
-from dadarts.runs.events import Row
 from dadarts.runs.meter import Position
 from dadarts.runs.optimizers import SGD
 from dadarts.runs.setup import Foundation

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import assume, given, settings
@@ -15,13 +16,14 @@ from hypothesis import strategies as st
 from dadarts.cli.configs import search_command, search_config
 from dadarts.cli.flags import Flag
 from dadarts.cli.technique_notes import notes
-from dadarts.cli.techniques import FLAGS_OF_METHOD, Techniques
+from dadarts.cli.techniques import FLAGS_OF_METHOD, SPELLED, Techniques
 from dadarts.errors import InputError
-from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order
+from dadarts.methods.catalogue import METHODS, combined, dadarts, darts, darts_first_order
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import BetaDecay, DiscretizationLoss, NonePenalty
 from dadarts.methods.relaxations import Hard, Relaxation, SampledTopK, Soft, TopK
 from dadarts.methods.schedules import Constant, Linear
+from dadarts.methods.techniques import Technique
 from dadarts.methods.text import parse_method
 from tests.commands import SEED_LINES, TINIEST, modern, result_of_search, succeed, without_pictures
 
@@ -75,6 +77,27 @@ def test_without_flags_it_is_plain_darts() -> None:
 @pytest.mark.parametrize("name", FLAGS_OF_METHOD)
 def test_every_named_method_that_flags_can_spell_is_what_they_spell(name: str) -> None:
     assert Techniques(**FLAGS_OF_METHOD[name]).method() == METHODS[name]()
+
+
+@pytest.mark.parametrize(
+    "techniques", [some for n in range(6) for some in combinations(get_args(Technique), n)], ids="-".join
+)
+def test_any_techniques_make_the_method_that_their_flags_spell(techniques: tuple[Technique, ...]) -> None:
+    flags = {flag: value for technique in techniques for flag, value in SPELLED[technique].items()}
+    assert Techniques(**flags).method() == combined(techniques)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_flag_beside_a_named_method_changes_one_thing_or_is_refused(name: str) -> None:
+    values = {"name": "it", "dataset": "digits", "method": name, "finite_difference_epsilon": "0.5"}
+    if name in FLAGS_OF_METHOD:
+        assert search_config(values, "darts")[0].method == replace(
+            search_config({**values, "finite_difference_epsilon": "0.01"}, "darts")[0].method, epsilon=0.5
+        )
+        return
+    with pytest.raises(InputError) as refused:
+        search_config(values, "darts")
+    assert refused.value.marked == f"-finite_difference_epsilon does not go with -method {name}"
 
 
 @pytest.mark.parametrize(

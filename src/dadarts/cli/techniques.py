@@ -10,6 +10,7 @@ from pydantic import field_validator, model_validator
 
 from dadarts.config.settings import Settings, setting
 from dadarts.errors import InputError
+from dadarts.methods.techniques import COMBINATIONS, TEMPERATURE_MAX, Technique
 
 if TYPE_CHECKING:
     from dadarts.methods.method import Method
@@ -22,23 +23,22 @@ _DAL = "discretization loss"
 _STEP = "bilevel step"
 _SELECTION = "selection of the genotype"
 
-_RISING: Mapping[str, Any] = {
-    "topk_on_alphas": True,
-    "linear_temperature_increase": True,
-    "linear_temperature_max": 200.0,
+SPELLED: Mapping[Technique, Mapping[str, Any]] = {
+    "hard": {"hd_on_weights": True},
+    "topk": {
+        "topk_on_alphas": True,
+        "linear_temperature_increase": True,
+        "linear_temperature_max": TEMPERATURE_MAX,
+    },
+    "dal": {"dal_on_alphas": True},
+    "beta-decay": {"bdarts": True},
+    "first-order": {"first_order": True},
 }
+"""The flags of each technique."""
 
 FLAGS_OF_METHOD: Mapping[str, Mapping[str, Any]] = {
-    "dadarts": {"hd_on_weights": True, **_RISING, "dal_on_alphas": True},
-    "dadarts-hard": {"hd_on_weights": True},
-    "dadarts-topk": _RISING,
-    "dadarts-dal": {"dal_on_alphas": True},
-    "dadarts-hard-topk": {"hd_on_weights": True, **_RISING},
-    "dadarts-hard-dal": {"hd_on_weights": True, "dal_on_alphas": True},
-    "dadarts-topk-dal": {**_RISING, "dal_on_alphas": True},
-    "beta-darts": {"first_order": True, "bdarts": True},
-    "darts": {},
-    "darts-first-order": {"first_order": True},
+    name: {flag: value for technique in techniques for flag, value in SPELLED[technique].items()}
+    for name, techniques in COMBINATIONS.items()
 }
 """The named methods that flags can spell, so that ``--method dadarts --dal_factor 0.1`` changes one thing."""
 

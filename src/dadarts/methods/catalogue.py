@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.penalties import BetaDecay, DirichletDivergence, DiscretizationLoss, EntropyLoss, ZeroOneLoss
@@ -20,63 +21,49 @@ from dadarts.methods.relaxations import (
 )
 from dadarts.methods.schedules import Constant, Late, Linear
 from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
+from dadarts.methods.techniques import COMBINATIONS, TEMPERATURE_MAX, Technique
+
+
+def combined(
+    techniques: Collection[Technique], temperature_max: float = TEMPERATURE_MAX, dal_factor: float = 1.0
+) -> Method:
+    """DARTS, second order, with some techniques.
+
+    Args:
+        techniques: see `COMBINATIONS`.
+        temperature_max: T of top-k at the end of its rise.
+        dal_factor: lambda of the discretization loss.
+    """
+    rising = Linear(0.0, temperature_max)
+    penalties = {"dal": DiscretizationLoss(Constant(dal_factor)), "beta-decay": BetaDecay()}
+    return Method(
+        weights=Objective(Hard() if "hard" in techniques else Soft()),
+        alphas=Objective(
+            TopK(temperature_edge=rising, temperature_node=rising) if "topk" in techniques else Soft(),
+            tuple(penalty for technique, penalty in penalties.items() if technique in techniques),
+        ),
+        order="first" if "first-order" in techniques else "second",
+    )
 
 
 def darts() -> Method:
     """DARTS, second order (arXiv 1806.09055)."""
-    return Method()
+    return combined(COMBINATIONS["darts"])
 
 
 def darts_first_order() -> Method:
     """DARTS with xi = 0 (arXiv 1806.09055, section 2.3)."""
-    return Method(order="first")
+    return combined(COMBINATIONS["darts-first-order"])
 
 
-def dadarts(temperature_max: float = 200.0, dal_factor: float = 1.0) -> Method:
+def dadarts(temperature_max: float = TEMPERATURE_MAX, dal_factor: float = 1.0) -> Method:
     """DADARTS: hard discretization of the weight step, top-k with a rising temperature and DAL on alphas."""
-    rising = Linear(0.0, temperature_max)
-    return Method(
-        weights=Objective(Hard()),
-        alphas=Objective(
-            TopK(temperature_edge=rising, temperature_node=rising),
-            (DiscretizationLoss(Constant(dal_factor)),),
-        ),
-    )
-
-
-def dadarts_hard() -> Method:
-    """Hard discretization of the weight step alone."""
-    return Method(weights=Objective(Hard()))
-
-
-def dadarts_topk() -> Method:
-    """Top-k with a rising temperature on alphas alone."""
-    return Method(alphas=Objective(dadarts().alphas.relax))
-
-
-def dadarts_dal() -> Method:
-    """The discretization loss alone."""
-    return Method(alphas=Objective(penalties=dadarts().alphas.penalties))
-
-
-def dadarts_hard_topk() -> Method:
-    """DADARTS without the discretization loss."""
-    return replace(dadarts_topk(), weights=dadarts().weights)
-
-
-def dadarts_hard_dal() -> Method:
-    """DADARTS without top-k."""
-    return replace(dadarts_dal(), weights=dadarts().weights)
-
-
-def dadarts_topk_dal() -> Method:
-    """DADARTS without hard passes."""
-    return Method(alphas=dadarts().alphas)
+    return combined(COMBINATIONS["dadarts"], temperature_max, dal_factor)
 
 
 def beta_darts() -> Method:
     """beta-DARTS: first-order DARTS with a rising penalty on logsumexp(alpha) (arXiv 2203.01665)."""
-    return Method(alphas=Objective(Soft(), (BetaDecay(),)), order="first")
+    return combined(COMBINATIONS["beta-darts"])
 
 
 def darts_minus() -> Method:
@@ -163,12 +150,7 @@ METHODS: dict[str, Callable[[], Method]] = {
     "dadarts": dadarts,
     "dadarts-late": dadarts_late,
     "dadarts-plus": dadarts_plus,
-    "dadarts-hard": dadarts_hard,
-    "dadarts-topk": dadarts_topk,
-    "dadarts-dal": dadarts_dal,
-    "dadarts-hard-topk": dadarts_hard_topk,
-    "dadarts-hard-dal": dadarts_hard_dal,
-    "dadarts-topk-dal": dadarts_topk_dal,
+    **{name: partial(combined, COMBINATIONS[name]) for name in COMBINATIONS if name.startswith("dadarts-")},
     "darts": darts,
     "darts-first-order": darts_first_order,
     "beta-darts": beta_darts,

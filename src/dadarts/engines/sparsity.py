@@ -23,7 +23,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dadarts.methods.alphas import Alphas, Relaxation
+from dadarts.methods.alphas import Alphas
+from dadarts.methods.relaxations import Relaxation
 from dadarts.methods.schedules import Progress
 
 

@@ -120,10 +120,6 @@ class Candidates:
         return allowed(self.present, self.rule)
 
 
-Relaxation: TypeAlias = Callable[[Tensor, Candidates, Progress], Tensor]
-"""(alpha_NEO, candidates, progress) -> mixing_NEO"""
-
-
 class Alphas(nn.Module):
     """alpha[kind][node], each (E, O), drawn from N(0, 1e-3^2); shared by all cells of a kind.
 
@@ -203,8 +199,8 @@ class Alphas(nn.Module):
         for parameter, value in zip(self.parameters(), values, strict=True):
             parameter.copy_(value)
 
-    def mix(self, relaxation: Relaxation, progress: Progress) -> Mixing:
-        """The mixing weights of one forward pass."""
+    def mix(self, relaxation: Callable[[Tensor, Candidates, Progress], Tensor], progress: Progress) -> Mixing:
+        """The mixing weights of one forward pass, by a relaxation."""
         return self.split(relaxation(self.stacked(), self.candidates, progress))
 
     def split(self, stacked_NEO: Tensor) -> Mixing:

@@ -17,6 +17,7 @@ from dadarts.config.run import ENVIRONMENT
 from dadarts.errors import InputError
 from dadarts.methods.catalogue import METHODS, dadarts, darts
 from dadarts.methods.penalties import DiscretizationLoss
+from dadarts.methods.schedules import Progress
 from tests.commands import BENCH_GENOTYPE, DARTS_GENOTYPE
 
 NEEDED = {"name": "a", "dataset": "digits"}
@@ -61,9 +62,9 @@ def test_sizes_follow_from_the_space() -> None:
 
 def test_the_target_of_the_discretization_loss_follows_from_the_space() -> None:
     targets = {
-        name: loss.target
+        name: pull.target
         for name in SPACES
-        if (loss := SearchConfig(**NEEDED, search_space=name, method=dadarts()).method.discretization_loss)
+        if (pull := SearchConfig(**NEEDED, search_space=name, method=dadarts()).method.pull(Progress(0, 1)))
     }
     assert targets == {
         "darts": "none", "nas-bench-201": "zero", "connect-nas-bench": "none", "S1": "zero", "S2": "zero",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations, product
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,9 +16,12 @@ from torch import Tensor
 
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.spaces import SPACES, SearchSpace
-from dadarts.methods.alphas import Alphas
+from dadarts.errors import InputError
+from dadarts.methods.alphas import Alphas, Candidates
 from dadarts.methods.catalogue import dadarts_plus
-from dadarts.methods.relaxations import Gibbs
+from dadarts.methods.method import Method, Objective
+from dadarts.methods.relaxations import Gibbs, Hard, Relaxation
+from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Constant, Linear, Progress
 from dadarts.searching.bilevel import Bilevel, Inner
 from dadarts.seeds import generator
@@ -157,3 +162,32 @@ def test_the_architecture_step_weighs_its_draws_by_their_validation_losses() -> 
         torch.testing.assert_close(own, other, rtol=1e-10, atol=1e-12)
     assert float(loss) == pytest.approx(float(sum(losses)) / 3)
     assert all(torch.equal(w, then) for w, then in zip(bilevel.w, before, strict=True))
+
+
+@dataclass(frozen=True)
+class Doubled(Relaxation):
+    """Gibbs' draws, whose worth counts twice: a relaxation that the package does not know."""
+
+    weighs_draws: ClassVar[bool] = True
+
+    def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
+        return Gibbs()(alpha_NEO, candidates, progress)
+
+    def advantages(self, W_NEO: Tensor, drawn: Tensor, losses: Tensor, progress: Progress) -> Tensor:
+        return 2 * Gibbs().advantages(W_NEO, drawn, losses, progress)
+
+
+def test_draws_of_any_relaxation_that_says_so_are_weighed() -> None:
+    it, macro = tiny_space("darts"), macro_of(layers=1)
+    supernet, batch, progress = build_supernet(it, macro), build_batch(macro, 2), Progress(1, 20, key=11)
+    gradients = []
+    for relaxation in (Gibbs(), Doubled()):
+        method = resolve(Method(alphas=Objective(relaxation), order="first", draws=3), it)
+        bilevel = Bilevel(supernet, build_alphas(it, 1), method)
+        inner = Inner(0.1, 0.9, 0.0, [torch.zeros_like(w) for w in bilevel.w])
+        gradients.append(bilevel.architecture_gradient(batch, batch, progress, inner)[0])
+    assert any(bool(own.any()) for own in gradients[0])
+    for one, two in zip(*gradients, strict=True):
+        torch.testing.assert_close(2 * one, two)
+    with pytest.raises(InputError, match="draws are weighed in a first-order"):
+        resolve(Method(alphas=Objective(Hard()), order="first", draws=3), it)

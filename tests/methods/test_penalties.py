@@ -194,7 +194,7 @@ def test_lambda_follows_its_schedule_from_its_start_on() -> None:
     rising = DiscretizationLoss(Linear(0, 2), start=3, target="none")
     for epoch in range(10):
         factor = 2 * epoch / 10 if epoch >= 3 else 0.0
-        assert rising.current_factor(Progress(epoch, 10)) == pytest.approx(factor)
+        assert rising.pull(Progress(epoch, 10)).factor == pytest.approx(factor)
         assert rising(alphas, Progress(epoch, 10)).item() == pytest.approx(factor * plain, rel=1e-12)
     assert DiscretizationLoss(Constant(3.0), target="none")(alphas, MIDWAY).item() == pytest.approx(3 * plain)
 

@@ -57,6 +57,14 @@ def test_what_was_seen_to_fail_is_said_before_it_runs(words: list[str], said: st
     assert said is None or said in err
 
 
+def test_a_discretization_loss_that_begins_after_the_end_is_none() -> None:
+    for start, expected in ((49, FACTOR), (51, TOP_K)):
+        loss = DiscretizationLoss(Constant(20.0), start=start)
+        config = SearchConfig(name="it", dataset="digits", epochs=50, method=Method(alphas=Objective(TopK(), (loss,))))
+        (said,) = notes(config)
+        assert expected in said
+
+
 PLAIN = "plain DARTS: "
 SAID_OF = {
     "darts": {PLAIN},

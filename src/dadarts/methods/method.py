@@ -8,8 +8,8 @@ from typing import Literal
 from dadarts.architecture.discretization import Rule
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.methods.alphas import Activation
-from dadarts.methods.penalties import DiscretizationLoss, Penalty
-from dadarts.methods.relaxations import Relaxation, Soft, TopK
+from dadarts.methods.penalties import Penalty, Pull
+from dadarts.methods.relaxations import Relaxation, Soft
 from dadarts.methods.relaxations.base import Temperatures
 from dadarts.methods.schedules import Progress
 from dadarts.methods.selection import Argmax, EigenvalueRise, Selection
@@ -73,23 +73,18 @@ class Method:
     stop: EigenvalueRise | None = None
 
     @property
-    def discretization_loss(self) -> DiscretizationLoss | None:
-        """That of the architecture step, else that of the weight step."""
-        penalties = (*self.alphas.penalties, *self.weights.penalties)
-        return next((penalty for penalty in penalties if isinstance(penalty, DiscretizationLoss)), None)
+    def relaxations(self) -> tuple[Relaxation, ...]:
+        """Those of architecture step, weight step and inner step."""
+        return self.alphas.relax, self.weights.relax, self.look_ahead
 
-    @property
-    def top_k(self) -> list[TopK]:
-        """Every top-k among the relaxations of architecture step, weight step and inner step."""
-        relaxations = (self.alphas.relax, self.weights.relax, self.look_ahead)
-        return [relaxation for relaxation in relaxations if isinstance(relaxation, TopK)]
+    def pull(self, progress: Progress) -> Pull | None:
+        """The first that a penalty has, of architecture step and weight step; None where W is not pulled to D(W)."""
+        found = (penalty.pull(progress) for penalty in (*self.alphas.penalties, *self.weights.penalties))
+        return next((one for one in found if one is not None), None)
 
     def temperatures(self, progress: Progress, rule: Rule) -> Temperatures:
-        """The first that a relaxation has, of architecture step, weight step and inner step, level by level."""
-        found = [
-            relaxation.temperatures(progress, rule)
-            for relaxation in (self.alphas.relax, self.weights.relax, self.look_ahead)
-        ]
+        """The first that a relaxation has, level by level."""
+        found = [relaxation.temperatures(progress, rule) for relaxation in self.relaxations]
         return Temperatures(
             edge=next((one.edge for one in found if one.edge is not None), None),
             node=next((one.node for one in found if one.node is not None), None),

@@ -47,12 +47,29 @@ def discretization_distance(
     return per_node[[number for number, kind in enumerate(candidates.kinds) if kind in kinds]].mean()
 
 
+@dataclass(frozen=True)
+class Pull:
+    """How a penalty pulls W to its own discretization at an epoch.
+
+    Args:
+        factor: lambda.
+        target: see `discretization_target`; None where it is left to the space.
+    """
+
+    factor: float
+    target: Target | None
+
+
 class Penalty(ABC):
     """What is added to a loss; a subclass is a frozen dataclass."""
 
     @abstractmethod
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
         """A scalar, differentiable in alpha."""
+
+    def pull(self, progress: Progress) -> Pull | None:
+        """What history says of how it pulls W to D(W); None where it pulls elsewhere."""
+        return None
 
     def resolved(self, space: SearchSpace) -> Penalty:
         """The penalty with what it leaves to the space filled in.
@@ -79,15 +96,14 @@ class DiscretizationLoss(Penalty):
     target: Target | None = None
     kinds: tuple[str, ...] | None = None
 
-    def current_factor(self, progress: Progress) -> float:
-        """lambda at this epoch; 0 before `start`."""
-        return self.factor(progress) if progress.epoch >= self.start else 0.0
+    def pull(self, progress: Progress) -> Pull:
+        """With lambda at this epoch, 0 before `start`."""
+        return Pull(self.factor(progress) if progress.epoch >= self.start else 0.0, self.target)
 
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
         W = alphas.weights()
-        factor = self.current_factor(progress)
         target = self.target or default_target(alphas.candidates)
-        return factor * discretization_distance(W, alphas.candidates, target, self.kinds)
+        return self.pull(progress).factor * discretization_distance(W, alphas.candidates, target, self.kinds)
 
     def resolved(self, space: SearchSpace) -> DiscretizationLoss:
         """With the target that the space can reach."""

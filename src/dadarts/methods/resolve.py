@@ -8,7 +8,6 @@ from dadarts.architecture.genotype import RETAIN
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.errors import InputError
 from dadarts.methods.method import Method
-from dadarts.methods.relaxations import Gibbs
 
 
 def resolve(method: Method, space: SearchSpace) -> Method:
@@ -59,7 +58,7 @@ def _check_channels(method: Method, space: SearchSpace) -> None:
 def _check_draws(method: Method) -> None:
     if method.draws is None:
         return
-    if not isinstance(method.alphas.relax, Gibbs) or method.order != "first":
+    if not method.alphas.relax.weighs_draws or method.order != "first":
         raise InputError("draws are weighed in a first-order architecture step with a Gibbs relaxation")
     if not 2 <= method.draws <= 1000:
         raise InputError("draws are weighed against each other: give 2 to 1000 of them")

@@ -19,7 +19,7 @@ from dadarts.architecture.supernet import Batch, Forward, Idle, Mixing, Supernet
 from dadarts.engines.sparsity import negligible
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
-from dadarts.methods.relaxations import Gibbs, Relaxation
+from dadarts.methods.relaxations import Relaxation
 from dadarts.methods.schedules import Progress
 
 
@@ -117,8 +117,8 @@ class Bilevel:
         (arXiv 1806.09055, equations 7 and 8), or with the amended term ``+ 0.1 xi H_aw H_ww v`` in place of the
         correction (arXiv 1910.11831). w is left as it was, bit for bit.
         """
-        if self.method.draws is not None and isinstance(self.method.alphas.relax, Gibbs):
-            return self._drawn_gradient(valid, progress, self.method.alphas.relax, self.method.draws)
+        if self.method.draws is not None:
+            return self._drawn_gradient(valid, progress, self.method.draws)
         if self.method.order == "first":
             loss = self._validation_objective(valid, progress)
             return self._gradient(loss, self.alpha)
@@ -134,15 +134,13 @@ class Bilevel:
         correction = self.mixed_product(train, v, progress)
         return [g + scale * c for g, c in zip(direct, correction, strict=True)], mean_loss
 
-    def _drawn_gradient(
-        self, valid: Batch, progress: Progress, gibbs: Gibbs, draws: int
-    ) -> tuple[list[Tensor], Tensor]:
+    def _drawn_gradient(self, valid: Batch, progress: Progress, draws: int) -> tuple[list[Tensor], Tensor]:
         """An unbiased estimate of ``grad_alpha E L_valid(M)``, and the mean loss of its draws."""
-        stacked = self.alphas.stacked(), self.alphas.candidates
+        relaxation, stacked = self.method.alphas.relax, (self.alphas.stacked(), self.alphas.candidates)
         with torch.no_grad():
-            drawn = [gibbs(*stacked, progress.apart(f"draw-{k}")) for k in range(draws)]
+            drawn = [relaxation(*stacked, progress.apart(f"draw-{k}")) for k in range(draws)]
             losses = torch.stack([self.loss(valid, self.alphas.split(M))[0] for M in drawn])
-        loss = gibbs.advantages(self.alphas.weights(), torch.stack(drawn), losses, progress)
+        loss = relaxation.advantages(self.alphas.weights(), torch.stack(drawn), losses, progress)
         gradient, _ = self._gradient(self._penalised(loss, progress), self.alpha)
         (mean_loss,) = self.average([losses.mean()])
         return gradient, mean_loss

@@ -209,11 +209,11 @@ class _Search:
 
     def _epoch_columns(self, progress: Progress) -> Values:
         config, position = self.config, self.state.position
-        dal = config.method.discretization_loss
+        pull = config.method.pull(progress)
         return {
             history.WEIGHT_LR: cosine(self.state.rates.weights, config.w_lr_min, progress),
             history.TEMPERATURE: self._temperatures(progress).edge,
-            history.DAL_FACTOR: dal.current_factor(progress) if dal else 0.0,
+            history.DAL_FACTOR: pull.factor if pull else 0.0,
             history.TRAIN_LOSS: position.mean_loss,
             history.TRAIN_TOP1: position.top1,
         }
@@ -224,8 +224,8 @@ class _Search:
     def _choice_columns(self, progress: Progress) -> Values:
         config, state = self.config, self.state
         alphas = state.bilevel.alphas
-        dal = config.method.discretization_loss
-        target = (dal and dal.target) or default_target(alphas.candidates)
+        pull = config.method.pull(progress)
+        target = (pull and pull.target) or default_target(alphas.candidates)
         distance = discretization_distance(alphas.weights().detach(), alphas.candidates, target)
         chosen = diagnostics.choices(alphas).cpu()
         return {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from dadarts.config import SearchConfig
 from dadarts.methods.method import Method
-from dadarts.methods.penalties import DiscretizationLoss, Penalty
-from dadarts.methods.relaxations import Soft, TopK
+from dadarts.methods.penalties import Penalty
+from dadarts.methods.relaxations import Soft
 from dadarts.methods.schedules import Progress
 from dadarts.pacing import counted
 
@@ -21,11 +21,7 @@ def notes(config: SearchConfig) -> Iterator[str]:
         yield "one uniform draw: nothing is trained, and no epoch passes"
     if method.order != "single-level" and method.weights.penalties:
         yield "-dal_on_weights acts only where alphas are trained in the weight step, as in single-level search"
-    for top_k in dict.fromkeys(method.top_k):
-        if top_k.option == 2 and not top_k.k_at_node(config.space.rule):
-            yield "-option 2 with the node level of top-k off leaves M = W"
-        elif top_k.option == 2 and not top_k.edge:
-            yield "-option 2 with the edge level of top-k off ranks nothing: a node has M = W times a constant"
+    yield from dict.fromkeys(note for relaxation in method.relaxations for note in relaxation.notes(config.space.rule))
     if method.retain != "top2":
         yield f"-genotype_to_retain {method.retain} is for reading: it is not the network of the hard pass"
     if _is_plain(method):
@@ -60,13 +56,10 @@ def _penalties_of_alphas(method: Method) -> tuple[Penalty, ...]:
 
 def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
     method, length = config.method, config.epochs // config.method.restarts
-    last, factor = Progress(length - 1, length), _largest_dal_factor(method)
-    trains_top_k = method.order in ("second", "first") and isinstance(method.alphas.relax, TopK)
-    if trains_top_k and not factor and not method.weights.relax.is_discrete(last):
-        yield (
-            "top-k on alphas without hard passes or DAL was seen to flip choices to the end and to find poor cells; "
-            "add -hd_on_weights or -dal_on_alphas"
-        )
+    last, factor = Progress(length - 1, length), _largest_dal_factor(method, length)
+    unaided = method.alphas.relax.unaided if method.order in ("second", "first") else ""
+    if unaided and not factor and not method.weights.relax.is_discrete(last):
+        yield unaided
     if factor >= LARGE_DAL_FACTOR:
         yield (
             f"a DAL factor of {LARGE_DAL_FACTOR:g} or more was seen to freeze the first random draw; "
@@ -74,7 +67,8 @@ def _seen_to_fail(config: SearchConfig) -> Iterator[str]:
         )
 
 
-def _largest_dal_factor(method: Method) -> float:
-    """Lambda of the discretization loss at either end of the search; 0 where none acts on alphas."""
-    losses = [penalty for penalty in _penalties_of_alphas(method) if isinstance(penalty, DiscretizationLoss)]
-    return max((loss.factor(end) for loss in losses for end in (Progress(0, 1), Progress(1, 1))), default=0.0)
+def _largest_dal_factor(method: Method, length: int) -> float:
+    """The largest lambda of a discretization loss from the start of the search to its end; 0 where none acts."""
+    places = [Progress(epoch, length) for epoch in range(length + 1)]
+    pulls = [penalty.pull(place) for penalty in _penalties_of_alphas(method) for place in places]
+    return max((pull.factor for pull in pulls if pull), default=0.0)

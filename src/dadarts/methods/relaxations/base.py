@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
 from dadarts.architecture.discretization import Rule
 from dadarts.architecture.spaces import SearchSpace
+from dadarts.errors import InputError
 from dadarts.methods.alphas import Activation, Candidates
 from dadarts.methods.schedules import Progress
 
@@ -35,6 +37,12 @@ class Temperatures:
 class Relaxation(ABC):
     """How alpha becomes the mixing weights M of a forward pass; a subclass is a frozen dataclass."""
 
+    weighs_draws: ClassVar[bool] = False
+    """Whether a method may weigh several of its draws against each other, by `advantages`."""
+    unaided: ClassVar[str] = ""
+    """What was seen where alphas are trained under it with neither discrete passes of the weight step nor a
+    discretization loss, if that was bad."""
+
     @abstractmethod
     def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
         """Mixing weights (N, E, O) of the stacked nodes of all kinds of cells, differentiable in alpha.
@@ -53,6 +61,23 @@ class Relaxation(ABC):
     def temperatures(self, progress: Progress, rule: Rule) -> Temperatures:
         """What history says of its hardness under a space's rule."""
         return Temperatures()
+
+    def advantages(self, W_NEO: Tensor, drawn: Tensor, losses: Tensor, progress: Progress) -> Tensor:
+        """A scalar whose gradient is an unbiased estimate of that of ``E L(M)``, where it `weighs_draws`.
+
+        Args:
+            W_NEO: differentiable in alpha.
+            drawn: (K, N, E, O), mixing weights that it drew.
+            losses: (K,), what each of them lost on the same batch.
+
+        Raises:
+            InputError: it weighs none.
+        """
+        raise InputError(f"{type(self).__name__} weighs no draws against each other")
+
+    def notes(self, rule: Rule) -> Iterator[str]:
+        """What is to be said before it acts under a space's rule: what of it does nothing there."""
+        yield from ()
 
     def check(self, space: SearchSpace, weighting: Weighting) -> None:
         """Refuse what cannot work.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +33,8 @@ class Gibbs(Drawn):
 
     temperature: Schedule = Linear(0.0, 200.0)
 
+    weighs_draws: ClassVar[bool] = True
+
     def drawn(self, W_NEO: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
         """Operations by their softmax, edges by what their operations weigh together."""
         logits = (self.temperature(progress) * W_NEO.double()).cpu().masked_fill(~candidates.open.cpu(), -torch.inf)
@@ -45,20 +48,15 @@ class Gibbs(Drawn):
         drawn = operations & kept.unsqueeze(-1)
         return drawn.repeat(candidates.copies, 1, 1).to(W_NEO.device)
 
-    def advantages(self, W: Tensor, drawn: Tensor, losses: Tensor, progress: Progress) -> Tensor:
-        """A scalar whose gradient is an unbiased estimate of that of ``E L(M)``.
+    def advantages(self, W_NEO: Tensor, drawn: Tensor, losses: Tensor, progress: Progress) -> Tensor:
+        """By the mean of the others' losses.
 
         ``grad E L = E (L(M) - b) grad log P(M)`` (REINFORCE; Williams, Machine Learning 8, 1992) over K draws, b for
         each of them the mean loss of the others. Since those factors sum to 0, log Z cancels, and what is left is
         ``T / (K - 1) sum_k (L_k - mean L) <M_k, W>``.
-
-        Args:
-            W: (N, E, O), differentiable.
-            drawn: (K, N, E, O), the discretizations.
-            losses: (K,), what each of them lost on the same batch.
         """
         centred = (losses - losses.mean()) / (len(losses) - 1)
-        worth = (drawn * W).sum(dim=(1, 2, 3))
+        worth = (drawn * W_NEO).sum(dim=(1, 2, 3))
         return self.temperature(progress) * (centred.detach() * worth).sum()
 
     def temperatures(self, progress: Progress, rule: Rule) -> Temperatures:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -45,6 +47,11 @@ class TopK(Relaxation):
     masked: bool = True
     exact_gradient: bool = True
 
+    unaided: ClassVar[str] = (
+        "top-k on alphas without hard passes or DAL was seen to flip choices to the end and to find poor cells; "
+        "add -hd_on_weights or -dal_on_alphas"
+    )
+
     def __call__(self, alpha_NEO: Tensor, candidates: Candidates, progress: Progress) -> Tensor:
         W = candidates.weights(alpha_NEO)
         A = self._edge_level(W, candidates, progress)
@@ -83,6 +90,13 @@ class TopK(Relaxation):
         node = self.temperature_node(progress)
         edge = node if self.edge == 0 else self.temperature_edge(progress)
         return Temperatures(edge, node if self.k_at_node(rule) else None)
+
+    def notes(self, rule: Rule) -> Iterator[str]:
+        """That a level which option 2 builds on is off."""
+        if self.option == 2 and not self.k_at_node(rule):
+            yield "-option 2 with the node level of top-k off leaves M = W"
+        elif self.option == 2 and not self.edge:
+            yield "-option 2 with the edge level of top-k off ranks nothing: a node has M = W times a constant"
 
     def check(self, space: SearchSpace, weighting: Weighting) -> None:
         """Refuse a k that the space has no operations for, and what leaves nothing of top-k."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import space
 from dadarts.architecture.supernet import Forward, Idle, Mixing, Supernet
-from dadarts.engines.choose import pick_engine
+from dadarts.engines.choose import EngineName, PrecisionName, pick_engine
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method, Objective
 from dadarts.methods.relaxations import Hard, Soft, TopK
@@ -22,6 +23,7 @@ from dadarts.searching.bilevel import Bilevel
 from dadarts.searching.step import Optimizers
 from dadarts.seeds import generator, seeded
 
+CPU = torch.device("cpu")
 HALFWAY = Progress(1, 2)
 ENGINES = ("nchw", "channels_last", "native")
 """The readable supernet in two memory formats, and the native engine."""
@@ -38,6 +40,7 @@ class Scale:
     channels: int = 16
     cells: int = 8
     nodes: int = 4
+    side: int = 32
 
 
 @dataclass(frozen=True)
@@ -65,27 +68,40 @@ class Dense:
 
 
 class Contestant:
-    """One engine with weights, alphas from N(0, 1) and batches of its own, all drawn alike."""
+    """One engine with weights, alphas from N(0, 1) and batches of its own, all drawn alike.
 
-    def __init__(self, engine: str, scale: Scale) -> None:
+    Args:
+        engine: nchw or channels_last, the readable supernet; or an engine of `-engine`.
+        scale: of the supernet and its batches.
+        device: where it computes.
+        precision: of an engine's passes; the readable supernet's are what torch is set to.
+    """
+
+    def __init__(
+        self, engine: str, scale: Scale, device: torch.device = CPU, precision: PrecisionName = "float32"
+    ) -> None:
         darts = space("darts", scale.nodes)
+        shape = (3, scale.side, scale.side)
         with seeded(0, "weights"):
-            self.supernet = Supernet(darts, Macro(scale.channels, scale.cells, (3, 32, 32), 10))
-        images = torch.randn((2, scale.batch, 3, 32, 32), generator=generator(0, "images"))
-        labels = torch.arange(scale.batch) % 10
+            self.supernet = Supernet(darts, Macro(scale.channels, scale.cells, shape, 10)).to(device)
+        images = torch.randn((2, scale.batch, *shape), generator=generator(0, "images")).to(device)
+        labels = (torch.arange(scale.batch) % 10).to(device)
         memory = torch.contiguous_format if engine == "nchw" else torch.channels_last
         if engine != "nchw":
-            placed(self.supernet, torch.device("cpu"))
+            placed(self.supernet, device)
         self.train, self.valid = (Batch(half.contiguous(memory_format=memory), labels) for half in images)
         self.alphas = Alphas(darts, draw := generator(0, "alphas"))
         with torch.no_grad():
             for alpha in self.alphas.parameters():
                 alpha.copy_(torch.randn(alpha.shape, generator=draw))
+        self.alphas.to_device(device)
         self.w = list(self.supernet.parameters())
-        self.native = engine == "native"
-        self.forward: Forward = (
-            pick_engine("native", self.supernet, torch.device("cpu")).forward if self.native else Dense(self.supernet)
-        )
+        self.forward: Forward = Dense(self.supernet)
+        self.exact: Forward = self.forward
+        self._tolerance = 0.0
+        if engine in get_args(EngineName):
+            picked = pick_engine(cast("EngineName", engine), self.supernet, device, precision)
+            self.forward, self.exact, self._tolerance = picked.forward, picked.exact, TOLERANCE
 
     def soft(self) -> None:
         """Forward and backward pass of plain DARTS, with gradients of w and alpha."""
@@ -138,7 +154,7 @@ class Contestant:
         self._step(Method(Objective(Hard()), Objective(hot)))
 
     def _step(self, method: Method) -> None:
-        bilevel = Bilevel(self.supernet, self.alphas, method, self.forward, tolerance=TOLERANCE if self.native else 0.0)
+        bilevel = Bilevel(self.supernet, self.alphas, method, self.forward, self._tolerance, self.exact)
         optimizers = Optimizers(
             bilevel,
             momentum=0.9, weight_decay=3e-4, nesterov=False, grad_clip=5.0, alpha_lr=3e-4, alpha_weight_decay=1e-3,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 import sys
@@ -34,6 +35,7 @@ from tests.commands import (
     succeed,
     without_pictures,
 )
+from tests.compare.forked import fork_jobs
 from tests.engines.test_fused import check_every_form, check_every_form_of_a_hard_pass
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -109,6 +111,82 @@ def test_each_is_searched_by_its_name_and_goes_on_only_where_the_command_names_i
     assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
 
 
+def test_a_plugin_that_has_changed_since_is_named_when_a_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = ["-plugin", "my_method.py", "-name", "it", *[word for word in QUICKEST if word != "-first_order"]]
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        call(modern, "search", *begun, "-method", "patient-darts")
+    file = Path("my_method.py")
+    file.write_text(f"{file.read_text()}# mended")
+    for name in [name for name in sys.modules if name.startswith("dadarts_plugin_")]:
+        del sys.modules[name], METHODS["patient-darts"]
+    again = ["-name", "it", "-resume", "-plugin"]
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        said = call(modern, "search", *again, "my_method.py,my_data.py").err
+    changed = "is not what the run began with: from here on it computes as this one says"
+    assert [line for line in said.splitlines() if "began with" in line] == [
+        f"note: -plugin my_method.py {changed}",
+        f"note: -plugin my_data.py {changed}",
+    ]
+    config = Path("runs/search/it/config.json")
+    saved = json.loads(config.read_text())
+    del saved["versions"]["plugins"]
+    config.write_text(json.dumps(saved))
+    assert "began with" not in succeed(modern, "search", *again, "my_method.py").err
+
+
+def test_a_file_is_read_as_it_is_now_and_nothing_is_left_beside_it() -> None:
+    file = Path("digits.py")
+    for epochs in (1, 2):
+        text = f"import dadarts\n@dadarts.register.method('own-{epochs}')\ndef own(): return dadarts.Method()\n"
+        file.write_text(text)
+        os.utime(file, (0, 0))
+        plugins.load([str(file)])
+        assert f"own-{epochs}" in METHODS
+        for name in [name for name in sys.modules if name.startswith("dadarts_plugin_")]:
+            del sys.modules[name]
+    assert not Path("__pycache__").exists()
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package as pip installs it, with an entry point for a relaxation, its method and a data set."""
+    site = Path("site").resolve()
+    (site / "own_package").mkdir(parents=True)
+    (site / "own_package" / "__init__.py").touch()
+    (site / "own_package" / "parts.py").write_text(
+        FILES["my_relaxation.py"] + FILES["my_data.py"].split('"""', 2)[2]  # the docstring would stand in the midst
+    )
+    info = site / "own_package-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-package\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[dadarts.plugins]\nown = own_package.parts\n")
+    monkeypatch.syspath_prepend(site)
+    for name in ("own_package", "own_package.parts"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        # Removed again after the test, which imports it.
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("package")
+def test_an_installed_package_is_named_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [word for word in quickest(dataset="stripes") if word != "-first_order"]
+    said = refusal(modern, "search", "-plugin", "other", "-name", "it", *words)
+    assert said.endswith("give a file that ends in .py, or an entry point of dadarts.plugins (own)")
+    with stop_after(1, signal.SIGINT, monkeypatch):
+        said = call(modern, "search", "--plugin", "own", "--name", "it", "--method", "sharpened", *words).err
+    assert "stopped and saved" in said
+    assert json.loads(Path("runs/search/it/config.json").read_text())["versions"]["plugins"] == ["own-package 1.2"]
+    assert "dadarts search --name it --plugin own --resume" in succeed(modern, "runs").out
+    found = succeed(modern, "search", "--plugin", "own", "--name", "it", "--resume")
+    advice = found.err.splitlines()[-1].removeprefix("train it: dadarts ").split()
+    assert advice[:5] == ["train", "--name", "it", "--dataset", "stripes"]
+    small = ["--epochs", "1", "--init_channels", "2", "--layers", "1", "--dataset_portion", "0.1", "--batch_size", "32"]
+    trained = succeed(modern, *advice, *small, "--device", "cpu", "--aux_weight", "0", "--workers", "0")
+    assert trained.err.splitlines()[-1] == "use it: dadarts predict it PICTURES --plugin own"
+    assert "stripes" in succeed(modern, "show", "--plugin", "own", "@it").out
+
+
 def test_a_network_of_an_own_operation_is_trained_shown_and_loaded() -> None:
     genotype = (
         "Genotype(normal=[[('wide_conv', 0), ('skip_connect', 1)]], normal_concat=[2], "
@@ -122,8 +200,11 @@ def test_a_network_of_an_own_operation_is_trained_shown_and_loaded() -> None:
     assert "wide_conv" in succeed(modern, "show", "--plugin", "my_operation.py", genotype).out
 
 
-def test_a_method_is_compared_in_processes_of_their_own() -> None:
-    words = ["--plugin", "my_relaxation.py", "--methods", "sharpened", "--seeds", "0", "--space", "nas-bench-201"]
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize("plugin", ["my_relaxation.py", "own"])
+def test_a_method_is_compared_in_processes_of_their_own(plugin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_jobs(monkeypatch)
+    words = ["--plugin", plugin, "--methods", "sharpened", "--seeds", "0", "--space", "nas-bench-201"]
     words += ["--dataset", "digits", "--dataset_portion", "0.1", "--batch_size", "16", "--epochs", "1", "--name", "own"]
     succeed(modern, "compare", *words, "--init_channels", "2", "--layers", "1", "--jobs", "1", "--workers", "0")
     with Path("runs/compare/own/results.csv").open(newline="") as file:
@@ -149,6 +230,7 @@ def test_a_plugin_is_run_once_however_often_it_is_named() -> None:
     [
         ("none.py", None, "--plugin none.py: there is no such file"),
         ("broken.py", "1 / 0", "--plugin broken.py cannot be imported: ZeroDivisionError: division by zero"),
+        ("quits.py", "raise SystemExit(0)", "--plugin quits.py cannot be imported: SystemExit: 0"),
         ("syntax.py", "def", "--plugin syntax.py cannot be imported: SyntaxError"),
         ("nobody", None, "--plugin nobody: give a file that ends in .py, or an entry point of dadarts.plugins"),
         (

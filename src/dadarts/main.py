@@ -232,7 +232,8 @@ def _going_on(run: RunSummary, runs_dir: Path, typed: Sequence[str]) -> str:
         return ""
     if (runs_dir / "jobs").is_dir():
         return "goes on with the same `dadarts compare`"
-    command = [*next_command(typed, [run.verb], runs_dir, name=run.name), as_typed("-resume", typed)]
+    plugin = {"plugin": run.plugin} if run.plugin else {}
+    command = [*next_command(typed, [run.verb], runs_dir, name=run.name, **plugin), as_typed("-resume", typed)]
     return f"go on with: {shlex.join(execute.launched(command, run.processes))}"
 
 

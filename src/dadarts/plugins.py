@@ -14,9 +14,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from hashlib import sha256
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import CodeType
 from typing import Any, TypeVar
 
+from dadarts import files
 from dadarts.architecture.operations import ALL_OPS, OPS, Builder, Operation
 from dadarts.architecture.spaces import SPACES, Entry, SearchSpace
 from dadarts.data.registry import KNOWN, Facts, Reader
@@ -153,6 +157,34 @@ def load(names: Sequence[str]) -> None:
         _load_file(Path(name)) if name.endswith(".py") else _load_entry_point(name)
 
 
+def fingerprints(names: Sequence[str]) -> dict[str, str]:
+    """What plugins are, as far as they are there: a file by the SHA-256 of its content, a package by its version.
+
+    What a file imports or reads is not looked at, nor what has changed in a package whose version has not.
+    """
+    found = {name: _of_file(Path(name)) if name.endswith(".py") else _of_package(name) for name in names}
+    return {name: is_now for name, is_now in found.items() if is_now is not None}
+
+
+def _of_file(file: Path) -> str | None:
+    try:
+        return f"sha256 {sha256(files.read_bytes(file)).hexdigest()}"
+    except OSError:
+        return None
+
+
+def _of_package(name: str) -> str | None:
+    package = point.dist if (point := _entry_points().get(name)) else None
+    return f"{package.name} {package.version}" if package else None
+
+
+class _ReadAnew(SourceFileLoader):
+    """A file as it is now: Python would tell what it keeps compiled by size and second, and keep it beside the file."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _load_file(file: Path) -> None:
     if not file.is_file():
         raise InputError(f"-plugin {shortened(file)}: there is no such file")
@@ -161,22 +193,26 @@ def _load_file(file: Path) -> None:
     module_name = f"dadarts_plugin_{sha256(str(place).encode()).hexdigest()[:16]}"
     if module_name in sys.modules:
         return
-    spec = importlib.util.spec_from_file_location(module_name, place)
-    if spec is None or spec.loader is None:
-        raise InputError(f"-plugin {shortened(file)} is no Python file")
+    loader = _ReadAnew(module_name, str(place))
+    spec = ModuleSpec(module_name, loader, origin=str(place))
+    spec.has_location = True
     module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except InputError:
         del sys.modules[module_name]
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         raise InputError(f"-plugin {shortened(file)} cannot be imported: {type(error).__name__}: {error}") from error
 
 
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+
+
 def _load_entry_point(name: str) -> None:
-    found = {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+    found = _entry_points()
     if name not in found:
         there = f" ({', '.join(sorted(found))})" if found else ", of which none is installed"
         raise InputError(
@@ -186,5 +222,5 @@ def _load_entry_point(name: str) -> None:
         found[name].load()
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"-plugin {name} cannot be imported: {type(error).__name__}: {error}") from error

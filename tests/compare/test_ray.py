@@ -17,6 +17,7 @@ from dadarts.config import SearchConfig
 from dadarts.searching.loop import search
 from tests.commands import call, modern, refusal, result_of_search, succeed, without_pictures
 from tests.compare.test_comparison import FOLDER, TINY, rows, shown_to
+from tests.compare.test_plugins import write as write_plugin
 
 pytest.importorskip("ray", reason="the Ray executor needs pip install 'dadarts[ray]'")
 from ray.cluster_utils import Cluster
@@ -73,6 +74,17 @@ def test_a_cluster_gives_the_results_of_this_machine(cluster: Any, node: Any) ->
 
     said = succeed(modern, "compare", *JOBS, "--engine", "ray")
     assert "2 jobs, 2 of them done before" in said.err
+
+
+def test_a_plugin_s_path_is_what_the_nodes_are_told(cluster: Any, node: Any) -> None:
+    write_plugin(1)
+    words = ["--plugin", "mine.py", "--methods", "own", "--seeds", "0:2", *TINY[:-2]]
+    said = succeed(modern, "compare", *words, *on(cluster))
+    assert "2 jobs, 0 of them done before" in said.err
+    assert [(row["method"], row["state"], row["tries"]) for row in rows()] == [("own", "done", "1")] * 2
+    assert "2 jobs, 2 of them done before" in succeed(modern, "compare", *words).err
+    write_plugin(9)
+    assert "2 jobs, 0 of them done before" in succeed(modern, "compare", *words, *on(cluster)).err
 
 
 def parent(pid: int) -> int:

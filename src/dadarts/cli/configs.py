@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -150,6 +150,18 @@ def load_plugins(values: Mapping[str, str]) -> None:
         from dadarts import plugins
 
         plugins.load(plugins_named(values["plugin"]))
+
+
+def plugin_flag(plugins: Sequence[str] | None) -> dict[str, str]:
+    """What a command needs besides that is to be given next about a run."""
+    return {"plugin": ",".join(plugins)} if plugins else {}
+
+
+def plugin_fingerprints(text: str) -> dict[str, str]:
+    """What each plugin is that a command names."""
+    from dadarts import plugins
+
+    return plugins.fingerprints(plugins_named(text))
 
 
 def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:

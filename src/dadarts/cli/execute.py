@@ -223,6 +223,7 @@ def search_from_values(
     if code == 0:
         data = {} if config.data_path == Path("datasets") else {"data_path": str(config.data_path)}
         given = {"name": config.name, "dataset": config.dataset, **data, "genotype": f"@{config.name}"}
+        given |= configs.plugin_flag(config.plugin)
         _advise("train it", next_command(argv, ["train"], config.runs_dir, **given), argv)
     return code
 
@@ -264,5 +265,6 @@ def train_from_values(
         resumes=resume,
     )
     if code == 0:
-        _advise("use it", next_command(argv, ["predict", config.name, "PICTURES"], config.runs_dir), argv)
+        plugin = configs.plugin_flag(config.plugin)
+        _advise("use it", next_command(argv, ["predict", config.name, "PICTURES"], config.runs_dir, **plugin), argv)
     return code

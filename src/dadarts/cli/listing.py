@@ -47,6 +47,7 @@ class RunSummary:
         bytes: on disk.
         accuracy: a training's on the test set, where it has ended; else the last on the validation part.
         verdict: of a search that has ended: decided, undecided, locked or collapsed.
+        plugin: what ``--plugin`` was told when it began.
 
     The last five are None where the run does not tell.
     """
@@ -64,6 +65,7 @@ class RunSummary:
     bytes: int | None = None
     accuracy: float | None = None
     verdict: str | None = None
+    plugin: str | None = None
 
     @property
     def verb(self) -> str:
@@ -153,6 +155,7 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         seconds=_seconds(history),
         accuracy=_accuracy(history, of_training),
         verdict=verdict.word or None if verdict else None,
+        plugin=",".join(map(str, settings.get("plugin") or ())) or None,
     )
 
 

@@ -84,7 +84,12 @@ def compare(words: Sequence[str]) -> int:
     datasets = listed("dataset", values.get("dataset", "cifar10"))
     store = Store(_folder(values, spaces, datasets))
     place = _place(values)
-    protocol = Protocol(_search_settings(values, place), _training_settings(values), store.path.absolute())
+    protocol = Protocol(
+        _search_settings(values, place),
+        _training_settings(values),
+        store.path.absolute(),
+        tuple(sorted({*configs.plugin_fingerprints(values.get("plugin", "")).values()})),
+    )
     methods = listed("methods", values["methods"])
     jobs = jobs_of(protocol, methods, seeds_of(values.get("seeds", "0:5")), spaces, datasets)
     return _carry_out(jobs, store, place, ["dadarts", "compare", *words], configs.truth("report", values))

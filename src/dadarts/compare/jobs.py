@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -60,20 +60,26 @@ _FROM_THE_BEGINNING = frozenset(
 """Settings that every key holds; one that came later is in it where it is not what it was before there was one."""
 
 
-def key_of(config: RunConfig) -> str:
-    """The name of a run in a store: 16 hexadecimal digits of the SHA-256 of all settings that decide its numbers."""
+def key_of(config: RunConfig, plugins: Sequence[str] = ()) -> str:
+    """The name of a run in a store: 16 hexadecimal digits of the SHA-256 of all settings that decide its numbers.
+
+    Args:
+        plugins: what the run's plugins are; anything in it may come from them.
+    """
     fields = type(config).model_fields
     settings = {
         name: value
         for name, value in config.to_json().items()
         if name not in {*ENVIRONMENT, "name"} and (name in _FROM_THE_BEGINNING or value != fields[name].default)
     }
+    if plugins:
+        settings["plugins"] = list(plugins)
     return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def named(config: Any) -> Any:
-    """The configuration under the name that its own settings give it."""
-    return config.model_copy(update={"name": key_of(config)})
+def named(config: Any, plugins: Sequence[str] = ()) -> Any:
+    """The configuration under the name that its own settings, and what its plugins are, give it."""
+    return config.model_copy(update={"name": key_of(config, plugins)})
 
 
 @dataclass(frozen=True)
@@ -84,11 +90,13 @@ class Job:
         method: how the command line writes the method.
         search: its configuration; its name is the job's.
         training: settings of the training beside genotype and name; None where nothing is trained.
+        plugins: what the plugins are that it is computed with (`dadarts.plugins.fingerprints`), sorted.
     """
 
     method: str
     search: SearchConfig
     training: Mapping[str, Any] | None = None
+    plugins: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -101,16 +109,21 @@ class Job:
 
     def training_of(self, genotype: str) -> TrainConfig:
         """The configuration of the training of what the search has found."""
-        return training_of(self.training or {}, genotype)
+        return training_of(self.training or {}, genotype, self.plugins)
 
     def to_json(self) -> dict[str, Any]:
         """What the process that does the job reads."""
-        return {"method": self.method, "search": self.search.to_json(), "training": self.training}
+        return {
+            "method": self.method,
+            "search": self.search.to_json(),
+            "training": self.training,
+            "plugins": self.plugins,
+        }
 
 
-def training_of(settings: Mapping[str, Any], genotype: str) -> TrainConfig:
+def training_of(settings: Mapping[str, Any], genotype: str, plugins: Sequence[str] = ()) -> TrainConfig:
     """A training's configuration, named by its settings and so shared by jobs that agree in all of them."""
-    config: TrainConfig = named(TrainConfig(name="-", genotype=genotype, **settings))
+    config: TrainConfig = named(TrainConfig(name="-", genotype=genotype, **settings), plugins)
     return config
 
 
@@ -122,11 +135,13 @@ class Protocol:
         search: settings of the search as text, without method, seed, space, data and name.
         training: settings of the training as text; None where nothing is trained.
         runs_dir: where the runs of all jobs are kept.
+        plugins: what the plugins are that all are computed with, sorted.
     """
 
     search: Mapping[str, str]
     training: Mapping[str, str] | None
     runs_dir: Path
+    plugins: tuple[str, ...] = ()
 
 
 def jobs_of(
@@ -154,9 +169,9 @@ def _job(protocol: Protocol, method: str, seed: int, space: str, dataset: str) -
     name, own = _read_method(method)
     common = {"name": "-", "seed": str(seed), "search_space": space, "dataset": dataset}
     config, _ = configs.search_config({**protocol.search, **own, **common, "method": name}, name)
-    config = named(config.model_copy(update={"runs_dir": protocol.runs_dir}))
+    config = named(config.model_copy(update={"runs_dir": protocol.runs_dir}), protocol.plugins)
     if protocol.training is None:
-        return Job(method, config)
+        return Job(method, config, plugins=protocol.plugins)
     from dadarts.architecture.genotype import random_genotype
 
     # Any genotype of the space will do to check the settings with.
@@ -167,12 +182,13 @@ def _job(protocol: Protocol, method: str, seed: int, space: str, dataset: str) -
         # The training's flags have a prefix here.
         raise InputError(re.sub(r"^-(?!train_)", "-train_", error.marked)) from None
     training = {key: value for key, value in checked.to_json().items() if key not in ("genotype", "name")}
-    return Job(method, config, {**training, "runs_dir": str(protocol.runs_dir)})
+    return Job(method, config, {**training, "runs_dir": str(protocol.runs_dir)}, protocol.plugins)
 
 
 def _with_seed(job: Job, seed: int) -> Job:
     training = None if job.training is None else {**job.training, "seed": seed}
-    return Job(job.method, named(job.search.model_copy(update={"seed": seed})), training)
+    search = named(job.search.model_copy(update={"seed": seed}), job.plugins)
+    return replace(job, search=search, training=training)
 
 
 def _refuse_equals(jobs: Sequence[Job]) -> None:

@@ -52,6 +52,7 @@ def provenance(argv: Sequence[str], results: Sequence[Result], files: Sequence[P
         ),
         *((path.name, f"sha256 {sha256(path.read_bytes()).hexdigest()}") for path in files),
     ]
+    rows += [("plugins", plugin) for plugin in results[0].job.plugins]
     read = sorted({(result.job.search.dataset, result.row["data"]) for result in results if result.row["data"]})
     rows += [(f"{dataset}, training part", f"fingerprint {data}") for dataset, data in read]
     tables = {table.name: table for result in results if (table := truth_of(result.job)) is not None}

@@ -47,7 +47,7 @@ class JobTable:
         self.statuses = statuses
         self._began = self._shown = time.monotonic()
         self._before = self._work()
-        self._say(f"{len(statuses)} jobs, {self._count('done')} of them done before")
+        self._say(f"{counted(len(statuses), 'job')}, {self._count('done')} of them done before")
         if not self.stream.isatty():
             yield
             return

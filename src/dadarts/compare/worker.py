@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from hashlib import sha256
@@ -55,7 +55,7 @@ def work(folder: JobFolder) -> int:
         return 0
     from dadarts.training.loop import train
 
-    training = training_of(description["training"], genotype)
+    training = training_of(description["training"], genotype, description["plugins"])
     run = RunFolder(training.runs_dir / "augment" / training.name)
     # A job of equal settings that has found the same genotype may be training it: one training serves both.
     while True:
@@ -145,8 +145,25 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _refuse_other_plugins(folder: JobFolder, found: Mapping[str, str]) -> None:
+    """Refuse a plugin that has changed since the comparison was begun, or is another on this machine.
+
+    Raises:
+        InputError: it says which.
+    """
+    expected = json.loads(files.read_text(folder.job))["plugins"]
+    for name, is_now in found.items():
+        if is_now not in expected:
+            raise InputError(
+                f"-plugin {name} is not what it was when the comparison was begun, whose results would be mixed; "
+                "give the command again"
+            )
+
+
 def main(folder: JobFolder) -> int:
-    configs.load_plugins({"plugin": os.environ.get(PLUGIN, "")})
+    plugins = os.environ.get(PLUGIN, "")
+    _refuse_other_plugins(folder, configs.plugin_fingerprints(plugins))
+    configs.load_plugins({"plugin": plugins})
     with alone(folder):
         return work(folder)
 

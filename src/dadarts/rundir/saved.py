@@ -16,6 +16,7 @@ from dadarts.architecture.verdict import Verdict
 from dadarts.errors import InputError, shortened
 
 _SIZES = {"method": str, "genotype": str, "init_channels": int, "layers": int}
+_COMPUTED = {"threads": int, "processes": int, "engine": str, "device": str, "data": str, "plugins": list}
 _LONGEST, _MOST = 2 * 65_536, 2**63
 
 
@@ -64,7 +65,7 @@ class SavedRun:
             saved: dict[str, Any] = json.loads(files.read_text(self.config))
             settings, versions = saved["settings"], saved["versions"]
             _check(settings, {"name": str, "dataset": str, "epochs": int}, _SIZES)
-            _check(versions, {}, {"threads": int, "processes": int, "engine": str, "device": str, "data": str})
+            _check(versions, {}, _COMPUTED)
             return {"settings": settings, "versions": versions}
         except _OtherTypeError as error:
             raise DamageError(f"{self.config} is damaged: {error}") from None

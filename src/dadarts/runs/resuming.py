@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from dadarts.config.run import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
 from dadarts.distributed import LAUNCHER, Processes
 from dadarts.errors import InputError
+from dadarts.plugins import fingerprints
 from dadarts.rundir.saved import SavedRun
 
 AnyRun = TypeVar("AnyRun", bound=RunConfig)
@@ -66,6 +67,17 @@ def refuse_other_processes(run: SavedRun, processes: Processes) -> None:
             f"{run.path} cannot go on in another number of processes: {there} in the run and {processes.count} "
             f"here; {command}"
         )
+
+
+def changed_plugins(run: SavedRun, names: Sequence[str]) -> Iterator[str]:
+    """What is to be said of plugins that the run did not begin with as they are now.
+
+    Nothing of a run that did not keep what they were.
+    """
+    then = run.saved_config()["versions"].get("plugins")
+    for name, is_now in fingerprints(names).items():
+        if then is not None and is_now not in then:
+            yield f"-plugin {name} is not what the run began with: from here on it computes as this one says"
 
 
 def as_computed(run: SavedRun, config: AnyRun) -> AnyRun:

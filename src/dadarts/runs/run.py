@@ -20,6 +20,7 @@ from dadarts.distributed import ALONE, Processes
 from dadarts.errors import CheckpointError, RunError
 from dadarts.history import Row
 from dadarts.methods.schedules import Progress
+from dadarts.plugins import fingerprints
 from dadarts.runs import checkpoint, device, resuming
 from dadarts.runs.events import EpochDone, Event, Note, StepDone
 from dadarts.runs.fitting import MisfitError
@@ -140,6 +141,8 @@ class Run(Generic[AnyConfig]):
         """What is to be said when a run goes on from here."""
         if self.folder.replaced:
             yield Note(self.folder.what_is_kept)
+        if self.resume:
+            yield from map(Note, resuming.changed_plugins(self.folder, self.config.plugin or ()))
 
     def ended(self, result: str) -> Iterator[Note]:
         """Mark the run as finished, and remove what it has replaced."""
@@ -154,6 +157,8 @@ class Run(Generic[AnyConfig]):
         base = state.foundation
         versions = {**device.versions(base.device), **state.computed, **base.facts}
         versions |= {"data": base.data.fingerprint, "processes": self.processes.count}
+        if self.config.plugin:
+            versions["plugins"] = sorted({*fingerprints(self.config.plugin).values()})
         self.folder.write_config(self.config.to_json(), versions)
 
     def _restore(self, state: State) -> None:

@@ -15,6 +15,7 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import AUTO
 from dadarts.data import DataRequest, load
 from dadarts.methods.catalogue import METHODS
+from dadarts.rundir import contents
 from dadarts.runs.events import Event
 from dadarts.runs.folder import RunFolder
 from dadarts.searching.loop import search
@@ -77,7 +78,10 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
     found = folder.result()
     if code or found is None:
         return code
-    rivals = {"found": found_in(folder.path, found), "random": random_genotype(config.space, config.seed)}
+    rivals = {
+        "found": found_in(contents.GENOTYPE.at(folder.path), found),
+        "random": random_genotype(config.space, config.seed),
+    }
     verdict = rivals["found"].verdict
     lines = [f"search: {as_typed(line, argv)}" for line in (verdict.lines if verdict else ())]
     accuracies = []
@@ -93,7 +97,7 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
         accuracy, parameters = metrics.with_interval(trained), trained["parameters"]
         lines.append(f"test accuracy of the {label} genotype: {accuracy}  ({parameters:,} parameters)")
     lines.append(against_chance(*accuracies, tested=len(load(DataRequest(config.dataset, workers=0)).test)))
-    pictures = [*sorted((folder.path / "cells").glob("*.svg")), folder.path / "curves.svg"]
+    pictures = contents.pictures(folder.path, rivals["found"].cells)
     yours = "yours: dadarts search --name NAME --dataset FOLDER (README.md goes on from there)"
     print("", *lines, "pictures:", *(f"  {picture}" for picture in pictures), yours, sep="\n")
     return 0

@@ -14,6 +14,8 @@ from typing import IO
 from dadarts import files
 from dadarts.errors import InputError, RunError
 
+LOCK = ".lock"
+"""The file in a folder that is held while the folder is."""
 _INSTANT_S = 0.05
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
@@ -48,7 +50,7 @@ def locked(folder: Path, refusal: Callable[[IO[str]], str]) -> Iterator[IO[str]]
 
 def _opened(folder: Path) -> IO[str]:
     _make(folder)
-    path = folder / ".lock"
+    path = folder / LOCK
     try:
         return files.open_lock(path, make=True)
     except OSError as error:
@@ -60,7 +62,7 @@ def _opened(folder: Path) -> IO[str]:
 def _is_in_place(file: IO[str], folder: Path) -> bool:
     """Whether the folder of a lock file is still where it was opened, not one that was moved meanwhile."""
     try:
-        return os.path.samestat((folder / ".lock").stat(), os.fstat(file.fileno()))
+        return os.path.samestat((folder / LOCK).stat(), os.fstat(file.fileno()))
     except OSError:
         return False
 
@@ -78,7 +80,7 @@ def _make(folder: Path) -> None:
 def is_held(folder: Path) -> bool:
     """Whether another process holds a folder."""
     try:
-        file = files.open_lock(folder / ".lock", make=False)
+        file = files.open_lock(folder / LOCK, make=False)
     except OSError:
         return False
     with file:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dadarts.errors import InputError, RunError
-from dadarts.rundir import replaced
+from dadarts.rundir import contents, replaced
 from dadarts.runs import checkpoint
 from dadarts.runs.folder import RunFolder
 from tests.commands import QUICKEST, call, modern, refusal, search, spawn, stop_after, succeed, without_pictures
@@ -35,9 +35,9 @@ def begin(text: str, *, overwrite: bool = False, ends: bool = True, path: Path =
     folder = RunFolder(path)
     with folder.claimed(resume=False, overwrite=overwrite):
         (folder.path / "checkpoints").mkdir()
-        folder.write_text("checkpoints/last.pt", text)
+        folder.write_text(contents.CHECKPOINT, text)
         folder.write_config({"name": text}, {})
-        folder.write_text("history.csv", text)
+        folder.write_text(contents.HISTORY, text)
         if ends:
             folder.write_result(text)
             folder.remove_replaced()
@@ -48,6 +48,7 @@ KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
 from typing import Any
+from dadarts.rundir import contents
 from dadarts.runs.folder import RunFolder
 
 RUN = Path("runs/search/it")
@@ -57,9 +58,9 @@ def overwrite():
     folder = RunFolder(RUN)
     with folder.claimed(resume=False, overwrite=True):
         (folder.path / "checkpoints").mkdir()
-        folder.write_text("checkpoints/last.pt", "new")
+        folder.write_text(contents.CHECKPOINT, "new")
         folder.write_config({}, {})
-        folder.write_text("history.csv", "new")
+        folder.write_text(contents.HISTORY, "new")
         folder.write_result("new")
         folder.remove_replaced()
 

@@ -108,15 +108,15 @@ class Genotype:
         return [op for op in self.operations() if ALL_OPS[op].parameter_free]
 
 
-def found_in(folder: Path, result: str) -> Genotype:
-    """What the search in a folder has ended with, with its verdict where the folder has one.
+def found_in(file: Path, result: str) -> Genotype:
+    """What a search has ended with, with its verdict where the file that it has left of its genotype has one.
 
     Raises:
         InputError: the result is no genotype.
     """
     genotype = Genotype.parse(result)
     with suppress(OSError, ValueError, InputError):
-        saved = Genotype.parse(files.read_text(folder / "genotype.json"))
+        saved = Genotype.parse(files.read_text(file))
         return saved if saved == genotype else genotype
     return genotype
 

@@ -17,6 +17,7 @@ from dadarts.errors import InputError
 from dadarts.history import TIMES, VALID_TOP1, Column
 from dadarts.methods.selection import UniformDraw
 from dadarts.pacing import duration, size
+from dadarts.rundir.contents import LOG
 from dadarts.rundir.replaced import replaces
 from dadarts.runs.folder import RunFolder
 from dadarts.training.metrics import Left, left
@@ -181,7 +182,7 @@ def _accuracy(history: list[dict[str, str]], of_training: Left | None) -> float 
 
 def _began(folder: RunFolder) -> str | None:
     """The minute of the log's first line; of a run without a log, that in which its configuration was written."""
-    with suppress(OSError, ValueError), files.open_bytes(folder.path / "log.txt") as file:
+    with suppress(OSError, ValueError), files.open_bytes(LOG.at(folder.path)) as file:
         return datetime.strptime(file.read(16).decode("ascii"), _MINUTE).strftime(_MINUTE)
     with suppress(OSError, ValueError):
         return datetime.fromtimestamp(folder.config.stat().st_mtime).strftime(_MINUTE)

@@ -19,6 +19,7 @@ from dadarts.cli.flags import Command, Flag
 from dadarts.cli.signals import StoppedEarlyError, stop_signals
 from dadarts.errors import InputError, shortened
 from dadarts.pacing import SILENCE, counted
+from dadarts.rundir.contents import NETWORK
 
 if TYPE_CHECKING:
     from dadarts.training.export import TrainedNetwork
@@ -36,7 +37,7 @@ COMMAND = Command(
         Flag(("device",), "run", "cpu, cuda, mps or auto, which takes the fastest there is", default="auto"),
         Flag(("workers",), "run", "threads that decode pictures", default="4"),
     ),
-    positionals=(("run", "a training by its name or @NAME, its folder, or a model.safetensors"),),
+    positionals=(("run", f"a training by its name or @NAME, its folder, or a {NETWORK.name}"),),
     many=("path", "a picture, a folder (all pictures below it, sorted), or - for a list on stdin, one path a line"),
     notes="A file that cannot be read is named on stderr and left out; the exit code is then 1. A class whose name is "
     f"file, prediction or probability has the column p:NAME. {Command.notes}",

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from dadarts.data import KNOWN
 from dadarts.errors import InputError, shortened
-from dadarts.rundir.lookup import NETWORK
+from dadarts.rundir.contents import NETWORK
 from dadarts.rundir.saved import SavedRun
 from dadarts.training.export import KEY
 from dadarts.training.facts import Facts, facts_of
@@ -92,7 +92,7 @@ def _is_size(number: object) -> bool:
 
 
 def _network(run: SavedRun) -> Facts | None:
-    file = run.path / NETWORK
+    file = NETWORK.at(run.path)
     if file.is_file():
         # A file of more bytes than there are addresses for is damaged, too.
         damaged = (SafetensorError, OSError, LookupError, MemoryError, ValueError)

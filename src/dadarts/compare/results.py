@@ -22,6 +22,7 @@ from dadarts.compare.store import Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
 from dadarts.oracle import ORACLES, Table
+from dadarts.rundir import contents
 from dadarts.rundir.saved import SavedRun
 
 Row: TypeAlias = dict[str, Any]
@@ -134,7 +135,7 @@ def _measured(job: Job, store: Store, row: Row) -> Result:
     found = run.result()
     if found is None:
         return Result(job, row)
-    genotype = found_in(run.path, found)
+    genotype = found_in(contents.GENOTYPE.at(run.path), found)
     verdict = genotype.verdict.word if genotype.verdict else None
     row |= {
         "genotype": found,
@@ -150,8 +151,8 @@ def _measured(job: Job, store: Store, row: Row) -> Result:
         row |= {history.DISCRETE_TOP1.name: None, history.DISCRETIZATION_GAP.name: None}
     row |= store.folder(job).measurements()
     if job.training is not None:
-        row |= _training(store.training(job, found).path / "metrics.json")
-    with _naming(run.path / "alphas.npz") as path:
+        row |= _training(contents.METRICS.at(store.training(job, found).path))
+    with _naming(contents.ALPHAS.at(run.path)) as path:
         course = trajectory(config, path)
     if course is None:
         return Result(job, row, (genotype,))

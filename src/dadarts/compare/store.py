@@ -16,6 +16,7 @@ from dadarts import files
 from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
+from dadarts.rundir import contents
 from dadarts.rundir.saved import DamageError
 from dadarts.runs.folder import RunFolder
 
@@ -132,7 +133,7 @@ class Store:
         """Which file keeps a job from being looked at and gone on with; empty where none does."""
         from dadarts.architecture.genotype import Genotype
 
-        found = self.search(job).path / "result.txt"
+        found = contents.RESULT.at(self.search(job).path)
         try:
             genotype = self.search(job).result()
             if genotype is not None:

@@ -12,11 +12,10 @@ from dadarts import files
 from dadarts.architecture.indices import note
 from dadarts.architecture.pasted import pick
 from dadarts.errors import InputError, shortened
+from dadarts.rundir.contents import GENOTYPE, GENOTYPE_TEXT, NETWORK
 from dadarts.rundir.replaced import replaces
 from dadarts.rundir.saved import SavedRun
 
-NETWORK = "model.safetensors"
-"""The file of a training's network."""
 _MOST_NAMED = 5
 MAX_PATH = 4096
 """Characters of a word that may be a path."""
@@ -133,7 +132,7 @@ def run_of(word: str, runs_dir: Path) -> SavedRun | None:
 
 def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
     run = SavedRun(folder)
-    path = next((path for path in (folder / "genotype.json", folder / "genotype.txt") if _is_there(path)), None)
+    path = next((path for path in (GENOTYPE.at(folder), GENOTYPE_TEXT.at(folder)) if _is_there(path)), None)
     # A training has its genotype from the beginning, a search when it has ended.
     if run.exists and run.result() is None and "genotype" not in run.saved_config()["settings"]:
         raise InputError(
@@ -142,7 +141,7 @@ def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
         )
     if path is None:
         raise InputError(
-            f"{word[:80]}: there is no genotype at {str(folder / 'genotype.txt')[:200]}; "
+            f"{word[:80]}: there is no genotype at {str(GENOTYPE_TEXT.at(folder))[:200]}; "
             f"{_where_else(word, folder, runs_dir)}"
         )
     return _read(path)
@@ -160,7 +159,7 @@ def network_file(run: str | Path, runs_dir: Path) -> Path:
     found = [] if word.startswith("@") and is_name else [Path(word)]
     found += [named] if is_name else []
     for place in found:
-        file = place / NETWORK if _is_there(place) and place.is_dir() else place
+        file = NETWORK.at(place) if _is_there(place) and place.is_dir() else place
         if _is_there(file) and file.is_file():
             return file
     there = next((place for place in found if _is_there(place)), None)
@@ -184,11 +183,11 @@ def _why_none(place: Path, word: str, runs_dir: Path) -> str:
 def _named(kind: str, name: str, runs_dir: Path) -> str:
     """Which names of searches, or of trained networks, there are in place of one that there is not."""
     mark, file, verb, script = {
-        "search": ("@", "genotype.txt", "search", "search.py"),
+        "search": ("@", GENOTYPE_TEXT, "search", "search.py"),
         "augment": ("", NETWORK, "train", "augment.py"),
     }[kind]
     folder = runs_dir / kind
-    names = sorted(path.parent.name for path in folder.glob(f"*/{file}") if replaces(path.parent.name) is None)
+    names = sorted(path.parent.name for path in folder.glob(f"*/{file.name}") if replaces(path.parent.name) is None)
     if not names:
         return (
             f"{shortened(folder)} holds none: {verb} one with {script} or `dadarts {verb}`, or give the -runs_dir "

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dadarts.errors import InputError, RunError
+from dadarts.rundir.contents import CONFIG
 
 _STAMP = r"(\.replaced-\d{8}-\d{6})(?:-(\d+))?"
 _MARK = ".replaces"
@@ -90,7 +91,7 @@ def remove(folders: list[Path]) -> list[Path]:
             if path.is_symlink():
                 path.unlink()
             else:
-                (path / "config.json").unlink(missing_ok=True)
+                CONFIG.at(path).unlink(missing_ok=True)
                 shutil.rmtree(path)
             gone.append(path)
     return gone

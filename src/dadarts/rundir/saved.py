@@ -14,6 +14,7 @@ from dadarts import files
 from dadarts.architecture import verdict
 from dadarts.architecture.verdict import Verdict
 from dadarts.errors import InputError, shortened
+from dadarts.rundir import contents
 
 _SIZES = {"method": str, "genotype": str, "init_channels": int, "layers": int}
 _COMPUTED = {"threads": int, "processes": int, "engine": str, "device": str, "data": str, "plugins": list}
@@ -44,11 +45,11 @@ class SavedRun:
 
     @property
     def config(self) -> Path:
-        return self.path / "config.json"
+        return contents.CONFIG.at(self.path)
 
     @property
     def history(self) -> Path:
-        return self.path / "history.csv"
+        return contents.HISTORY.at(self.path)
 
     @property
     def exists(self) -> bool:
@@ -87,12 +88,12 @@ class SavedRun:
     def verdict(self) -> Verdict | None:
         """What a finished search has said of its genotype; None where it has said nothing that can be read."""
         with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
-            return verdict.read(json.loads(files.read_text(self.path / "genotype.json"))["verdict"])
+            return verdict.read(json.loads(files.read_text(contents.GENOTYPE.at(self.path)))["verdict"])
         return None
 
     def result(self) -> str | None:
         """What a finished run ended with; None while it has not ended."""
-        path = self.path / "result.txt"
+        path = contents.RESULT.at(self.path)
         try:
             return files.read_text(path).strip()
         except FileNotFoundError:

@@ -18,8 +18,9 @@ from typing import IO, Any
 from dadarts import files
 from dadarts.errors import InputError, RunError
 from dadarts.history import Row
-from dadarts.lock import is_held, locked
-from dadarts.rundir import replaced
+from dadarts.lock import LOCK, is_held, locked
+from dadarts.rundir import contents, replaced
+from dadarts.rundir.contents import Entry
 from dadarts.rundir.saved import SavedRun
 
 
@@ -36,7 +37,7 @@ class RunFolder(SavedRun):
 
     @property
     def checkpoint(self) -> Path:
-        return self.path / "checkpoints" / "last.pt"
+        return contents.CHECKPOINT.at(self.path)
 
     @property
     def is_held(self) -> bool:
@@ -123,7 +124,7 @@ class RunFolder(SavedRun):
         for entry in self.path.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
-            elif entry.name != ".lock":
+            elif entry.name != LOCK:
                 entry.unlink()
         if overwrite and replaced.kept(self.path):
             replaced.mark(self.path)
@@ -160,15 +161,15 @@ class RunFolder(SavedRun):
             file.flush()
             yield file
 
-    def write(self, name: str, write: Callable[[Path], object]) -> None:
+    def write(self, entry: Entry, write: Callable[[Path], object]) -> None:
         """Let `write` make a file, which appears whole or not at all."""
         if self.writable:
-            files.write(self.path / name, write)
+            files.write(entry.at(self.path), write)
 
-    def write_text(self, name: str, text: str) -> None:
+    def write_text(self, entry: Entry, text: str) -> None:
         """Write a text file, whole or not at all."""
         if self.writable:
-            files.write_text(self.path / name, text)
+            files.write_text(entry.at(self.path), text)
 
     def write_history(self, rows: Sequence[Row]) -> None:
         """Write history.csv anew from all rows so far; an empty cell is a value that there is none of."""
@@ -179,25 +180,25 @@ class RunFolder(SavedRun):
             writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
-        self.write_text(self.history.name, text.getvalue())
+        self.write_text(contents.HISTORY, text.getvalue())
 
     def write_config(self, settings: dict[str, Any], versions: Mapping[str, object]) -> None:
         """Write config.json: all that decides the run, and what its numbers may depend on besides."""
         text = json.dumps({"settings": settings, "versions": dict(versions)}, indent=1)
-        self.write_text(self.config.name, text + "\n")
+        self.write_text(contents.CONFIG, text + "\n")
 
     def write_result(self, text: str) -> None:
         """Mark the run as finished."""
-        self.write_text("result.txt", text + "\n")
+        self.write_text(contents.RESULT, text + "\n")
 
     def log(self, line: str) -> None:
         """Append a line with the time to log.txt."""
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        path, stamp = contents.LOG.at(self.path), time.strftime("%Y-%m-%d %H:%M:%S")
         try:
-            with files.open_to_append(self.path / "log.txt") as file:
+            with files.open_to_append(path) as file:
                 file.write(f"{stamp} {line}\n".encode(errors="surrogateescape"))
         except OSError as error:
-            raise RunError(f"cannot write {self.path / 'log.txt'}: {error.strerror}") from error
+            raise RunError(f"cannot write {path}: {error.strerror}") from error
 
 
 def refuse_both(resume: bool, overwrite: bool) -> None:
@@ -212,4 +213,4 @@ def refuse_both(resume: bool, overwrite: bool) -> None:
 
 def _left_by_a_beginning(name: str) -> bool:
     """Whether a process that died before its run had begun may have left an entry of that name."""
-    return name.startswith(".") or name in ("checkpoints", "genotype.json", "genotype.txt")
+    return name.startswith(".") or name in {entry.top for entry in contents.ENTRIES if entry.early}

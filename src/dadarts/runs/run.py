@@ -21,6 +21,8 @@ from dadarts.errors import CheckpointError, RunError
 from dadarts.history import Row
 from dadarts.methods.schedules import Progress
 from dadarts.plugins import fingerprints
+from dadarts.rundir import contents
+from dadarts.rundir.contents import Entry
 from dadarts.runs import checkpoint, device, resuming
 from dadarts.runs.events import EpochDone, Event, Note, StepDone
 from dadarts.runs.fitting import MisfitError
@@ -103,8 +105,10 @@ class Run(Generic[AnyConfig]):
         return "as before the stop" if self.resume else choice
 
     @contextmanager
-    def begun(self, build: Callable[[AnyConfig, Processes], AnyState], files: Mapping[str, str]) -> Iterator[AnyState]:
-        """The state to go on from, and the folder held for this process: begun with `files` (name -> text) or resumed.
+    def begun(
+        self, build: Callable[[AnyConfig, Processes], AnyState], files: Mapping[Entry, str]
+    ) -> Iterator[AnyState]:
+        """The state to go on from, and the folder held for this process: begun with `files` (which -> text) or resumed.
 
         Raises:
             InputError: the state cannot be built, another process holds the folder, or its checkpoint cannot be gone on
@@ -149,10 +153,10 @@ class Run(Generic[AnyConfig]):
         self.folder.write_result(result)
         yield from (Note(f"removed {path}, which this run has replaced") for path in self.folder.remove_replaced())
 
-    def _begin(self, state: State, files: Mapping[str, str]) -> None:
+    def _begin(self, state: State, files: Mapping[Entry, str]) -> None:
         self.save(state)
-        for name, text in files.items():
-            self.folder.write_text(name, text)
+        for entry, text in files.items():
+            self.folder.write_text(entry, text)
         # Last: the configuration makes the folder a run.
         base = state.foundation
         versions = {**device.versions(base.device), **state.computed, **base.facts}
@@ -267,8 +271,7 @@ class Run(Generic[AnyConfig]):
 
     def pictures(self, genotype: Genotype) -> tuple[Path, ...]:
         """Where the cells and, last, the curves of an ended run are drawn."""
-        cells = [self.folder.path / "cells" / f"{kind}.svg" for kind in genotype.cells]
-        return (*cells, self.folder.path / "curves.svg")
+        return contents.pictures(self.folder.path, genotype.cells)
 
     def draw(
         self, genotype: Genotype, history: list[Row], draw_curves: Callable[[list[Row], Path, str], None]

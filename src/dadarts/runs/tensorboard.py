@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from dadarts.history import EPOCH, Row
+from dadarts.rundir.contents import TENSORBOARD
 
 
 class Journal:
@@ -21,7 +22,7 @@ class Journal:
         # TensorBoard takes seconds to import, which `--help` and bad input need not wait for.
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=first_epoch)
+        self._writer = SummaryWriter(str(TENSORBOARD.at(folder)), purge_step=first_epoch)
 
     def __enter__(self) -> Self:
         return self

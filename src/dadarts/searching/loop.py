@@ -24,6 +24,7 @@ from dadarts.methods.relaxations.base import Temperatures
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import name_of
 from dadarts.pacing import counted
+from dadarts.rundir import contents
 from dadarts.runs.evaluation import evaluated
 from dadarts.runs.events import Event, Note, RunStarted, SearchDone, ValidationStep
 from dadarts.runs.meter import timed
@@ -57,7 +58,7 @@ def search(
     run = Run(SEARCH, config, resume, overwrite, processes)
     result = run.result()
     if result is not None:
-        genotype = found_in(run.folder.path, result)
+        genotype = found_in(contents.GENOTYPE.at(run.folder.path), result)
         yield from _said_of(genotype)
         yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
         return
@@ -245,7 +246,8 @@ class _Search:
         try:
             genotype = derive(self.config.space, scores, self.config.method.retain)
         except InputError as error:
-            raise RunError(f"{error.marked}; {self.folder / 'genotype.txt'} holds the top2 genotype") from None
+            kept = contents.GENOTYPE_TEXT.at(self.folder)
+            raise RunError(f"{error.marked}; {kept} holds the top2 genotype") from None
         genotype = judged(genotype, self._verdict())
         self._write_genotype(genotype)
         return genotype
@@ -255,8 +257,8 @@ class _Search:
         return self.state.verdict() if selection.reads_alphas else Verdict(None, by=name_of(selection))
 
     def _write_genotype(self, genotype: Genotype) -> None:
-        self.run.folder.write_text("genotype.json", genotype.to_json(space=self.config.search_space))
-        self.run.folder.write_text("genotype.txt", f"{genotype}\n")
+        self.run.folder.write_text(contents.GENOTYPE, genotype.to_json(space=self.config.search_space))
+        self.run.folder.write_text(contents.GENOTYPE_TEXT, f"{genotype}\n")
 
     def _write_alphas(self) -> None:
         state = self.state
@@ -265,7 +267,7 @@ class _Search:
             name: np.stack([snapshot[number].numpy() for snapshot in state.snapshots])
             for number, name in enumerate(names)
         } | {f"initial_{name}": state.initial[number].numpy() for number, name in enumerate(names)}
-        self.run.folder.write("alphas.npz", lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
+        self.run.folder.write(contents.ALPHAS, lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
 
 
 def _said_of(genotype: Genotype) -> Iterator[Note]:

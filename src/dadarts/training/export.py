@@ -19,12 +19,11 @@ from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import Network
 from dadarts.data import Preparation, ValueRange
 from dadarts.errors import InputError
-from dadarts.rundir.lookup import NETWORK, network_file
+from dadarts.rundir.lookup import network_file
 from dadarts.runs.threads import by_size, computing_with
 from dadarts.training.facts import Facts, Sizes, facts_of, network_of
 from dadarts.training.prediction import Prediction, Unreadable, predictions
 
-FILE = NETWORK
 KEY = "dadarts"
 """Where the file's metadata has all facts, as one JSON document."""
 _OVERSHOOT = 0.25

@@ -22,6 +22,7 @@ from dadarts.engines.autocast import autocast
 from dadarts.history import Row, Values, row_of
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.pacing import counted
+from dadarts.rundir import contents
 from dadarts.runs import evaluation
 from dadarts.runs.answers import Answers
 from dadarts.runs.evaluation import Score, evaluated
@@ -53,7 +54,7 @@ def train(
     if result is not None:
         yield TrainDone(run.folder.path, metrics.left(result).metrics(run.folder.path), run.pictures(config.genotype))
         return
-    files = {"genotype.txt": f"{config.genotype}\n", "genotype.json": config.genotype.to_json()}
+    files = {contents.GENOTYPE_TEXT: f"{config.genotype}\n", contents.GENOTYPE: config.genotype.to_json()}
     with run.begun(build, files) as state:
         yield from _Training(run, state).events()
 
@@ -97,10 +98,10 @@ class _Training:
             tested = yield from self._tested()
         data = state.foundation.data
         if self.run.folder.writable:
-            file = self.folder / export.FILE
+            file = contents.NETWORK.at(self.folder)
             export.save(file, state.network, data.classes, data.mean, data.std, data.value_range)
         pictures = self.run.draw(config.genotype, state.history, report.draw_training)
-        self.run.folder.write_text("metrics.json", metrics.laid_out(tested))
+        self.run.folder.write_text(contents.METRICS, metrics.laid_out(tested))
         yield from self.run.ended(json.dumps(tested))
         yield TrainDone(self.folder, tested, pictures)
 

@@ -15,13 +15,11 @@ from dadarts.architecture.supernet import Batch
 from dadarts.data import Loader
 from dadarts.runs.answers import Answers
 from dadarts.runs.events import Event
+from dadarts.runs.returning import Found, Returning
 from dadarts.runs.run import AnyConfig, Run
 from dadarts.runs.state import State
 
 Name = TypeVar("Name")
-
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,10 @@ def rounds(network: nn.Module, loader: Loader, measure: Callable[[int, Batch], N
 
 def scores_of(evaluation: Evaluation[Name]) -> Mapping[Name, Score]:
     """Carry an evaluation out in one go."""
-    while True:
-        try:
-            next(evaluation)
-        except StopIteration as end:
-            scores: Mapping[Name, Score] = end.value
-            return scores
+    scores = Returning(evaluation)
+    for _ in scores:
+        pass
+    return scores.value
 
 
 def measured(logits: Tensor, labels: Tensor) -> Tensor:
@@ -122,11 +118,8 @@ def evaluated(
     run: Run[AnyConfig], state: State, evaluation: Counted[Found], event: Callable[[int, int], Event]
 ) -> Generator[Event, None, Found]:
     """What an evaluation finds; `event` is made of how many of its batches are measured, and of how many."""
-    while True:
-        try:
-            counted = next(evaluation)
-        except StopIteration as end:
-            found: Found = end.value
-            return found
+    found = Returning(evaluation)
+    for counted in found:
         run.save_if_due(state)
         yield event(*counted)
+    return found.value

@@ -15,13 +15,10 @@ Item = TypeVar("Item")
 
 def timed(items: Iterator[Item]) -> Iterator[tuple[Item, float]]:
     """Each item with the seconds that were spent waiting for it."""
-    while True:
-        began = time.monotonic()
-        try:
-            item = next(items)
-        except StopIteration:
-            return
+    began = time.monotonic()
+    for item in items:
         yield item, time.monotonic() - began
+        began = time.monotonic()
 
 
 @dataclass

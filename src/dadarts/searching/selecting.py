@@ -18,6 +18,7 @@ from dadarts.config import SearchConfig
 from dadarts.methods.selection import BestOfRandom, Perturbation
 from dadarts.runs.evaluation import Name, Score, evaluated
 from dadarts.runs.events import Event, Note, SelectionStep
+from dadarts.runs.returning import Returning
 from dadarts.runs.run import Run
 from dadarts.searching import diagnostics
 from dadarts.searching.perturbing import Perturbing
@@ -37,16 +38,14 @@ def select(run: Run[SearchConfig], state: SearchState) -> Scores:
     No random draw depends on when it was stopped and gone on with.
     """
     with closing(_selected(run, state)) as selected:
-        while True:
-            began = time.monotonic()
-            try:
-                event = next(selected)
-            except StopIteration as end:
-                scores: Mixing = end.value
-                return scores
-            finally:
-                state.selecting += time.monotonic() - began
+        scores = Returning(selected)
+        began = time.monotonic()
+        for event in scores:
+            state.selecting += time.monotonic() - began
             yield event
+            began = time.monotonic()
+        state.selecting += time.monotonic() - began
+        return scores.value
 
 
 def _selected(run: Run[SearchConfig], state: SearchState) -> Scores:

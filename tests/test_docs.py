@@ -1,14 +1,20 @@
-"""What the pages link to and the files that they name are there."""
+"""What the pages link to and name is there, and what README.md says to type works."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT
+from dadarts.cli import configs
+from tests.commands import ROOT, modern, succeed, without_pictures
+from tests.data.samples import write_classes
 
+README = (ROOT / "README.md").read_text()
+SMALL = {"epochs": 1, "init_channels": 2, "layers": 2, "batch_size": 8, "workers": 0, "threads": 1}
+"""What the test changes in what README.md says to type: sizes, so that it takes no time."""
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
@@ -33,3 +39,46 @@ def anchors(page: Path) -> set[str]:
     """What GitHub calls the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.fixture
+def flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of pictures where README.md has one."""
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    folder = Path("path/to/flowers")
+    write_classes(folder, 16)
+    next(folder.glob("*/*.png")).rename("flower.jpg")
+    return folder
+
+
+@pytest.mark.usefixtures("flowers")
+def test_the_python_of_the_readme_ends_in_a_prediction(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    settings = ", ".join(f"{name}={value}" for name, value in SMALL.items())
+    small = re.sub(r", epochs=\d+", "", block).replace("dict(", f"dict({settings}, ")
+    small = small.replace("SearchConfig(", "SearchConfig(nodes=2, ").replace(
+        "TrainConfig(", "TrainConfig(aux_weight=0, "
+    )
+    exec(compile(small, "README.md", "exec"), {})  # noqa: S102 -- what it says to type
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.match(r"\[Prediction\(.*flower\.jpg", last), last
+
+
+@pytest.mark.usefixtures("flowers")
+def test_the_commands_of_the_readme_follow_one_another() -> None:
+    small = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
+    own = {"search": [*small, "--nodes", "2"], "train": [*small, "--aux_weight", "0"]}
+    blocks = re.findall(r"```shell\n(.*?)```", README, re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    ours = [words[1:] for words in lines if words[0] == "dadarts"]
+    assert [words[0] for words in ours] == ["search", "train", "predict", "show", "runs", "search", "train"]
+    *full, for_a_laptop_first, for_a_laptop_second = ours
+    for words in full:
+        here = ["flower.jpg", "path"] if words[0] == "predict" else words[2:]
+        assert succeed(modern, *words[:2], *here, *own.get(words[0], [])).out
+    for words, command in (
+        (for_a_laptop_first, configs.search_command("dadarts search")),
+        (for_a_laptop_second, configs.train_command("dadarts train")),
+    ):
+        assert command.parse(words[1:])["name"] == "flowers"

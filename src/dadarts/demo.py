@@ -16,6 +16,7 @@ from dadarts.config.run import AUTO
 from dadarts.data import DataRequest, load
 from dadarts.methods.catalogue import METHODS
 from dadarts.rundir import contents
+from dadarts.rundir.kinds import SEARCH, TRAINING, Kind
 from dadarts.runs.events import Event
 from dadarts.runs.folder import RunFolder
 from dadarts.searching.loop import search
@@ -73,8 +74,8 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
     """
     config = search_settings(f"demo-{seed}", seed, runs_dir)
     print("DADARTS search on 1,797 scans of handwritten digits (8x8 pixels)", flush=True)
-    code = _run(search, config, "search", argv)
-    folder = RunFolder(runs_dir / "search" / config.name)
+    code = _run(search, config, SEARCH, argv)
+    folder = RunFolder(SEARCH.folder(runs_dir, config.name))
     found = folder.result()
     if code or found is None:
         return code
@@ -88,11 +89,12 @@ def demo(runs_dir: Path, seed: str, argv: Sequence[str]) -> int:
     for label, genotype in rivals.items():
         print(f"\ntraining the {label} genotype from scratch\n  {genotype}", flush=True)
         settings = train_settings(f"demo-{seed}-{label}", genotype, seed, runs_dir)
-        code = _run(train, settings, "augment", argv)
-        result = RunFolder(runs_dir / "augment" / settings.name).result()
+        code = _run(train, settings, TRAINING, argv)
+        run = RunFolder(TRAINING.folder(runs_dir, settings.name))
+        result = run.result()
         if code or result is None:
             return code
-        trained = metrics.left(result).metrics(runs_dir / "augment" / settings.name)
+        trained = metrics.left(result).metrics(run.path)
         accuracies.append(trained["test_top1"])
         accuracy, parameters = metrics.with_interval(trained), trained["parameters"]
         lines.append(f"test accuracy of the {label} genotype: {accuracy}  ({parameters:,} parameters)")
@@ -119,7 +121,7 @@ def against_chance(found: float, random: float, *, tested: int) -> str:
 
 
 def _run(
-    loop: Callable[..., Iterator[Event]], config: SearchConfig | TrainConfig, kind: str, argv: Sequence[str]
+    loop: Callable[..., Iterator[Event]], config: SearchConfig | TrainConfig, kind: Kind, argv: Sequence[str]
 ) -> int:
-    resume = RunFolder(config.runs_dir / kind / config.name).exists
+    resume = RunFolder(kind.folder(config.runs_dir, config.name)).exists
     return execute.run(partial(loop, config, resume=resume), 5, argv, resumes=resume, go_on=())

@@ -197,7 +197,8 @@ def _oracle(words: list[str]) -> int:
 
 def _runs(words: list[str]) -> int:
     """list all runs"""
-    from dadarts.cli.listing import FLUSH_RIGHT, HEADER, MOST, is_folder, list_comparisons, list_runs
+    from dadarts.cli.listing import FLUSH_RIGHT, HEADER, MOST, is_folder, list_runs
+    from dadarts.rundir.kinds import comparisons
 
     values = _RUNS.parse(words)
     runs_dir = Path(values.get("runs_dir", "runs"))
@@ -207,14 +208,14 @@ def _runs(words: list[str]) -> int:
     if configs.truth("json", values):
         print(json.dumps([run.as_dict() for run in runs], indent=1))
         return 0
-    comparisons = list_comparisons(runs_dir)
-    for folder in comparisons:
+    compared = comparisons(runs_dir)
+    for folder in compared:
         print(
             f"{folder} is a comparison; list its runs: {shlex.join(next_command(words, ['runs'], folder))}",
             file=sys.stderr,
         )
     if not runs:
-        if not comparisons:
+        if not compared:
             begin = shlex.join(next_command(words, ["search"], runs_dir, name="first", dataset="digits"))
             print(f"there are no runs in {runs_dir} yet; begin one: {begin}", file=sys.stderr)
         return 0

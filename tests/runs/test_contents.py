@@ -10,6 +10,7 @@ import pytest
 import dadarts
 from dadarts import history
 from dadarts.rundir import contents
+from dadarts.rundir.kinds import KINDS, SEARCH, TRAINING
 from tests.commands import BENCH_GENOTYPE, COMMON, QUICKEST, ROOT, augment, search, succeed, without_pictures
 from tests.commands import history as rows_of
 
@@ -24,9 +25,9 @@ def test_finished_runs_hold_the_files_and_the_columns_that_are_declared_and_noth
     succeed(search, "-name", "it", *QUICKEST, "-hessian_eigenvalue")
     training = ("-genotype", BENCH_GENOTYPE, "-valid_fraction", "0.3", "-class_weights", "balanced")
     succeed(augment, "-name", "it", *COMMON, *training)
-    columns = {"search": (*history.SEARCH, history.HESSIAN_EIGENVALUE), "training": history.TRAINING}
-    for kind, folder in (("search", "search"), ("training", "augment")):
-        run = Path("runs", folder, "it")
+    columns = {SEARCH: (*history.SEARCH, history.HESSIAN_EIGENVALUE), TRAINING: history.TRAINING}
+    for kind in KINDS:
+        run = kind.folder(Path("runs"), "it")
         left = {path.name for path in run.iterdir() if not path.name.startswith(".")}
         assert left == {entry.top for entry in contents.ENTRIES if kind in entry.of}
         assert list(rows_of(run)[0]) == [column.name for column in columns[kind]]
@@ -46,4 +47,4 @@ def test_no_other_module_spells_the_name_of_a_file_in_a_run() -> None:
 def test_the_page_tells_every_file_as_it_is_declared() -> None:
     page = (ROOT / "docs" / "runs.md").read_text()
     told = re.findall(r"^\| `([\w./]+)` \| ([\w, ]+) \| (.+) \|$", page, re.MULTILINE)
-    assert told == [(entry.name, ", ".join(entry.of), entry.holds) for entry in contents.ENTRIES]
+    assert told == [(entry.name, ", ".join(kind.noun for kind in entry.of), entry.holds) for entry in contents.ENTRIES]

@@ -15,6 +15,7 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.data import READING
 from dadarts.config.run import AUTO, RunConfig, plugins_named
 from dadarts.errors import InputError, shortened, unknown
+from dadarts.rundir.kinds import SEARCH, TRAINING, Kind
 from dadarts.rundir.lookup import reading_of
 from dadarts.runs.folder import RunFolder, refuse_both
 
@@ -34,7 +35,7 @@ BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
 """What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
 BY_PICTURES = MappingProxyType({"cutout_length": AUTO})
 """What ``dadarts train`` leaves to the size of pictures; ``augment.py`` has the original's 16 for all."""
-CONFIGS: Mapping[str, type[RunConfig]] = MappingProxyType({"search": SearchConfig, "augment": TrainConfig})
+CONFIGS: Mapping[Kind, type[RunConfig]] = MappingProxyType({SEARCH: SearchConfig, TRAINING: TrainConfig})
 """The settings of each kind of run."""
 UNSUPPORTED = frozenset(
     {
@@ -134,7 +135,7 @@ def reading_of_search(values: dict[str, str]) -> dict[str, Any]:
     taken = {name: value for name, value in found.items() if name not in values and value != defaults[name]}
     name = values.get("name", "")
     if taken and truth("resume", values) and name and "/" not in name:
-        begun = RunFolder(runs_dir / "augment" / name)
+        begun = RunFolder(TRAINING.folder(runs_dir, name))
         own = begun.saved_config()["settings"] if begun.exists else {}
         taken = {name: value for name, value in taken.items() if own.get(name) == value}
     return taken
@@ -164,7 +165,7 @@ def plugin_fingerprints(text: str) -> dict[str, str]:
     return plugins.fingerprints(plugins_named(text))
 
 
-def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
+def saved_values(values: dict[str, str], kind: Kind) -> dict[str, Any] | None:
     """The settings of the run to resume, with those that are given, where these do not tell what the run is of.
 
     A command that names no data set means the run's own settings where it gives none.
@@ -174,7 +175,7 @@ def saved_values(values: dict[str, str], kind: str) -> dict[str, Any] | None:
     """
     if not truth("resume", values) or not values.get("name") or "/" in values["name"]:
         return None
-    folder = RunFolder(Path(values.get("runs_dir", "runs")) / kind / values["name"])
+    folder = RunFolder(kind.folder(Path(values.get("runs_dir", "runs")), values["name"]))
     folder.check(resume=True, overwrite=False)
     if "dataset" in values or not set(values) - {"resume"} <= {*CONFIGS[kind].model_fields} - {"method"}:
         return None

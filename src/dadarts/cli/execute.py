@@ -23,6 +23,7 @@ from dadarts.cli.signals import Signals, StoppedEarlyError, stop_signals
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.distributed import LAUNCHER, Processes, from_environment, joined
 from dadarts.errors import DadartsError, RunError
+from dadarts.rundir.kinds import SEARCH, TRAINING
 from dadarts.rundir.lookup import differences_in_reading, reading_notes
 from dadarts.runs.events import Event, Note, RunStarted, SearchDone, TrainDone
 from dadarts.runs.folder import RunFolder
@@ -209,7 +210,7 @@ def search_from_values(
     settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
     configs.load_plugins(values)
-    saved = configs.saved_values(values, "search")
+    saved = configs.saved_values(values, SEARCH)
     config, notes = (SearchConfig(**saved), []) if saved else configs.search_config({**own, **settings}, default_method)
     from dadarts.searching.loop import search
 
@@ -249,7 +250,7 @@ def train_from_values(
     settings, resume, overwrite = configs.split_run_flags(values)
     _say_at_once()
     configs.load_plugins(values)
-    saved = configs.saved_values(values, "augment")
+    saved = configs.saved_values(values, TRAINING)
     given = {**own, **settings}
     config = TrainConfig(**saved) if saved else configs.train_config(given)
     said = [] if saved else [*notes, *reading_notes(settings)]

@@ -18,12 +18,12 @@ from dadarts.history import TIMES, VALID_TOP1, Column
 from dadarts.methods.selection import UniformDraw
 from dadarts.pacing import duration, size
 from dadarts.rundir.contents import LOG
+from dadarts.rundir.kinds import KINDS, SEARCH, TRAINING
 from dadarts.rundir.replaced import replaces
 from dadarts.runs.folder import RunFolder
 from dadarts.training.metrics import Left, left
 
-_VERBS = {"search": "search", "augment": "train"}
-"""The command that makes runs of a kind."""
+_VERBS = {kind.name: kind.verb for kind in KINDS}
 HEADER = ("kind", "name", "data set", "epochs", "state", "began", "took", "size", "accuracy", "result")
 MOST = (8, 32, 24, 15, 9, 16, 12, 9, 15)
 FLUSH_RIGHT = (False, False, False, True, False, False, True, True, True)
@@ -79,7 +79,7 @@ class RunSummary:
 
     def cells(self) -> tuple[str, ...]:
         """What `HEADER` names but the last, for a person; ``-`` is what the run does not tell."""
-        of = "test" if self.kind == "augment" and self.state in ("finished", "replaced") else "valid"
+        of = "test" if self.kind == TRAINING.name and self.state in ("finished", "replaced") else "valid"
         return (
             self.verb,
             self.name,
@@ -94,7 +94,7 @@ class RunSummary:
 
     def in_short(self) -> str:
         """What it ended with, as far as the other cells do not say it."""
-        is_said = self.kind == "augment" and self.accuracy is not None
+        is_said = self.kind == TRAINING.name and self.accuracy is not None
         result = f"{self.verdict}: {self.result}" if self.verdict else self.result
         return "" if is_said else columns.cut(columns.printable(result), 60)
 
@@ -121,11 +121,6 @@ def _runs_of(kind: str, runs_dir: Path) -> Iterator[RunSummary]:
             yield replace(_summary(kind, folder), began=_began(folder), bytes=_bytes(path))
 
 
-def list_comparisons(runs_dir: Path) -> list[Path]:
-    """The folders of the comparisons below a runs folder; each is the runs folder of its own runs."""
-    return sorted(path.parent for path in runs_dir.glob("compare/*/search"))
-
-
 def _summary(kind: str, folder: RunFolder) -> RunSummary:
     try:
         saved = folder.saved_config()
@@ -142,8 +137,8 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         result = folder.result()
     except (InputError, OSError, KeyError, ValueError, TypeError, OverflowError, csv.Error):
         return RunSummary(kind, folder.path.name, "", 0, 0, "damaged", "")
-    of_training = left(result) if kind == "augment" and result is not None else None
-    verdict = folder.verdict() if kind == "search" and result is not None else None
+    of_training = left(result) if kind == TRAINING.name and result is not None else None
+    verdict = folder.verdict() if kind == SEARCH.name and result is not None else None
     return RunSummary(
         kind,
         folder.path.name,

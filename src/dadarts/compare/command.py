@@ -21,6 +21,7 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import RunConfig
 from dadarts.errors import InputError
 from dadarts.machine import cores
+from dadarts.rundir.kinds import COMPARISONS
 
 _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),
@@ -99,7 +100,7 @@ def _folder(values: dict[str, str], spaces: list[str], datasets: list[str]) -> P
     name = values.get("name") or "-".join([*spaces, *(Path(dataset).stem for dataset in datasets)])
     # A comparison's name keeps to the rules of a run's.
     checked = SearchConfig(name=name, dataset="digits").name
-    return Path(values.get("runs_dir", "runs")) / "compare" / checked
+    return Path(values.get("runs_dir", "runs")) / COMPARISONS / checked
 
 
 def _search_settings(values: dict[str, str], place: Place) -> dict[str, str]:

@@ -17,6 +17,7 @@ from dadarts.compare.jobs import Job
 from dadarts.errors import InputError
 from dadarts.lock import locked
 from dadarts.rundir import contents
+from dadarts.rundir.kinds import SEARCH, TRAINING
 from dadarts.rundir.saved import DamageError
 from dadarts.runs.folder import RunFolder
 
@@ -99,10 +100,10 @@ class Store:
         return JobFolder(self.path / "jobs" / job.key)
 
     def search(self, job: Job) -> RunFolder:
-        return RunFolder(self.path / "search" / job.key)
+        return RunFolder(SEARCH.folder(self.path, job.key))
 
     def training(self, job: Job, genotype: str) -> RunFolder:
-        return RunFolder(self.path / "augment" / job.training_of(genotype).name)
+        return RunFolder(TRAINING.folder(self.path, job.training_of(genotype).name))
 
     def data_of(self, job: Job) -> str | None:
         """The fingerprint of the data that the job's search has read; None where it has not begun."""

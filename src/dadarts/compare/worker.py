@@ -29,6 +29,7 @@ from dadarts.config import SearchConfig
 from dadarts.config.run import RunConfig
 from dadarts.errors import CheckpointError, InputError, RunError
 from dadarts.lock import locked
+from dadarts.rundir.kinds import SEARCH, TRAINING, Kind
 from dadarts.runs.folder import RunFolder
 
 _PATIENCE = 120.0
@@ -44,8 +45,8 @@ def work(folder: JobFolder) -> int:
     config = SearchConfig(**description["search"])
     from dadarts.searching.loop import search
 
-    code = _run(search, config, "search")
-    genotype = RunFolder(config.runs_dir / "search" / config.name).result()
+    code = _run(search, config, SEARCH)
+    genotype = RunFolder(SEARCH.folder(config.runs_dir, config.name)).result()
     if code or genotype is None:
         return code
     if not folder.measured.is_file():
@@ -56,7 +57,7 @@ def work(folder: JobFolder) -> int:
     from dadarts.training.loop import train
 
     training = training_of(description["training"], genotype, description["plugins"])
-    run = RunFolder(training.runs_dir / "augment" / training.name)
+    run = RunFolder(TRAINING.folder(training.runs_dir, training.name))
     # A job of equal settings that has found the same genotype may be training it: one training serves both.
     while True:
         while run.is_held:
@@ -64,7 +65,7 @@ def work(folder: JobFolder) -> int:
         if run.result() is not None:
             return 0
         try:
-            return _run(train, training, "augment")
+            return _run(train, training, TRAINING)
         except InputError:
             if not _is_anothers(run):
                 raise
@@ -100,12 +101,12 @@ def alone(folder: JobFolder) -> Iterator[None]:
         yield
 
 
-def _run(loop: Any, config: RunConfig, kind: str) -> int:
-    run = RunFolder(config.runs_dir / kind / config.name)
+def _run(loop: Any, config: RunConfig, kind: Kind) -> int:
+    run = RunFolder(kind.folder(config.runs_dir, config.name))
     if not run.exists:
         return _carried_out(loop, config)
     # A run that goes on keeps the threads and the engine that it began with.
-    kept = {"threads": None} | ({"engine": "auto"} if kind == "search" else {})
+    kept = {"threads": None} | ({"engine": "auto"} if kind == SEARCH else {})
     try:
         return _carried_out(loop, config.model_copy(update=kept), resume=True)
     except CheckpointError as error:

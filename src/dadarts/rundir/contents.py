@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dadarts.rundir.kinds import KINDS, SEARCH, TRAINING, Kind
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -20,7 +22,7 @@ class Entry:
 
     name: str
     holds: str
-    of: tuple[str, ...] = ("search", "training")
+    of: tuple[Kind, ...] = KINDS
     early: bool = False
 
     def at(self, folder: Path) -> Path:
@@ -39,9 +41,9 @@ GENOTYPE_TEXT = Entry(
 )
 GENOTYPE = Entry("genotype.json", "the genotype, with the search's verdict on it", early=True)
 HISTORY = Entry("history.csv", "[what was measured](history.md), a row an epoch")
-ALPHAS = Entry("alphas.npz", "the alphas after every epoch, and those of the first draw", of=("search",))
-NETWORK = Entry("model.safetensors", "the trained network and all that its use needs", of=("training",))
-METRICS = Entry("metrics.json", "[the scores on the test part](metrics.md)", of=("training",))
+ALPHAS = Entry("alphas.npz", "the alphas after every epoch, and those of the first draw", of=(SEARCH,))
+NETWORK = Entry("model.safetensors", "the trained network and all that its use needs", of=(TRAINING,))
+METRICS = Entry("metrics.json", "[the scores on the test part](metrics.md)", of=(TRAINING,))
 RESULT = Entry("result.txt", "what the run ended with; not there before")
 LOG = Entry("log.txt", "the lines of progress, with the time")
 CURVES = Entry("curves.svg", "a picture of the history")

@@ -13,6 +13,7 @@ from dadarts.architecture.indices import note
 from dadarts.architecture.pasted import pick
 from dadarts.errors import InputError, shortened
 from dadarts.rundir.contents import GENOTYPE, GENOTYPE_TEXT, NETWORK
+from dadarts.rundir.kinds import SEARCH, TRAINING, Kind, comparisons
 from dadarts.rundir.replaced import replaces
 from dadarts.rundir.saved import SavedRun
 
@@ -43,12 +44,12 @@ def genotype_text(word: str, runs_dir: Path) -> str:
             f"there is no file or folder {shortened(word)}; give a genotype, a file of one, FILE#NAME of several, a "
             "run's folder, or @NAME of a search"
         )
-    if word and not is_text and _is_there(runs_dir / "search" / word):
+    if word and not is_text and _is_there(SEARCH.folder(runs_dir, word)):
         raise InputError(f"{word}: for the run of that name write @{word}")
     if word and not is_text and (compared := _in_comparisons(word, runs_dir)):
         raise InputError(f"{word}: for the run of that name in a comparison give {compared[0]}")
     if not is_text and re.fullmatch(r"[A-Za-z_][\w.-]*", word):
-        raise InputError(f"not a genotype: {shortened(word, 60)!r}, nor a file; {_named('search', word, runs_dir)}")
+        raise InputError(f"not a genotype: {shortened(word, 60)!r}, nor a file; {_named(SEARCH, word, runs_dir)}")
     return word
 
 
@@ -120,7 +121,7 @@ def _one_of(path: Path, name: str | None) -> str:
 
 def _folder_of(word: str, runs_dir: Path) -> Path:
     """Where the run of a word is: a search's ``@name``, or a path."""
-    return runs_dir / "search" / word[1:] if word.startswith("@") else Path(word)
+    return SEARCH.folder(runs_dir, word[1:]) if word.startswith("@") else Path(word)
 
 
 def run_of(word: str, runs_dir: Path) -> SavedRun | None:
@@ -154,7 +155,7 @@ def network_file(run: str | Path, runs_dir: Path) -> Path:
         InputError: there is none.
     """
     word = str(run)
-    named = runs_dir / "augment" / word.removeprefix("@")
+    named = TRAINING.folder(runs_dir, word.removeprefix("@"))
     is_name = isinstance(run, str) and "/" not in word and word.strip("@. ") != ""
     found = [] if word.startswith("@") and is_name else [Path(word)]
     found += [named] if is_name else []
@@ -175,23 +176,20 @@ def _why_none(place: Path, word: str, runs_dir: Path) -> str:
         if "genotype" in run.saved_config()["settings"]:
             return "its training has not ended: go on with it, with -resume"
         return f"it is a search: train what it found, with `dadarts train --genotype {shortened(place)}`"
-    if "/" not in word and _is_there(runs_dir / "search" / name):
+    if "/" not in word and _is_there(SEARCH.folder(runs_dir, name)):
         return f"{name} is a search: train what it found, with `dadarts train --genotype @{name}`"
-    return _named("augment", name, runs_dir)
+    return _named(TRAINING, name, runs_dir)
 
 
-def _named(kind: str, name: str, runs_dir: Path) -> str:
+def _named(kind: Kind, name: str, runs_dir: Path) -> str:
     """Which names of searches, or of trained networks, there are in place of one that there is not."""
-    mark, file, verb, script = {
-        "search": ("@", GENOTYPE_TEXT, "search", "search.py"),
-        "augment": ("", NETWORK, "train", "augment.py"),
-    }[kind]
-    folder = runs_dir / kind
+    mark, file = ("@", GENOTYPE_TEXT) if kind == SEARCH else ("", NETWORK)
+    folder = runs_dir / kind.name
     names = sorted(path.parent.name for path in folder.glob(f"*/{file.name}") if replaces(path.parent.name) is None)
     if not names:
         return (
-            f"{shortened(folder)} holds none: {verb} one with {script} or `dadarts {verb}`, or give the -runs_dir "
-            "where it is"
+            f"{shortened(folder)} holds none: {kind.verb} one with {kind.script} or `dadarts {kind.verb}`, or give the "
+            "-runs_dir where it is"
         )
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {mark}{shortened(near[0], 60)}? " if near else ""
@@ -204,16 +202,16 @@ def _where_else(word: str, folder: Path, runs_dir: Path) -> str:
     """Where a person should look for the run that a word was meant to name."""
     if word.startswith("@") and (compared := _in_comparisons(word[1:], runs_dir)):
         return f"for the run of that name in a comparison give {compared[0]}"
-    if word.startswith("@") and _is_there(trained := runs_dir / "augment" / word[1:]):
+    if word.startswith("@") and _is_there(trained := TRAINING.folder(runs_dir, word[1:])):
         return f"for the training of that name give {trained}"
-    if not word.startswith("@") and _is_there(folder / "search"):
-        return f"it holds runs: give one of {folder / 'search'}"
-    return _named("search", word[1:], runs_dir) if word.startswith("@") else "see `dadarts runs`"
+    if not word.startswith("@") and _is_there(folder / SEARCH.name):
+        return f"it holds runs: give one of {folder / SEARCH.name}"
+    return _named(SEARCH, word[1:], runs_dir) if word.startswith("@") else "see `dadarts runs`"
 
 
 def _in_comparisons(name: str, runs_dir: Path) -> list[Path]:
     """The searches of that name in the comparisons of a runs folder."""
-    folders = (folder / name for folder in sorted(runs_dir.glob("compare/*/search")))
+    folders = (SEARCH.folder(comparison, name) for comparison in comparisons(runs_dir))
     return [folder for folder in folders if _is_there(folder)]
 
 

@@ -23,6 +23,7 @@ from dadarts.methods.schedules import Progress
 from dadarts.plugins import fingerprints
 from dadarts.rundir import contents
 from dadarts.rundir.contents import Entry
+from dadarts.rundir.kinds import Kind
 from dadarts.runs import checkpoint, device, resuming
 from dadarts.runs.events import EpochDone, Event, Note, StepDone
 from dadarts.runs.fitting import MisfitError
@@ -31,27 +32,6 @@ from dadarts.runs.state import State, Taken
 from dadarts.runs.tensorboard import Journal
 
 AnyConfig = TypeVar("AnyConfig", bound=SearchConfig | TrainConfig)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of run.
-
-    Args:
-        name: its folder below the runs folder, and the word in its checkpoints.
-        noun: what messages call it.
-        rates: the flags to lower where its loss is not finite.
-    """
-
-    name: str
-    noun: str
-    rates: str
-
-
-SEARCH = Kind("search", "search", "-w_lr or -alpha_lr")
-TRAINING = Kind("augment", "training", "-lr")
-
-
 AnyState = TypeVar("AnyState", bound=State)
 
 
@@ -74,7 +54,7 @@ class Run(Generic[AnyConfig]):
     saved_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self.folder = RunFolder(self.config.runs_dir / self.kind.name / self.config.name, self.processes.is_first)
+        self.folder = RunFolder(self.kind.folder(self.config.runs_dir, self.config.name), self.processes.is_first)
 
     def result(self) -> str | None:
         """What the run to resume has ended with; None where there is something to do.

@@ -25,10 +25,11 @@ from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import name_of
 from dadarts.pacing import counted
 from dadarts.rundir import contents
+from dadarts.rundir.kinds import SEARCH
 from dadarts.runs.evaluation import evaluated
 from dadarts.runs.events import Event, Note, RunStarted, SearchDone, ValidationStep
 from dadarts.runs.meter import timed
-from dadarts.runs.run import SEARCH, Run
+from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
 from dadarts.searching import diagnostics
 from dadarts.searching.judging import judged

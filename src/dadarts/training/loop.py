@@ -23,12 +23,13 @@ from dadarts.history import Row, Values, row_of
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.pacing import counted
 from dadarts.rundir import contents
+from dadarts.rundir.kinds import TRAINING
 from dadarts.runs import evaluation
 from dadarts.runs.answers import Answers
 from dadarts.runs.evaluation import Score, evaluated
 from dadarts.runs.events import AssessmentStep, Event, Note, RunStarted, TrainDone, ValidationStep
 from dadarts.runs.meter import timed
-from dadarts.runs.run import TRAINING, Run
+from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
 from dadarts.seeds import generator
 from dadarts.training import assessment, export, metrics

@@ -8,7 +8,7 @@ PEERS_STAMP := $(PEERS)/.set-up
 # On a terminal pip shows what it downloads, with a bar; into a file it would write hundreds of lines.
 PIP = $(BIN)/python -m pip install $$(test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint types layers tests tests-ray fuzz bench bench-peers clean
+.PHONY: setup demo test lint types layers tests tests-ray tests-arm tests-processors fuzz bench bench-peers clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,14 @@ tests: setup
 tests-ray: setup
 	$(PIP) -e '.[dev,ray]'
 	$(BIN)/pytest tests/compare/test_ray.py
+
+# The native kernels on processors that this machine has not got: on 64-bit Arm under an emulator; with and without AVX.
+# What has no compiler or emulator here is skipped, with a word.
+tests-arm: setup
+	$(BIN)/python -m tests.engines.kernels arm64
+
+tests-processors: setup
+	$(BIN)/python -m tests.engines.kernels
 
 # An hour of damaged and hostile input; `make fuzz MINUTES=5` is shorter. Failing inputs are kept in fuzz-found.
 MINUTES ?= 60

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -262,6 +262,42 @@ def test_a_search_that_compiles_first_says_so(no_library_yet: pytest.MonkeyPatch
     for _ in range(2):
         outcome = succeed(modern, "search", *TINIEST, "-name", "it", "-overwrite")
         assert outcome.err.count(f"compiling the native kernels with {broken}") == 1
+
+
+@pytest.mark.parametrize(
+    ("unknown", "used"),
+    [
+        ((), ["-march=native", "-fopenmp"]),
+        (("-march=native",), ["-mcpu=native", "-fopenmp"]),
+        (("-march=native", "-mcpu=native"), ["-fopenmp"]),
+        (("-fopenmp",), ["-march=native"]),
+        (("-fopenmp", "-march=native"), ["-mcpu=native"]),
+    ],
+)
+def test_a_compiler_is_asked_for_no_more_than_it_knows(
+    kernels: Kernels,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    unknown: Sequence[str],
+    used: Sequence[str],
+) -> None:
+    made, compiler, command = library()._name, tmp_path / "compiler", tmp_path / "command"
+    refusals = "".join(f'case " $* " in *" {flag} "*) echo "error: {flag}" >&2; exit 1;; esac\n' for flag in unknown)
+    compiler.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exit\n{refusals}echo "$@" > {command}\n'
+        f'while [ "$1" != -o ]; do shift; done\ncp {made} "$2"\n'
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", f"{compiler} -mtune=haswell")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
+    library.cache_clear()
+    library()
+    words = command.read_text().split()
+    assert [word for word in words if word in ("-march=native", "-mcpu=native", "-fopenmp")] == used
+    assert words.count("-mtune=haswell") == 2
+    assert all(words.index(flag) < len(words) - words[::-1].index("-mtune=haswell") for flag in used[:-1])
+    assert ("one thread" in caplog.text) == ("-fopenmp" in unknown)
 
 
 @pytest.fixture

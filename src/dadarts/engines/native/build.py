@@ -15,6 +15,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,9 @@ import torch
 from dadarts import files
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
-_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-shared")
+_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared")
+_THIS_PROCESSOR = ("-march=native", "-mcpu=native")
+"""How compilers are told to use all that the processor has; on Arm some clang know only the second."""
 _TIMEOUT_S = 300
 _log = logging.getLogger(__name__)
 
@@ -96,7 +99,8 @@ def _fingerprint(compiler: list[str]) -> str:
     digest = hashlib.sha256()
     for source in sorted(SOURCE.parent.glob("*.[ch]pp")):
         digest.update(source.read_bytes())
-    digest.update(" ".join((*compiler, *_FLAGS, platform.machine(), _processor(), str(_openmp()))).encode())
+    about = (*compiler, *_FLAGS, *_THIS_PROCESSOR, platform.machine(), _processor(), str(_openmp()))
+    digest.update(" ".join(about).encode())
     digest.update(answer.stdout)
     return digest.hexdigest()[:16]
 
@@ -118,21 +122,32 @@ def _openmp() -> Path | None:
 def _compile(compiler: list[str], place: Path, name: str) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     _log.info("compiling the native kernels with %s: up to a minute, once", " ".join(compiler))
-    runtime = _openmp()
     with TemporaryDirectory(dir=place) as folder:
         made = Path(folder) / "kernels.so"
-        plain = [*compiler, *_FLAGS, str(SOURCE), "-o", str(made)]
-        threaded = [*plain, "-fopenmp"] if runtime is None else [*plain, "-fopenmp", str(runtime)]
-        # A compiler without OpenMP gives kernels of one thread.
-        for command in (threaded, plain):
+        for command in _commands(compiler, made):
             try:
                 answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)  # noqa: S603
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise NoCompilerError(f"{' '.join(compiler)}: {error}") from None
             if answer.returncode == 0:
+                if "-fopenmp" not in command:
+                    _log.warning("%s has no OpenMP: native kernels compute in one thread", " ".join(compiler))
                 # Several processes may compile at once: what each has made is whole, and any of them will do.
                 library = place / f"{name}-{_hash_of(made)}.so"
                 files.put(made, library)
                 return library
     first = next((line for line in answer.stderr.splitlines() if "error" in line), answer.stderr[:200])
     raise NoCompilerError(f"{' '.join(compiler)} cannot build the kernels: {first.strip()}")
+
+
+def _commands(compiler: list[str], made: Path) -> Iterator[list[str]]:
+    """What to try in turn: a compiler that knows no OpenMP makes kernels of one thread, as Apple's clang does.
+
+    Flags that stand in `CXX` are repeated behind ours, where they count: ``CXX="g++ -march=haswell"``.
+    """
+    runtime = _openmp()
+    threads = ["-fopenmp"] if runtime is None else ["-fopenmp", str(runtime)]
+    own = [word for word in compiler[1:] if word.startswith("-")]
+    for parallel in (threads, []):
+        for tuned in ([_THIS_PROCESSOR[0]], [_THIS_PROCESSOR[1]], []):
+            yield [*compiler, *_FLAGS, *tuned, *own, str(SOURCE), "-o", str(made), *parallel]

@@ -13,17 +13,22 @@
 
 namespace {
 
-#ifdef __AVX512F__
+#if defined(__AVX512F__)
 constexpr int kVectorBytes = 64;
-#else
+#elif defined(__AVX__)
 constexpr int kVectorBytes = 32;
+#else
+// SSE2 and Arm's NEON.
+constexpr int kVectorBytes = 16;
 #endif
 
 #define DADARTS_INLINE __attribute__((always_inline))
 
 // Keeps a vector in a register, where compilers would load it once more for every use.
-#ifdef __AVX__
+#if defined(__AVX__)
 #define DADARTS_KEEP(value) asm("" : "+v"(value))
+#elif defined(__aarch64__)
+#define DADARTS_KEEP(value) asm("" : "+w"(value))
 #else
 #define DADARTS_KEEP(value)
 #endif

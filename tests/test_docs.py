@@ -56,10 +56,11 @@ def flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_python_of_the_readme_ends_in_a_prediction(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     settings = ", ".join(f"{name}={value}" for name, value in SMALL.items())
-    small = re.sub(r", epochs=\d+", "", block).replace("dict(", f"dict({settings}, ")
+    small = re.sub(r", epochs=\d+", "", block).replace("init_channels=8, layers=4, batch_size=16", settings)
     small = small.replace("SearchConfig(", "SearchConfig(nodes=2, ").replace(
         "TrainConfig(", "TrainConfig(aux_weight=0, "
     )
+    assert settings in small
     exec(compile(small, "README.md", "exec"), {})  # noqa: S102 -- what it says to type
     last = capsys.readouterr().out.splitlines()[-1]
     assert re.match(r"\[Prediction\(.*flower\.jpg", last), last

@@ -135,7 +135,7 @@ def test_the_page_stands_alone_and_draws_what_it_says(found: list[Result], tmp_p
     for title, text in zip(titles, words, strict=True):
         assert text.strip().startswith(f"{title}, nas-bench-201 on digits")
     assert f"dadarts: {TABLE.query(BEST).scores['cifar10'].regret:.2f}" in words[0]
-    assert "On the front, by rising cost: dadarts." in words[1]
+    assert "On the Pareto front, by rising cost: dadarts." in words[1]
     assert "83%" in words[2]
     assert "nor_conv_3x3" in words[2]
 

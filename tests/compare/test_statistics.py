@@ -12,10 +12,10 @@ from scipy import stats
 from dadarts.compare.statistics import (
     bootstrap_interval,
     compare_pairs,
-    front,
     holm,
     mean_course,
     paired_permutation,
+    pareto_front,
     probability_of_improvement,
     summarise,
 )
@@ -120,4 +120,4 @@ def test_a_course_that_ends_early_stays_where_it_ended() -> None:
 
 def test_the_front_keeps_what_nothing_beats_in_both() -> None:
     points = {"slow": (9.0, 90.0), "fast": (1.0, 80.0), "beaten": (9.0, 85.0), "bad": (2.0, 79.0), "twin": (1.0, 80.0)}
-    assert front(points) == ["fast", "twin", "slow"]
+    assert pareto_front(points) == ["fast", "twin", "slow"]

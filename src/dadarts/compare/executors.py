@@ -64,7 +64,7 @@ class Place(Protocol):
         ...
 
 
-PLUGIN = "DADARTS_JOB_PLUGIN"
+PLUGIN_VARIABLE = "DADARTS_JOB_PLUGIN"
 """The environment variable in which a comparison tells its jobs what its command line says of plugins."""
 
 
@@ -106,7 +106,7 @@ class Local:
 
     def start(self, folder: Path, log: Path) -> Running:
         threads = {} if self.threads is None else {"OMP_NUM_THREADS": str(self.threads)}
-        return _Process(spawn(folder.resolve(), log, {**threads, PLUGIN: self.plugin}))
+        return _Process(spawn(folder.resolve(), log, {**threads, PLUGIN_VARIABLE: self.plugin}))
 
 
 @dataclass(frozen=True)

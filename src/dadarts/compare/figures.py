@@ -1,4 +1,4 @@
-"""The pictures of a comparison, each as one `<svg>` element to stand in a page."""
+"""The figures of a comparison, each as one `<svg>` element to stand in a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dadarts.compare.analysis import SECONDS, Block, Measure
-from dadarts.compare.statistics import front
+from dadarts.compare.statistics import pareto_front
 from dadarts.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, style, svg
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK, "#8A6D00", "#3F8FC4", "#B0306A")
@@ -74,7 +74,7 @@ def regret_curves(block: Block) -> str:
 
 
 def cost_quality(block: Block, measure: Measure) -> str:
-    """Seconds of search against the score: seeds, means, and the front of what nothing beats in both."""
+    """Seconds of search against the score: seeds, means, and their Pareto front."""
     points = {}
     for method in block.methods:
         cost, quality = block.summary(method, SECONDS), block.summary(method, measure)
@@ -82,7 +82,7 @@ def cost_quality(block: Block, measure: Measure) -> str:
             points[method] = cost.mean, quality.mean
     if not points:
         return ""
-    best = front(points)
+    best = pareto_front(points)
 
     def draw(axes: Axes) -> None:
         for number, (method, point) in enumerate(points.items()):
@@ -98,7 +98,7 @@ def cost_quality(block: Block, measure: Measure) -> str:
         axes.set_ylabel(measure.label)
         _legend(axes)
 
-    words = f"On the front, by rising cost: {', '.join(best)}."
+    words = f"On the Pareto front, by rising cost: {', '.join(best)}."
     return _drawn((7, 3.4), f"Cost and quality, {block.title}", words, draw)
 
 

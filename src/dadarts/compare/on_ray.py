@@ -19,7 +19,7 @@ from typing import Any
 
 import ray
 
-from dadarts.compare.executors import PLUGIN, Running, spawn
+from dadarts.compare.executors import PLUGIN_VARIABLE, Running, spawn
 from dadarts.errors import InputError
 
 _PATIENCE = 5.0
@@ -100,7 +100,7 @@ class RayExecutor:
         return f"{cpus} and {self.gpus:g} GPU{'s' * (self.gpus > 1)}" if self.gpus else cpus
 
     def start(self, folder: Path, log: Path) -> Running:
-        environment = {"OMP_NUM_THREADS": str(self.threads), PLUGIN: self.plugin}
+        environment = {"OMP_NUM_THREADS": str(self.threads), PLUGIN_VARIABLE: self.plugin}
         if not self.gpus:
             # Whoever asked for no GPU must not find the one that Ray has given to somebody else.
             environment["CUDA_VISIBLE_DEVICES"] = ""

@@ -18,7 +18,7 @@ from dadarts.architecture.genotype import Genotype, found_in
 from dadarts.architecture.spaces import space
 from dadarts.compare.jobs import Job
 from dadarts.compare.schedule import Status
-from dadarts.compare.store import Finite, Store, Whole, read
+from dadarts.compare.store import ANEW, Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
 from dadarts.oracle import ORACLES, Table
@@ -34,7 +34,6 @@ _BY_READERS = (
     csv.Error,
 )
 """What csv and torch raise where a file is damaged."""
-_WAY_ON = "remove the run's folder to search anew"
 
 _TEXT = (
     "job",
@@ -203,9 +202,9 @@ def _naming(path: Path) -> Iterator[Path]:
     try:
         yield path
     except InputError as error:
-        raise InputError(f"{error}; {_WAY_ON}") from None
+        raise InputError(f"{error}; {ANEW}") from None
     except _BY_READERS as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}); {_WAY_ON}") from None
+        raise InputError(f"{path} is damaged ({type(error).__name__}); {ANEW}") from None
 
 
 def _number(cell: str | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TypeAlias
 
@@ -166,9 +166,10 @@ def compare_pairs(scores: Mapping[str, Mapping[int, float]], more_is_better: boo
             difference = float((a - b).mean())
             wins, ties = int((sign * (a - b) > 0).sum()), int((a == b).sum())
             improvement = probability_of_improvement(sign * a, sign * b)
-            pairs.append((first, second, len(seeds), difference, wins, ties, paired_permutation(a, b), improvement))
-    corrected = holm([pair[6] for pair in pairs])
-    return [Pair(*pair[:7], p, pair[7]) for pair, p in zip(pairs, corrected, strict=True)]
+            p = paired_permutation(a, b)
+            pairs.append(Pair(first, second, len(seeds), difference, wins, ties, p, p, improvement))
+    corrected = holm([pair.p for pair in pairs])
+    return [replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
 
 
 def mean_course(courses: Sequence[Values]) -> list[tuple[float, Interval | None]]:
@@ -178,8 +179,8 @@ def mean_course(courses: Sequence[Values]) -> list[tuple[float, Interval | None]
     return [(float(column.mean()), bootstrap_interval(column)) for column in filled.T]
 
 
-def front(points: Mapping[str, tuple[float, float]]) -> list[str]:
-    """The names that nothing beats in both (cost, quality): less cost, more quality; by rising cost."""
+def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """The names on the Pareto front of (cost, quality), less cost and more quality being better; by rising cost."""
     return sorted(
         (
             name

@@ -25,7 +25,8 @@ Whole = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e30)]
 Word = Annotated[str, Field(max_length=1000)]
 Document = TypeVar("Document")
-_ANEW = "remove the run's folder to search anew"
+ANEW = "remove the run's folder to search anew"
+"""What to do with a job that has a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Store:
             if genotype is not None:
                 Genotype.parse(genotype)
         except DamageError as error:
-            return f"{error.what}; {_ANEW}"
+            return f"{error.what}; {ANEW}"
         except InputError as error:
             return str(error) if str(found) in str(error) else f"{found} is damaged: {error}"
         try:
@@ -148,7 +149,7 @@ class Store:
             self.data_of(job)
             self.folder(job).tries()
         except DamageError as error:
-            return f"{error.what}; {_ANEW}"
+            return f"{error.what}; {ANEW}"
         except InputError as error:
             return str(error)
         return ""

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dadarts.compare.schedule import TRIES, Status
-from dadarts.pacing import counted
+from dadarts.pacing import counted, duration
 
 _MARKS = {
     "waiting": ("·", "dim"),
@@ -95,7 +95,7 @@ class JobTable:
         parts = [f"{self._count('done')}/{len(self.statuses)} done", f"{self._count('running')} running"]
         parts += [f"{self._count('failed')} failed"] * (self._count("failed") > 0)
         if work > 0:
-            parts += [f"{3600 * work / seconds:.1f} jobs/h", f"ETA {_duration(seconds * left / work)}"]
+            parts += [f"{3600 * work / seconds:.1f} jobs/h", f"ETA {duration(seconds * left / work)}"]
         return "  ".join(parts)
 
     def _work(self) -> float:
@@ -121,9 +121,3 @@ class JobTable:
             now = [f"{s.job.search.seed}{f': {s.done}/{s.total}' if s.total else ''}" for s in running]
             table.add_row(*names, marks, f"{done}/{len(group)}", "  ".join(now))
         return Group(table, Text(self._totals()))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -22,7 +22,7 @@ from typing import Any
 
 from dadarts import files
 from dadarts.cli import configs, execute
-from dadarts.compare.executors import PLUGIN
+from dadarts.compare.executors import PLUGIN_VARIABLE
 from dadarts.compare.jobs import training_of
 from dadarts.compare.store import JobFolder
 from dadarts.config import SearchConfig
@@ -162,7 +162,7 @@ def _refuse_other_plugins(folder: JobFolder, found: Mapping[str, str]) -> None:
 
 
 def main(folder: JobFolder) -> int:
-    plugins = os.environ.get(PLUGIN, "")
+    plugins = os.environ.get(PLUGIN_VARIABLE, "")
     _refuse_other_plugins(folder, configs.plugin_fingerprints(plugins))
     configs.load_plugins({"plugin": plugins})
     with alone(folder):

@@ -38,7 +38,7 @@ class NasBench201(Table):
         return "validation accuracy after 200 epochs, mean of one to three trainings"
 
     @property
-    def looks(self) -> str:
+    def form(self) -> str:
         return f"a cell looks like {CELL.format(*['op'] * _EDGES)}, op one of {', '.join(OPERATIONS)}"
 
     def number(self, arch: str) -> int:
@@ -90,7 +90,7 @@ class NasBenchMacro(Table):
         return "test accuracy, mean of three trainings"
 
     @property
-    def looks(self) -> str:
+    def form(self) -> str:
         return "a network is 8 digits, one a layer: 0 identity, 1 mb3_k3, 2 mb6_k5"
 
     def number(self, arch: str) -> int:

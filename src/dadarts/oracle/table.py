@@ -110,7 +110,7 @@ class Table(ABC):
 
     @property
     @abstractmethod
-    def looks(self) -> str:
+    def form(self) -> str:
         """What an architecture text of this benchmark looks like."""
 
     @abstractmethod
@@ -148,8 +148,7 @@ class Table(ABC):
         Raises:
             InputError: the benchmark has no such data set.
         """
-        if dataset not in self.datasets:
-            raise unknown("data set", dataset, self.datasets)
+        self._refuse_unknown(dataset)
         return np.array([self._accuracy(number, dataset) for number in range(len(self))])
 
     def best(self, dataset: str) -> Answer:
@@ -158,9 +157,12 @@ class Table(ABC):
         Raises:
             InputError: the benchmark has no such data set.
         """
+        self._refuse_unknown(dataset)
+        return self._answer(int(self._standings[dataset].points.argmax()))
+
+    def _refuse_unknown(self, dataset: str) -> None:
         if dataset not in self.datasets:
             raise unknown("data set", dataset, self.datasets)
-        return self._answer(int(self._standings[dataset].points.argmax()))
 
     def query(self, genotype: Genotype | str) -> Answer:
         """What the benchmark says of a network.
@@ -183,7 +185,7 @@ class Table(ABC):
     def refused(self, arch: str) -> InputError:
         """The error for a text that is no architecture of this benchmark."""
         shown = arch if len(arch) <= 60 else arch[:57] + "..."
-        return InputError(f"{shown!r} is no network of {self.name}: {self.looks}")
+        return InputError(f"{shown!r} is no network of {self.name}: {self.form}")
 
 
 def _text(genotype: Genotype | str) -> str:

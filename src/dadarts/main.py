@@ -134,7 +134,7 @@ def _train(words: list[str]) -> int:
 
 
 def _compare(words: list[str]) -> int:
-    """search with many methods and seeds, and judge them"""
+    """compare methods over seeds under one protocol"""
     from dadarts.compare.command import compare
 
     return compare(words)
@@ -169,7 +169,7 @@ def _show(words: list[str]) -> int:
 
 
 def _predict(words: list[str]) -> int:
-    """say what a trained network takes pictures for"""
+    """classify picture files with a trained network"""
     from dadarts.cli.predict import predict
 
     return predict(words)

@@ -61,13 +61,13 @@ def test_a_skipped_picture_is_as_if_it_were_not_there(root: Path, ask: Asking, t
     assert data.fingerprint == sound.fingerprint
 
 
-@pytest.mark.parametrize("room", [0, 10_000, 10**9], ids=["streamed", "one part in memory", "in memory"])
-def test_what_is_read_is_the_same_whatever_the_cache_and_the_memory_hold(root: Path, ask: Asking, room: int) -> None:
+@pytest.mark.parametrize("budget", [0, 10_000, 10**9], ids=["streamed", "one part in memory", "in memory"])
+def test_what_is_read_is_the_same_whatever_the_cache_and_the_memory_hold(root: Path, ask: Asking, budget: int) -> None:
     expected = load(ask(root, cache="other"))
-    data = load(ask(root), room=room)
-    assert isinstance(data.train, Streamed if room < 10**6 else InMemory)
+    data = load(ask(root), budget=budget)
+    assert isinstance(data.train, Streamed if budget < 10**6 else InMemory)
     assert_equal(data, expected)
-    assert_equal(load(ask(root), room=room), expected)
+    assert_equal(load(ask(root), budget=budget), expected)
     assert_equal(load(ask(root)), expected)
 
 
@@ -78,7 +78,7 @@ def test_streamed_pictures_are_checked_once(
     root = write_classes(tmp_path / "set", 30)
     if broken:
         cut(root / "bee/7.png")
-    load(ask(root), room=0)
+    load(ask(root), budget=0)
     opened: list[str] = []
     monkeypatch.setattr("dadarts.data.loading._SAMPLE_BYTES", 1)
     from_file = Preparation.from_file
@@ -88,7 +88,7 @@ def test_streamed_pictures_are_checked_once(
         return from_file(self, path)
 
     monkeypatch.setattr(Preparation, "from_file", counted)
-    load(ask(root), room=0)
+    load(ask(root), budget=0)
     assert len(opened) == 1
 
 
@@ -131,7 +131,7 @@ def test_refusing_names_the_first(tmp_path: Path, ask: Asking) -> None:
     with pytest.raises(InputError, match=r"ant/3\.png cannot be read as a picture"):
         load(request)
     with pytest.raises(InputError, match=r"ant/3\.png cannot be read as a picture"):
-        load(request, room=0).train.take(torch.arange(60))
+        load(request, budget=0).train.take(torch.arange(60))
 
 
 def test_a_verdict_is_of_the_files_as_they_are(root: Path, ask: Asking) -> None:

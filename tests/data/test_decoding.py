@@ -43,7 +43,7 @@ def batches(data: DataSet, workers: int) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_streamed_batches_equal_batches_from_memory(root: Path, ask: Asking, workers: int) -> None:
-    held, streamed = load(ask(root)), load(ask(root, workers=workers), room=0)
+    held, streamed = load(ask(root)), load(ask(root, workers=workers), budget=0)
     assert isinstance(held.train, InMemory)
     assert isinstance(streamed.train, Streamed)
     assert (held.mean, held.std) == (streamed.mean, streamed.std)
@@ -52,13 +52,13 @@ def test_streamed_batches_equal_batches_from_memory(root: Path, ask: Asking, wor
 
 
 def test_parts_are_held_as_far_as_they_fit_together(root: Path, ask: Asking) -> None:
-    data = load(ask(root), room=12 * 12 * 12 * 3)
+    data = load(ask(root), budget=12 * 12 * 12 * 3)
     assert isinstance(data.train, InMemory)
     assert isinstance(data.test, Streamed)
 
 
 def test_a_streamed_picture_that_is_damaged_later_is_reported_by_name(root: Path, ask: Asking) -> None:
-    data = load(ask(root), room=0)
+    data = load(ask(root), budget=0)
     damaged = root / "train/bee/2.png"
     damaged.write_bytes(damaged.read_bytes()[:60])
     with pytest.raises(InputError, match=r"train/bee/2\.png"):

@@ -41,10 +41,10 @@ class Stored(Dataset[tuple[Any, Any]]):
         return self.pictures[index], self.labels[index]
 
 
-def read(dataset: Any, tmp_path: Path, room: int | None = None, image_size: int | None = None) -> DataSet:
+def read(dataset: Any, tmp_path: Path, budget: int | None = None, image_size: int | None = None) -> DataSet:
     given = as_given(dataset)
     request = DataRequest(given.name, image_size=image_size, cache_dir=tmp_path / "cache", workers=0, given=given)
-    data = load(request, room=room)
+    data = load(request, budget=budget)
     assert not (tmp_path / "cache").exists()
     return data
 
@@ -93,7 +93,7 @@ def test_other_sizes_become_one_and_transparent_pixels_show_white(tmp_path: Path
 
 def test_streamed_pictures_equal_those_in_memory(tmp_path: Path) -> None:
     pictures = [*map(Image.fromarray, PIXELS[:10]), *PIXELS[10:]]
-    held, streamed = (read(Stored(pictures, LABELS), tmp_path, room=room) for room in (None, 900))
+    held, streamed = (read(Stored(pictures, LABELS), tmp_path, budget=budget) for budget in (None, 900))
     assert isinstance(streamed.train, Streamed)
     assert all(map(torch.equal, everything(held), everything(streamed)))
     assert held.fingerprint == streamed.fingerprint

@@ -143,7 +143,7 @@ def test_a_slice_of_the_shared_cifar10_keeps_its_statistics_and_is_fast_when_cac
 def test_the_shared_data_folder_is_a_data_path(tmp_path: Path) -> None:
     if not (SHARED / "cifar10").is_dir():
         pytest.skip(f"the shared CIFAR-10 is not at {SHARED}")
-    data = load(DataRequest("cifar10", SHARED, cache_dir=tmp_path, workers=0), room=0)
+    data = load(DataRequest("cifar10", SHARED, cache_dir=tmp_path, workers=0), budget=0)
     assert (len(data.train), len(data.test)) == (50_000, 10_000)
     assert torch.bincount(data.train.labels).tolist() == [5000] * 10
     assert data.train.take(torch.tensor([0, 49_999])).shape == (2, 3, 32, 32)

@@ -1,4 +1,4 @@
-"""``dadarts predict``: what a trained network says of picture files, as CSV or JSON, one batch in memory at a time."""
+"""``dadarts predict``: the classes of picture files, as CSV or JSON, one batch in memory at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "dadarts predict",
-    "Say what a trained network takes pictures for: CSV with a line a file, its class and every class's probability.",
+    "Classify picture files with a trained network: CSV with a line a file, its class and every class's probability.",
     (
         Flag(("output",), "output", "a file to write in place of stdout; it appears when all is done"),
         Flag(("json",), "output", "print a list of JSON objects", boolean=True),

@@ -47,7 +47,7 @@ class RunSettings(Settings):
     plugin: tuple[str, ...] | None = setting(
         None,
         "run",
-        "files of own operations, methods ..., as my_file.py; or entry points of dadarts.plugins",
+        "Python files that register operations, methods ..., as my_file.py; or entry points of dadarts.plugins",
     )
     seed: int = setting(42, "run", "seed of every random draw", ge=0, lt=2**63, usual=True)
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(

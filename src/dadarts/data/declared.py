@@ -24,9 +24,11 @@ class Readable(Protocol):
 
 def check(size: int, name: str) -> None:
     """Raises InputError where a file, called `name`, declares more bytes than decoded data may take."""
-    room = memory.budget()
-    if size > room:
-        raise InputError(f"{name} declares {_shown(size)} of data; {_shown(room)} fit, half of the memory that is free")
+    budget = memory.budget()
+    if size > budget:
+        raise InputError(
+            f"{name} declares {_shown(size)} of data; {_shown(budget)} fit, half of the memory that is free"
+        )
 
 
 def read(stream: Readable, size: int, name: str, there: int | None = None) -> NDArray[np.uint8]:

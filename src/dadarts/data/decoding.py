@@ -94,14 +94,14 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Decoder:
-    """Makes pictures of encoded ones: `room` bytes may be held decoded, `workers` threads decode.
+    """Makes pictures of encoded ones: `budget` bytes may be held decoded, `workers` threads decode.
 
     Where `nominal`, values that are no bytes are scaled by their type's range.
     """
 
     cache: Cache
     workers: int = 0
-    room: int = field(default_factory=memory.budget)
+    budget: int = field(default_factory=memory.budget)
     nominal: bool = False
 
     def pictures(self, *parts: Encoded, all_failures: bool = False, check: bool = False) -> list[Pictures]:
@@ -112,7 +112,7 @@ class Decoder:
         """
         made: list[Pictures] = []
         failures: dict[int, str] = {}
-        left, first = self.room, 0
+        left, first = self.budget, 0
         for encoded in parts:
             failed: dict[int, str] | None = {} if all_failures else None
             size = len(encoded.labels) * math.prod(encoded.shape)

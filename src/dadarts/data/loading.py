@@ -24,14 +24,14 @@ _SMALLEST_STD = 1 / 255
 _PATHS = "a folder of pictures, an .npz file, or a table of labels (.csv or .tsv)"
 
 
-def load(request: DataRequest, *, room: int | None = None, known: Mapping[str, Facts] = KNOWN) -> DataSet:
-    """The data set asked for, decoded where `room` bytes hold it (None: half of the available memory).
+def load(request: DataRequest, *, budget: int | None = None, known: Mapping[str, Facts] = KNOWN) -> DataSet:
+    """The data set asked for, decoded where `budget` bytes hold it (None: half of the available memory).
 
     Raises InputError, in one line, where the name is unknown, files are missing and cannot be downloaded, or
     are damaged, and where a class has fewer than two training pictures.
     """
     cache = Cache(request.cache_dir or platformdirs.user_cache_path("dadarts"))
-    decoder = Decoder(cache, request.workers, memory.budget() if room is None else room, request.nominal)
+    decoder = Decoder(cache, request.workers, memory.budget() if budget is None else budget, request.nominal)
     facts = known.get(request.dataset)
     try:
         if request.given is not None:

@@ -32,7 +32,7 @@ Label: TypeAlias = int | str
 
 @dataclass
 class _Items:
-    """A part's items: labels and headers of all, and the pictures of the first ones, as far as there is room."""
+    """A part's items: labels and headers of all, and the pictures of the first ones, as far as memory allows."""
 
     name: str
     source: MapStyle
@@ -84,11 +84,11 @@ def read(given: Given, image_size: int | None, decoder: Decoder) -> Parts:
     Raises InputError, naming the item, where one is not so, and where there are too few.
     """
     check_size(image_size)
-    room = decoder.room // 2
-    train = _read(given.train, "training", room)
+    budget = decoder.budget // 2
+    train = _read(given.train, "training", budget)
     parts = [train]
     if given.test is not None:
-        parts.append(_read(given.test, "test", room - sum(map(_size, train.held))))
+        parts.append(_read(given.test, "test", budget - sum(map(_size, train.held))))
     classes, labels = _classified(given, parts)
     measured = measured_of([header for part in parts for header in part.headers], image_size)
     chosen = [(part, torch.arange(len(part.labels))) for part in parts]
@@ -98,7 +98,7 @@ def read(given: Given, image_size: int | None, decoder: Decoder) -> Parts:
         _refuse_clipped(part)
     value_range = None if decoder.nominal else _range(train, chosen[0][1])
     preparation = Preparation(measured.shape, value_range)
-    left, made = decoder.room, list[Pictures]()
+    left, made = decoder.budget, list[Pictures]()
     for (part, index), label in zip(chosen, [labels[0], labels[-1]], strict=True):
         made.append(_pictures(_Chosen(part, index, label[index], preparation), left))
         left -= made[-1].labels.numel() * int(np.prod(measured.shape))
@@ -109,9 +109,9 @@ def read(given: Given, image_size: int | None, decoder: Decoder) -> Parts:
     return Parts(classes, made[0], made[1], remarks, notes, value_range)
 
 
-def _pictures(encoded: _Chosen, room: int) -> Pictures:
+def _pictures(encoded: _Chosen, budget: int) -> Pictures:
     count = len(encoded.labels)
-    if count * int(np.prod(encoded.shape)) > room:
+    if count * int(np.prod(encoded.shape)) > budget:
         # One thread: not every data set can be asked by several at once.
         return Streamed(encoded, 0)
     pixels = np.empty((count, *encoded.shape), np.uint8)
@@ -120,14 +120,14 @@ def _pictures(encoded: _Chosen, room: int) -> Pictures:
     return InMemory(torch.from_numpy(pixels), encoded.labels)
 
 
-def _read(source: MapStyle, part: str, room: int) -> _Items:
+def _read(source: MapStyle, part: str, budget: int) -> _Items:
     items = _Items(f"the {part} part", source, [], [], [])
     for position in shown(range(len(source)), len(source), "reading the data set"):
         picture, label = items.item(position)
         items.labels.append(label)
         items.headers.append(_header(picture))
-        room -= _size(picture)
-        if room >= 0:
+        budget -= _size(picture)
+        if budget >= 0:
             items.held.append(picture)
     return items
 

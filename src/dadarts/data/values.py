@@ -64,7 +64,7 @@ def scaled(values: Values, value_range: ValueRange | None) -> NDArray[np.uint8]:
     if not is_deep(values):
         return values
     pixels = np.empty(values.shape, np.uint8)
-    # In slices, since a large picture in float64 takes eight times its room.
+    # In slices, since a large picture in float64 takes eight times its memory.
     rows = max(1, _SLICE * len(values) // max(1, values.size))
     for start in range(0, len(values), rows):
         pixels[start : start + rows] = _scaled(values[start : start + rows], value_range)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,16 +16,18 @@ from torch import Tensor
 from dadarts import report
 from dadarts.architecture.genotype import Genotype
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.data import Loader
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import CheckpointError, RunError
 from dadarts.history import Row
 from dadarts.methods.schedules import Progress
+from dadarts.pacing import counted
 from dadarts.plugins import fingerprints
 from dadarts.rundir import contents
 from dadarts.rundir.contents import Entry
 from dadarts.rundir.kinds import Kind
 from dadarts.runs import checkpoint, device, resuming
-from dadarts.runs.events import EpochDone, Event, Note, StepDone
+from dadarts.runs.events import EpochDone, Event, Note, RunStarted, StepDone
 from dadarts.runs.fitting import MisfitError
 from dadarts.runs.folder import RunFolder
 from dadarts.runs.state import State, Taken
@@ -76,9 +78,29 @@ class Run(Generic[AnyConfig]):
         return result
 
     @property
-    def in_each(self) -> str:
-        """What the log says behind the threads where there are several processes."""
-        return f", in each of {self.processes.count} processes" if self.processes.several else ""
+    def sizes(self) -> str:
+        """How large the network is, in words."""
+        return f"{counted(self.config.layers, 'layer')}, {counted(self.config.init_channels, 'channel')}"
+
+    def started(self, state: State, train: Loader, task: str, network: str, engine: str = "") -> RunStarted:
+        """What a run says first: what it has read, and what it computes with that.
+
+        Args:
+            train: batches of the training pictures.
+            task, network: what is computed, and of which network.
+            engine: by which engine, where there is a choice.
+        """
+        config, base = self.config, state.foundation
+        threads = replace(base.threads, why=self.why(base.threads.why))
+        shape = "x".join(map(str, base.data.train.shape))
+        steps = f"{counted(state.steps, 'step')} an epoch, {counted(config.epochs, 'epoch')}"
+        in_each = f"in each of {self.processes.count} processes" if self.processes.several else ""
+        return RunStarted(
+            self.folder.path,
+            base.read(train),
+            f"{task} on {config.dataset} ({shape}): {network}; {steps} on {base.device} "
+            f"with {', '.join(filter(None, [str(threads), engine, in_each]))}",
+        )
 
     def why(self, choice: str) -> str:
         """Why the run computes with its threads and its engine: one that goes on keeps those that it began with."""

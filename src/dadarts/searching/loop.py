@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import repeat
 
@@ -23,11 +22,10 @@ from dadarts.methods.relaxations import Hard, Soft
 from dadarts.methods.relaxations.base import Temperatures
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import name_of
-from dadarts.pacing import counted
 from dadarts.rundir import contents
 from dadarts.rundir.kinds import SEARCH
 from dadarts.runs.evaluation import evaluated
-from dadarts.runs.events import Event, Note, RunStarted, SearchDone, ValidationStep
+from dadarts.runs.events import Event, Note, SearchDone, ValidationStep
 from dadarts.runs.meter import timed
 from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
@@ -78,16 +76,12 @@ class _Search:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
         parameters = sum(w.numel() for w in state.bilevel.w)
-        threads = state.foundation.threads
-        threads = replace(threads, why=self.run.why(threads.why))
-        yield RunStarted(
-            self.folder,
-            state.foundation.read(state.loaders.train),
-            f"{config.search_space} search on {config.dataset} "
-            f"({'x'.join(map(str, state.bilevel.supernet.macro.image_shape))}): supernet of "
-            f"{counted(config.layers, 'layer')}, {counted(config.init_channels, 'channel')}, {parameters:,} weights; "
-            f"{counted(state.steps, 'step')} an epoch, {counted(config.epochs, 'epoch')} on {state.foundation.device} "
-            f"with {threads}, {state.engine.name} engine ({self.run.why(state.engine.why)}){self.run.in_each}",
+        yield self.run.started(
+            state,
+            state.loaders.train,
+            f"{config.search_space} search",
+            f"supernet of {self.run.sizes}, {parameters:,} weights",
+            f"{state.engine.name} engine ({self.run.why(state.engine.why)})",
         )
         said = [*state.foundation.notes(state.loaders.train), *notes(config), state.engine.note]
         if config.method.selection.trains:

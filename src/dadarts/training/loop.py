@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,13 +20,12 @@ from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import autocast
 from dadarts.history import Row, Values, row_of
 from dadarts.methods.schedules import Progress, cosine
-from dadarts.pacing import counted
 from dadarts.rundir import contents
 from dadarts.rundir.kinds import TRAINING
 from dadarts.runs import evaluation
 from dadarts.runs.answers import Answers
 from dadarts.runs.evaluation import Score, evaluated
-from dadarts.runs.events import AssessmentStep, Event, Note, RunStarted, TrainDone, ValidationStep
+from dadarts.runs.events import AssessmentStep, Event, Note, TrainDone, ValidationStep
 from dadarts.runs.meter import timed
 from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
@@ -70,16 +68,8 @@ class _Training:
     def events(self) -> Iterator[Event]:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
-        threads = state.foundation.threads
-        threads = replace(threads, why=self.run.why(threads.why))
-        yield RunStarted(
-            self.folder,
-            state.foundation.read(state.train),
-            f"training on {config.dataset} ({'x'.join(map(str, state.foundation.data.train.shape))}): "
-            f"{counted(config.layers, 'layer')}, {counted(config.init_channels, 'channel')}, "
-            f"{count_parameters(state.network):,} parameters; {counted(state.steps, 'step')} an epoch, "
-            f"{counted(config.epochs, 'epoch')} on {state.foundation.device} with {threads}{self.run.in_each}",
-        )
+        network = f"{self.run.sizes}, {count_parameters(state.network):,} parameters"
+        yield self.run.started(state, state.train, self.run.kind.noun, network)
         yield from (Note(text) for text in state.foundation.notes(state.train))
         yield from self.run.notes()
         if config.aux_weight and not config.has_auxiliary_head:

@@ -42,7 +42,7 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that writes files and speaks."""
+        """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
     @property
@@ -144,7 +144,7 @@ class Processes:
         return RunError("another process of this run has ended; the last checkpoint is kept")
 
     def tell(self, error: DadartsError) -> None:
-        """Say to the other processes why this one ends; who tells first is heard."""
+        """Tell the other processes why this one ends; the first reason is kept."""
         with suppress(RuntimeError):
             self.store.compare_set(_ERROR, "", f"{error.exit_code} {error.marked}")
 

@@ -78,7 +78,7 @@ def test_a_signal_at_any_import_is_at_most_a_line(entrance: str, tmp_path: Path)
     assert list(tmp_path.iterdir()) == [program]
 
 
-def test_only_the_first_of_several_processes_speaks() -> None:
+def test_only_the_first_of_several_processes_prints() -> None:
     code = (
         "import os, signal\nfrom dadarts.cli import early\nearly.answer_signals('x')\n"
         "os.kill(os.getpid(), signal.SIGTERM)"
@@ -94,18 +94,18 @@ def test_only_the_first_of_several_processes_speaks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rank", "count", "is_heard"),
+    ("rank", "count", "does_print"),
     [("0", "3", True), ("1", "3", False), ("2", "3", False), ("3", "3", True), ("1", "1", True), ("1", None, True),
      ("x", "3", True), ("1", "x", True), (None, "3", True), (None, None, True), ("9" * 5000, "3", True)],
 )  # fmt: skip
-def test_whoever_has_no_launcher_speaks(
-    rank: str | None, count: str | None, is_heard: bool, monkeypatch: pytest.MonkeyPatch
+def test_a_process_without_a_launcher_prints(
+    rank: str | None, count: str | None, does_print: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("RANK", rank), ("WORLD_SIZE", count)):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
-    assert early.speaks() is is_heard
+    assert early.prints() is does_print
 
 
 def test_a_command_that_was_told_to_ignore_a_signal_ignores_it() -> None:

@@ -142,7 +142,7 @@ def test_a_first_step_that_takes_minutes_is_said_to_be_under_way() -> None:
 def test_what_the_package_logs_counts_as_a_line() -> None:
     watched = Watched()
     watched.after(9)
-    watched.progress.hear("decoding pictures 1/2")
+    watched.progress.show("decoding pictures 1/2")
     watched.after(9)
     assert [line for _, line in watched.lines] == ["decoding pictures 1/2"]
 

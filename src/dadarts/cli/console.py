@@ -94,11 +94,11 @@ class Progress:
         if self.silent:
             return
         with self._writing:
-            self.hear(line)
+            self.show(line)
             if self._folder is not None:
                 self._log(self._folder, line)
 
-    def hear(self, line: str) -> None:
+    def show(self, line: str) -> None:
         """A line that stays on the stream alone."""
         with self._writing:
             print(f"\r\x1b[K{line}" if self.live else line, file=self.stream, flush=True)
@@ -142,4 +142,4 @@ class Progress:
             self.stream.write(f"\r\x1b[K{line}")
             self.stream.flush()
         else:
-            self.hear(line)
+            self.show(line)

@@ -18,7 +18,7 @@ def answer_signals(prog: str) -> None:
     """
 
     def stop(number: int, _: object) -> None:
-        if speaks():
+        if prints():
             os.write(2, f"{prog}: stopped before a run was begun\n".encode())
         os._exit(128 + number)
 
@@ -28,10 +28,10 @@ def answer_signals(prog: str) -> None:
             signal.signal(number, stop)
 
 
-def speaks() -> bool:
-    """Whether this process says what there is to say: all do but those that a launcher made besides the first one.
+def prints() -> bool:
+    """Whether this process prints: of those that a launcher started, the first alone.
 
-    In an environment that no launcher leaves, whoever refuses it must be heard.
+    With a rank and world size that no launcher sets it does, so that their refusal is seen.
     """
     numbers = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE")]
     if not all(number.isascii() and number.isdecimal() and len(number) < 9 for number in numbers):
@@ -41,6 +41,6 @@ def speaks() -> bool:
 
 
 def ignore_signals() -> None:
-    """All is done and said: what the interpreter has still to tidy up is not worth a line."""
+    """The command has ended: a signal during the interpreter's shutdown prints nothing."""
     for number in _NUMBERS:
         signal.signal(number, signal.SIG_IGN)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from dadarts.cli import configs, streams
 from dadarts.cli.console import Progress
-from dadarts.cli.early import speaks
+from dadarts.cli.early import prints
 from dadarts.cli.explaining import explained
 from dadarts.cli.flags import as_typed, next_command, own_dashes, without_booleans
 from dadarts.cli.signals import Signals, StoppedEarlyError, stop_signals
@@ -45,7 +45,7 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
 
 
 def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
-    is_first = speaks()
+    is_first = prints()
     try:
         code = _printed(main)
         streams.flush_output()
@@ -53,7 +53,7 @@ def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
     except DadartsError as error:
         code, line = error.exit_code, as_typed(" ".join(error.marked.split()), argv, own_dashes(prog))
         if not is_first:
-            # Their launcher ends all processes with the first that fails, and only the first one has a voice.
+            # The launcher ends all processes with the first that fails, and only the first one prints.
             time.sleep(_HEAD_START)
     except StoppedEarlyError as stop:
         code, line = 128 + stop.number, str(stop)
@@ -106,7 +106,7 @@ def run(
     """
     written = partial(as_typed, argv=argv, own=own_dashes(argv[min(1, len(argv) - 1)]))
     progress = Progress(
-        print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not speaks(), written=written
+        print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not prints(), written=written
     )
     with (
         progress.ticking(),
@@ -141,14 +141,14 @@ class _Narrator(logging.Handler):
         self.progress, self.written = progress, written
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.progress.hear(self.written(self.format(record)))
+        self.progress.show(self.written(self.format(record)))
 
 
 @contextmanager
 def _narrated(progress: Progress, written: Callable[[str], str]) -> Iterator[None]:
     """Say what the package logs, such as that it is compiling, in the first process."""
     package, handler = logging.getLogger("dadarts"), _Narrator(progress, written)
-    package.setLevel(logging.INFO if speaks() else logging.WARNING)
+    package.setLevel(logging.INFO if prints() else logging.WARNING)
     package.addHandler(handler)
     try:
         yield
@@ -195,7 +195,7 @@ def _print_result(result: object, ended: str) -> None:
 
 def _say_at_once() -> None:
     """A person who waits is told why before torch, which takes seconds, is imported."""
-    if sys.stderr.isatty() and speaks():
+    if sys.stderr.isatty() and prints():
         print("loading torch and the data ...", file=sys.stderr, flush=True)
 
 
@@ -231,7 +231,7 @@ def search_from_values(
 
 def _advise(what: str, words: Sequence[str], argv: Sequence[str]) -> None:
     """What follows, to who uses the modern command."""
-    if argv[0] == "dadarts" and speaks():
+    if argv[0] == "dadarts" and prints():
         print(f"{what}: {shlex.join(words)}", file=sys.stderr)
 
 

@@ -26,16 +26,16 @@ def usable() -> Iterator[None]:
         sys.stdout = _nothing()
     elif sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors=_AS_ESCAPES)
-    patient = _patient(sys.stderr) if sys.stderr is None or sys.stderr is sys.__stderr__ else None
-    if patient is not None:
-        sys.stderr = patient
+    unfailing = _unfailing(sys.stderr) if sys.stderr is None or sys.stderr is sys.__stderr__ else None
+    if unfailing is not None:
+        sys.stderr = unfailing
     try:
         yield
     finally:
-        if isinstance(patient, _Patient):
+        if isinstance(unfailing, _Unfailing):
             # What is told after this, by the interpreter, goes where it always goes.
             with suppress(OSError, ValueError):
-                patient.detach()
+                unfailing.detach()
         sys.stdout, sys.stderr = before
 
 
@@ -83,7 +83,7 @@ _AS_ESCAPES = "dadarts-escapes"
 codecs.register_error(_AS_ESCAPES, _escaped)
 
 
-class _Patient(io.TextIOWrapper):
+class _Unfailing(io.TextIOWrapper):
     """A standard error that does not fail."""
 
     def write(self, text: str, /) -> int:
@@ -100,10 +100,10 @@ class _Patient(io.TextIOWrapper):
             swallow(self)
 
 
-def _patient(stream: TextIO | None) -> TextIO:
+def _unfailing(stream: TextIO | None) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper):
         return _nothing()
-    return _Patient(stream.buffer, encoding=stream.encoding, errors="backslashreplace", line_buffering=True)
+    return _Unfailing(stream.buffer, encoding=stream.encoding, errors="backslashreplace", line_buffering=True)
 
 
 def _nothing() -> TextIO:

@@ -87,11 +87,12 @@ class RayExecutor:
 
     @property
     def slots(self) -> int:
-        return self.most or sum(self._room(resources) for resources in _nodes())
+        return self.most or sum(self._jobs_on(resources) for resources in _nodes())
 
-    def _room(self, resources: dict[str, float]) -> int:
-        room = int(resources.get("CPU", 0) / self.threads)
-        return min(room, int(resources.get("GPU", 0) / self.gpus + 1e-9)) if self.gpus else room
+    def _jobs_on(self, resources: dict[str, float]) -> int:
+        """How many jobs a node runs at a time."""
+        by_cpus = int(resources.get("CPU", 0) / self.threads)
+        return min(by_cpus, int(resources.get("GPU", 0) / self.gpus + 1e-9)) if self.gpus else by_cpus
 
     @property
     def share(self) -> str:

@@ -98,6 +98,15 @@ def test_pictures_as_other_libraries_make_them_are_taken() -> None:
     assert network.predict(torch.zeros(0, 1, 8, 8)) == []
 
 
+def test_probabilities_are_those_of_the_logits_whatever_computes_them(trained: Path) -> None:
+    network = export.load(trained)
+    pictures = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(network.predict_proba(pictures), network(pictures).double().softmax(dim=1))
+        network.network = untrained().network
+        torch.testing.assert_close(network.predict_proba(pictures), network(pictures).double().softmax(dim=1))
+
+
 def test_the_file_holds_the_last_weights_and_all_that_their_use_needs(trained: Path) -> None:
     with safe_open(trained / "model.safetensors", framework="pt") as file:
         metadata = file.metadata()

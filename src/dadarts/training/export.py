@@ -18,6 +18,7 @@ from dadarts import files
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import Network
 from dadarts.data import Preparation, ValueRange
+from dadarts.engines.inference import Inference
 from dadarts.errors import InputError
 from dadarts.rundir.lookup import network_file
 from dadarts.runs.threads import by_size, computing_with
@@ -57,6 +58,7 @@ class TrainedNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.classes = tuple(classes)
+        self._inference = Inference(network, waits=True)
         self.preparation = Preparation(network.macro.image_shape, value_range)
         """How files, pictures of Pillow and arrays become what the network takes, as its training's pictures did."""
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, -1, 1, 1), persistent=False)
@@ -79,9 +81,12 @@ class TrainedNetwork(nn.Module):
             ValueError: the pictures have other channels or another size than those of the training.
         """
         self._refuse_other_shape(images)
-        scaled = images.float() / 255 if images.dtype == torch.uint8 else images.to(self.mean.dtype)
-        logits: Tensor = self.network((scaled - self.mean) / self.std)
+        logits: Tensor = self.network(self._normalised(images))
         return logits
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        scaled = images.float() / 255 if images.dtype == torch.uint8 else images.to(self.mean.dtype)
+        return (scaled - self.mean) / self.std
 
     def predict(self, images: Tensor | NDArray[Any]) -> list[str]:
         """The class names of uint8 pictures (B, C, H, W), or of float ones in [0, 1].
@@ -135,7 +140,9 @@ class TrainedNetwork(nn.Module):
         _, height, width = self.image_shape
         threads = by_size(height * width * self.network.macro.channels * len(pictures))
         with computing_with(threads.count):
-            logits: Tensor = self(pictures.to(self.mean.device))
+            if self._inference.network is not self.network:
+                self._inference = Inference(self.network, waits=True)
+            logits = self._inference(self._normalised(pictures.to(self.mean.device)))
         # In float64 no two logits give one probability, so the surest class is that of the largest logit.
         return logits.cpu().double().softmax(dim=1)
 

@@ -39,30 +39,47 @@ class NoCompilerError(Exception):
 
 
 @cache
-def library() -> ctypes.CDLL:
-    """The compiled kernels.
+def library(source: Path = SOURCE) -> ctypes.CDLL:
+    """The compiled kernels, or another source that is made of the same parts.
 
     Raises:
         NoCompilerError: they cannot be built here.
     """
     compiler = _compiler()
+    name, folder = _name(compiler, source), _folder()
     try:
-        name = f"kernels-{_fingerprint(compiler)}"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoCompilerError(f"{' '.join(compiler)} cannot be run ({error})") from None
-    folder = _folder()
-    try:
-        for path in sorted(folder.glob(f"{name}-*.so")):
-            with suppress(OSError):
-                if _is_whole(path):
-                    return ctypes.CDLL(str(path))
-                # Cut short by a full disk or a power failure.
-                path.unlink()
+        found = _found(folder, name)
         # In the same process as torch there must be one OpenMP: the name is resolved by what torch has loaded.
-        return ctypes.CDLL(str(_compile(compiler, folder, name)))
+        return ctypes.CDLL(str(_compile(compiler, source, folder / name) if found is None else found))
     except OSError as error:
         # The cache cannot be written, or nothing may be run from there.
         raise NoCompilerError(f"native kernels cannot be kept in {folder} ({error.strerror or error})") from None
+
+
+def is_compiled(source: Path = SOURCE) -> bool:
+    """Whether `library` has only to load what it gives."""
+    try:
+        return _found(_folder(), _name(_compiler(), source)) is not None
+    except (NoCompilerError, OSError):
+        return False
+
+
+def _name(compiler: list[str], source: Path) -> str:
+    try:
+        return f"{source.stem}-{_fingerprint(compiler, source)}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoCompilerError(f"{' '.join(compiler)} cannot be run ({error})") from None
+
+
+def _found(folder: Path, name: str) -> Path | None:
+    """A whole library of that name; others are removed."""
+    for path in sorted(folder.glob(f"{name}-*.so")):
+        with suppress(OSError):
+            if _is_whole(path):
+                return path
+            # Cut short by a full disk or a power failure.
+            path.unlink()
+    return None
 
 
 def _is_whole(path: Path) -> bool:
@@ -94,11 +111,12 @@ def _folder() -> Path:
     return Path(platformdirs.user_cache_dir("dadarts")) / "native"
 
 
-def _fingerprint(compiler: list[str]) -> str:
+def _fingerprint(compiler: list[str], source: Path) -> str:
     answer = subprocess.run([*compiler, "--version"], capture_output=True, check=False, timeout=30)  # noqa: S603
     digest = hashlib.sha256()
-    for source in sorted(SOURCE.parent.glob("*.[ch]pp")):
-        digest.update(source.read_bytes())
+    headers = {header for folder in (SOURCE.parent, source.parent) for header in folder.glob("*.hpp")}
+    for part in (source, *sorted(headers)):
+        digest.update(part.read_bytes())
     about = (*compiler, *_FLAGS, *_THIS_PROCESSOR, platform.machine(), _processor(), str(_openmp()))
     digest.update(" ".join(about).encode())
     digest.update(answer.stdout)
@@ -119,12 +137,14 @@ def _openmp() -> Path | None:
     return next(iter(sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))), None)
 
 
-def _compile(compiler: list[str], place: Path, name: str) -> Path:
+def _compile(compiler: list[str], source: Path, stem: Path) -> Path:
+    """Compiles a source to a library whose name begins so."""
+    place = stem.parent
     place.mkdir(parents=True, exist_ok=True)
     _log.info("compiling the native kernels with %s: up to a minute, once", " ".join(compiler))
     with TemporaryDirectory(dir=place) as folder:
-        made = Path(folder) / "kernels.so"
-        for command in _commands(compiler, made):
+        made = Path(folder) / source.with_suffix(".so").name
+        for command in _commands(compiler, source, made):
             try:
                 answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)  # noqa: S603
             except (OSError, subprocess.TimeoutExpired) as error:
@@ -133,14 +153,14 @@ def _compile(compiler: list[str], place: Path, name: str) -> Path:
                 if "-fopenmp" not in command:
                     _log.warning("%s has no OpenMP: native kernels compute in one thread", " ".join(compiler))
                 # Several processes may compile at once: what each has made is whole, and any of them will do.
-                library = place / f"{name}-{_hash_of(made)}.so"
+                library = place / f"{stem.name}-{_hash_of(made)}.so"
                 files.put(made, library)
                 return library
     first = next((line for line in answer.stderr.splitlines() if "error" in line), answer.stderr[:200])
     raise NoCompilerError(f"{' '.join(compiler)} cannot build the kernels: {first.strip()}")
 
 
-def _commands(compiler: list[str], made: Path) -> Iterator[list[str]]:
+def _commands(compiler: list[str], source: Path, made: Path) -> Iterator[list[str]]:
     """What to try in turn: a compiler that knows no OpenMP makes kernels of one thread, as Apple's clang does.
 
     Flags that stand in `CXX` are repeated behind ours, where they count: ``CXX="g++ -march=haswell"``.
@@ -150,4 +170,4 @@ def _commands(compiler: list[str], made: Path) -> Iterator[list[str]]:
     own = [word for word in compiler[1:] if word.startswith("-")]
     for parallel in (threads, []):
         for tuned in ([_THIS_PROCESSOR[0]], [_THIS_PROCESSOR[1]], []):
-            yield [*compiler, *_FLAGS, *tuned, *own, str(SOURCE), "-o", str(made), *parallel]
+            yield [*compiler, *_FLAGS, *tuned, *own, str(source), "-o", str(made), *parallel]

@@ -383,7 +383,8 @@ def test_a_stopped_training_goes_on_to_the_same_network(
     command = shlex.split(outcome.err.splitlines()[-1].split("go on with: ")[1])
     assert command == ["python", "augment.py", "-name", "it", *TRAINING, "-resume"]
     resumed = succeed(augment, *command[2:])
-    assert "epochs on cpu with 1 thread (as before the stop)\n" in resumed.err
+    kept = r"epochs on cpu with 1 thread \(as before the stop\), \w+ engine \(as before the stop\)\n"
+    assert re.search(kept, resumed.err)
     assert float(resumed.last_line) == json.loads((TRAINING_RUN / "metrics.json").read_text())["test_top1"]
     assert result_of_training(TRAINING_RUN) == whole_training
 
@@ -460,6 +461,21 @@ def test_a_run_goes_on_with_the_engine_it_began_with(monkeypatch: pytest.MonkeyP
             assert call(search, *words).err.splitlines(keepends=True)[1].endswith(kept)
     assert succeed(search, "-name", "it", *SEARCH, "-resume").err.splitlines(keepends=True)[1].endswith(kept)
     assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
+
+
+def test_a_training_goes_on_with_the_engine_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    native_kernels()
+    succeed(augment, "-name", "whole", *TRAINING, "-engine", "reference")
+    with stop_after(3, signal.SIGINT, monkeypatch):
+        call(augment, "-name", "it", *TRAINING, "-engine", "reference")
+    assert "-engine" in refusal(augment, "-name", "it", *TRAINING, "-engine", "native", "-resume")
+    resumed = succeed(augment, "-name", "it", *TRAINING, "-resume")
+    assert resumed.err.splitlines()[1].endswith("reference engine (as before the stop)")
+    assert result_of_training(Path("runs/augment/it")) == result_of_training(Path("runs/augment/whole"))
+    native = succeed(augment, "-name", "other", *TRAINING)
+    assert native.err.splitlines()[1].endswith("native engine (a CPU with a C++ compiler)")
+    for one, other in zip(*(history(Path("runs/augment") / name) for name in ("whole", "other")), strict=True):
+        assert float(one["train_loss"]) == pytest.approx(float(other["train_loss"]), rel=1e-4)
 
 
 def test_where_and_how_a_run_works_may_change_when_it_goes_on(

@@ -99,6 +99,7 @@ def test_a_search_that_was_stopped_in_its_selection_goes_on_with_that() -> None:
 
 def test_a_training_that_was_stopped_goes_on_to_its_end() -> None:
     folder, outcome = goes_on("augment", "stopped")
+    assert "reference engine (as before the stop)" in outcome.err
     assert 0 <= float(outcome.last_line) <= 1
     assert (folder / "model.safetensors").is_file()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.genotype_text import Edge
 from dadarts.architecture.norms import batch_norm
 from dadarts.architecture.operations import NONE, InvertedResidual, PointwiseReduce, Zero
-from dadarts.architecture.skeletons import Cell, Macro, Site, build_backbone, noises
+from dadarts.architecture.skeletons import Cell, Macro, Site, applied, build_backbone, noises
 from dadarts.architecture.spaces import SearchSpace, for_syntax
 from dadarts.distributed import ALONE, Processes
 
@@ -37,10 +37,13 @@ class DropPath:
     processes: Processes = ALONE
 
     def __call__(self, x: Tensor) -> Tensor:
-        keep = 1 - self.probability
-        size = x.shape[0] * self.processes.count
-        drawn = torch.rand((size, 1, 1, 1), generator=self.draw)[self.processes.share(size)]
-        return x * (drawn.to(x.device) < keep) / keep
+        return x * self.stays(x.shape[0]).to(x.device)[:, None, None, None] / (1 - self.probability)
+
+    def stays(self, pictures: int) -> Tensor:
+        """Whether the next edge stays, for each of this process' pictures: bool (B,)."""
+        size = pictures * self.processes.count
+        drawn = torch.rand((size, 1, 1, 1), generator=self.draw).flatten()
+        return drawn[self.processes.share(size)] < 1 - self.probability
 
 
 class FixedNode(nn.Module):
@@ -74,17 +77,24 @@ class FixedNode(nn.Module):
 
 
 def _dropping(operation: nn.Module, x: Tensor, drop_path: DropPath) -> Tensor:
-    """An operation's output where paths drop out; of one that is a layer's only path, its residual at most."""
-    out: Tensor
+    terms: list[Tensor] = [drop_path(branch(x)) if drops else branch(x) for branch, drops in branches_of(operation)]
+    return reduce(torch.add, terms)
+
+
+def branches_of(operation: nn.Module) -> tuple[tuple[nn.Module, bool], ...]:
+    """What an operation on an edge is the sum of, and whether that drops out where paths do.
+
+    Of an operation that is a layer's only path, no more than its residual does.
+    """
     match operation:
         case nn.Identity() | PointwiseReduce():
-            out = operation(x)
+            return ((operation, False),)
         case InvertedResidual():
-            residual = operation.residual(x)
-            out = drop_path(residual) + x if operation.has_shortcut else residual
+            if not operation.has_shortcut:
+                return ((operation.residual, False),)
+            return (operation.residual, True), (nn.Identity(), False)
         case _:
-            out = drop_path(operation(x))
-    return out
+            return ((operation, True),)
 
 
 class AuxiliaryHead(nn.Module):
@@ -133,8 +143,13 @@ class Network(nn.Module):
         )
         self.auxiliary: AuxiliaryHead | None = None
         if auxiliary and genotype.syntax == "darts":
-            self.auxiliary = AuxiliaryHead(self.backbone.out_channels[2 * macro.layers // 3], macro.classes)
+            self.auxiliary = AuxiliaryHead(self.backbone.out_channels[self.auxiliary_cell], macro.classes)
         self._noises = noises(self)
+
+    @property
+    def auxiliary_cell(self) -> int:
+        """The cell that the auxiliary head reads."""
+        return 2 * self.macro.layers // 3
 
     def forward(self, x_BCHW: Tensor, drop_path: DropPath | None = None, noise_key: int = 0) -> Tensor:
         """Logits (B, classes) of normalised pictures."""
@@ -145,18 +160,22 @@ class Network(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Logits of the network and, where there is one, of the auxiliary head."""
         features = self._features(x_BCHW, drop_path, noise_key)
-        side = self.auxiliary(features[2 * self.macro.layers // 3]) if self.auxiliary is not None else None
+        side = self.auxiliary(features[self.auxiliary_cell]) if self.auxiliary is not None else None
         return self.backbone.classify(features[-1]), side
 
     def _features(self, x_BCHW: Tensor, drop_path: DropPath | None, noise_key: int) -> list[Tensor]:
-        for noise in self._noises:
-            noise.key = noise_key
+        self.set_noise(noise_key)
 
         def run(cell: Cell, inputs: object) -> Tensor:
             out: Tensor = cell(inputs, lambda number, node, states: node(states, drop_path))
             return out
 
-        return self.backbone.features(x_BCHW, run)
+        return self.backbone.features(x_BCHW, run, applied)
+
+    def set_noise(self, noise_key: int) -> None:
+        """Set what noise operations draw in the passes that follow."""
+        for noise in self._noises:
+            noise.key = noise_key
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -206,7 +225,9 @@ def _costs(genotype: Genotype, macro: Macro) -> Costs:
         known = _Known(space, genotype, counter)
         backbone = build_backbone(space, macro, lambda site, number: nn.Identity(), concat, affine=True).eval()
         picture = torch.empty((1, *macro.image_shape))
-        features = backbone.features(picture, lambda cell, inputs: cell(inputs, partial(known.node, cell.site)))
+        features = backbone.features(
+            picture, lambda cell, inputs: cell(inputs, partial(known.node, cell.site)), applied
+        )
         backbone.classify(features[-1])
     flops = int(counter.get_total_flops()) + known.repeated
     return Costs(count_parameters(backbone) + known.parameters, flops // 2)

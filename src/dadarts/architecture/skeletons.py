@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +107,17 @@ def edge_of(module_name: str) -> tuple[int, ...]:
     return int(node), int(state), *map(int, times)
 
 
-RunCell: TypeAlias = Callable[[Cell, Sequence[Tensor]], Tensor]
+State = TypeVar("State")
+"""What stands between cells: a tensor, or whatever another form of the same sums makes of it."""
+RunCell: TypeAlias = Callable[[Cell, Sequence[State]], State]
+Through: TypeAlias = Callable[[nn.Module, State], State]
+"""What a module beside the cells makes of a state."""
+
+
+def applied(module: nn.Module, x: Tensor) -> Tensor:
+    """The module of the tensor, as it is."""
+    y: Tensor = module(x)
+    return y
 
 
 class DartsBackbone(nn.Module):
@@ -138,9 +148,9 @@ class DartsBackbone(nn.Module):
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(last, macro.classes)
 
-    def features(self, x_BCHW: Tensor, run: RunCell) -> list[Tensor]:
-        before_last = self.stem0(x_BCHW)
-        outputs = [self.stem1(before_last)]
+    def features(self, x_BCHW: State, run: RunCell[State], through: Through[State]) -> list[State]:
+        before_last = through(self.stem0, x_BCHW)
+        outputs = [through(self.stem1, before_last)]
         for cell in self.cells:
             outputs.append(run(_as_cell(cell), (before_last, outputs[-1])))
             before_last = outputs[-2]
@@ -208,15 +218,15 @@ class BenchBackbone(nn.Module):
         self.last = nn.Sequential(batch_norm(c << 2, affine), nn.ReLU())
         self.classifier = nn.Linear(c << 2, macro.classes)
 
-    def features(self, x_BCHW: Tensor, run: RunCell) -> list[Tensor]:
-        x = self.stem(x_BCHW)
+    def features(self, x_BCHW: State, run: RunCell[State], through: Through[State]) -> list[State]:
+        x = through(self.stem, x_BCHW)
         outputs = []
         for block in self.body:
             if isinstance(block, Cell):
                 x = run(block, (x,))
                 outputs.append(x)
             else:
-                x = block(x)
+                x = through(block, x)
         return outputs
 
     def classify(self, features: Tensor) -> Tensor:
@@ -251,8 +261,8 @@ class LayerBackbone(nn.Module):
         self.last = nn.Sequential(nn.Conv2d(c, wide, 1, bias=False), batch_norm(wide, affine), nn.ReLU())
         self.classifier = nn.Linear(wide, macro.classes)
 
-    def features(self, x_BCHW: Tensor, run: RunCell) -> list[Tensor]:
-        outputs = [self.stem(x_BCHW)]
+    def features(self, x_BCHW: State, run: RunCell[State], through: Through[State]) -> list[State]:
+        outputs = [through(self.stem, x_BCHW)]
         for cell in self.cells:
             outputs.append(run(_as_cell(cell), (outputs[-1],)))
         return outputs[1:]

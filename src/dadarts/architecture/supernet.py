@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from dadarts.architecture.operations import Zero
-from dadarts.architecture.skeletons import Cell, Macro, RunCell, Site, build_backbone, noises
+from dadarts.architecture.skeletons import Cell, Macro, RunCell, Site, applied, build_backbone, noises
 from dadarts.architecture.spaces import SearchSpace
 
 
@@ -192,16 +192,16 @@ class Supernet(nn.Module):
 
         return self.logits(x_BCHW, run, noise_key)
 
-    def logits(self, x_BCHW: Tensor, run: RunCell, noise_key: int) -> Tensor:
+    def logits(self, x_BCHW: Tensor, run: RunCell[Tensor], noise_key: int) -> Tensor:
         """Logits of a forward pass whose cells are computed by `run`."""
         for noise in self._noises:
             noise.key = noise_key
         if self.recomputes_cells and torch.is_grad_enabled():
             run = _recomputed(run)
-        return self.backbone.classify(self.backbone.features(x_BCHW, run)[-1])
+        return self.backbone.classify(self.backbone.features(x_BCHW, run, applied)[-1])
 
 
-def _recomputed(run: RunCell) -> RunCell:
+def _recomputed(run: RunCell[Tensor]) -> RunCell[Tensor]:
     def run_again(cell: Cell, inputs: Sequence[Tensor]) -> Tensor:
         # Nothing in a cell draws from a generator that has a state.
         out: Tensor = checkpoint(run, cell, inputs, use_reentrant=False, preserve_rng_state=False)

@@ -106,7 +106,7 @@ def _run(loop: Any, config: RunConfig, kind: Kind) -> int:
     if not run.exists:
         return _carried_out(loop, config)
     # A run that goes on keeps the threads and the engine that it began with.
-    kept = {"threads": None} | ({"engine": "auto"} if kind == SEARCH else {})
+    kept = {"threads": None, "engine": "auto"}
     try:
         return _carried_out(loop, config.model_copy(update=kept), resume=True)
     except CheckpointError as error:

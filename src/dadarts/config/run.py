@@ -27,6 +27,9 @@ ENVIRONMENT = frozenset(
 BEFORE: Mapping[str, str] = MappingProxyType({"value_range": "nominal"})
 """What a run has computed that began before there was a setting, where this is not the setting's default."""
 
+COMPUTED_BEFORE: Mapping[str, str] = MappingProxyType({"engine": "reference"})
+"""How a run computes that began before this was noted down."""
+
 AUTO: Literal["auto"] = "auto"
 """What leaves a setting to the data: it is settled when they have been read."""
 

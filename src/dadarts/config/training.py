@@ -71,6 +71,9 @@ class TrainConfig(RunConfig):
     weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
     grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, le=1e9)
 
+    engine: Literal["auto", "reference", "native"] = setting(
+        "auto", "run", "form of the network's training steps: reference, native (C++ kernels, CPU), or auto: the faster"
+    )
     class_weights: Literal["none", "balanced"] = setting(
         "none",
         "weights w",

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
+from torch import Tensor
 
+from dadarts.architecture.network import DropPath, Network
 from dadarts.architecture.supernet import Forward, Supernet
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import Lowered
 from dadarts.engines.native import Kernels, NoCompilerError, library
 from dadarts.engines.native.engine import FusedSupernet
+from dadarts.engines.native.network import FusedNetwork
 from dadarts.engines.torch_engine import SharedSupernet
 from dadarts.errors import InputError
 
 PrecisionName = Literal["float32", "tf32", "bf16"]
 EngineName = Literal["auto", "reference", "torch", "native"]
+TrainingEngineName = Literal["auto", "reference", "native"]
 
 
 @dataclass(frozen=True)
@@ -101,3 +105,62 @@ def _in(precision: PrecisionName, forward: Forward, device: torch.device) -> tup
 def _native(supernet: Supernet, why: str) -> Engine:
     fused = FusedSupernet(supernet, Kernels(library()))
     return Engine("native", fused, fused, why)
+
+
+class Trainable(Protocol):
+    """A form of a network's passes in training mode."""
+
+    def __call__(self, x_BCHW: Tensor, drop_path: DropPath | None = None, noise_key: int = 0) -> Tensor:
+        """See `Network.forward`."""
+
+    def forward_with_auxiliary(
+        self, x_BCHW: Tensor, drop_path: DropPath | None, noise_key: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """See `Network.forward_with_auxiliary`."""
+
+
+@dataclass(frozen=True)
+class TrainingEngine:
+    """A form of a network's passes in training mode; in evaluation mode the network computes itself.
+
+    Args:
+        name: reference or native.
+        forward: the passes.
+        why, note: as of an `Engine`.
+    """
+
+    name: str
+    forward: Trainable
+    why: str
+    note: str | None = None
+
+
+def pick_training_engine(
+    name: TrainingEngineName, network: Network, device: torch.device, processes: Processes = ALONE
+) -> TrainingEngine:
+    """The engine that a training's `-engine` names; ``auto`` takes the faster.
+
+    That is native kernels on a CPU with a C++ compiler and in one process, and the network itself anywhere else.
+
+    Raises:
+        InputError: the engine that is asked for by name cannot be had.
+    """
+    if name == "reference":
+        return TrainingEngine("reference", network, "as asked for")
+    is_asked = name == "native"
+    if device.type != "cpu":
+        if is_asked:
+            raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine reference or -device cpu")
+        return TrainingEngine("reference", network, f"native kernels are for a CPU, not {device}")
+    if processes.several:
+        if is_asked:
+            raise InputError("-engine native computes in one process; use -engine reference with several")
+        return TrainingEngine("reference", network, "native kernels are for one process")
+    try:
+        fused = FusedNetwork(network, Kernels(library()))
+    except NoCompilerError as error:
+        if is_asked:
+            raise InputError(f"-engine native: {error}; use -engine reference") from None
+        slow = f"{error}: torch's own operations compute instead, about half as fast as native kernels"
+        return TrainingEngine("reference", network, "no C++ compiler", slow)
+    return TrainingEngine("native", fused, "as asked for" if is_asked else "a CPU with a C++ compiler")

@@ -56,6 +56,20 @@ def norm_eps(module: nn.Module) -> float | None:
     return None if module.affine or module.running_mean is not None else module.eps
 
 
+def batch_norm_of(module: nn.Module) -> nn.BatchNorm2d | None:
+    """A plain batch norm, with weights and running statistics or without."""
+    if not isinstance(module, nn.BatchNorm2d) or type(module) not in (BatchNorm, nn.BatchNorm2d):
+        return None
+    return module if (module.weight is None) == (module.bias is None) else None
+
+
+def dense_of(module: nn.Module) -> nn.Conv2d | None:
+    """A convolution of any kind without a bias, padded with zeros."""
+    if type(module) is not nn.Conv2d or module.bias is not None or module.padding_mode != "zeros":
+        return None
+    return None if isinstance(module.padding, str) else module
+
+
 def layers_of(module: nn.Module) -> list[nn.Module]:
     """The layers that a module applies one after the other; itself where it says otherwise."""
     is_chain = isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from dadarts.config.run import AUTO, BEFORE, ENVIRONMENT, Computed, RunConfig
+from dadarts.config.run import AUTO, BEFORE, COMPUTED_BEFORE, ENVIRONMENT, Computed, RunConfig
 from dadarts.distributed import LAUNCHER, Processes
 from dadarts.errors import InputError
 from dadarts.plugins import fingerprints
@@ -29,7 +29,7 @@ def refuse_other_compute(run: SavedRun, computed: Computed) -> None:
     Raises:
         InputError: it says what differs.
     """
-    versions = run.saved_config()["versions"]
+    versions = {**COMPUTED_BEFORE, **run.saved_config()["versions"]}
     # One CUDA device computes as another: their numbers are left out.
     refuse_differences(
         run,
@@ -82,7 +82,7 @@ def changed_plugins(run: SavedRun, names: Sequence[str]) -> Iterator[str]:
 
 def as_computed(run: SavedRun, config: AnyRun) -> AnyRun:
     """The configuration with the threads and engine that the run has computed with, unless it names others."""
-    saved = run.saved_config()["versions"]
+    saved = {**COMPUTED_BEFORE, **run.saved_config()["versions"]}
     open_settings = [name for name in ("threads", "engine") if getattr(config, name, "") in (None, "auto")]
     return config.model_copy(update={name: saved[name] for name in open_settings if name in saved})
 

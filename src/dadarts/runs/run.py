@@ -82,13 +82,13 @@ class Run(Generic[AnyConfig]):
         """How large the network is, in words."""
         return f"{counted(self.config.layers, 'layer')}, {counted(self.config.init_channels, 'channel')}"
 
-    def started(self, state: State, train: Loader, task: str, network: str, engine: str = "") -> RunStarted:
+    def started(self, state: State, train: Loader, task: str, network: str, engine: str) -> RunStarted:
         """What a run says first: what it has read, and what it computes with that.
 
         Args:
             train: batches of the training pictures.
             task, network: what is computed, and of which network.
-            engine: by which engine, where there is a choice.
+            engine: by which engine, and why.
         """
         config, base = self.config, state.foundation
         threads = replace(base.threads, why=self.why(base.threads.why))

@@ -69,8 +69,10 @@ class _Training:
         """Every step and epoch that is left, and the result."""
         config, state = self.config, self.state
         network = f"{self.run.sizes}, {count_parameters(state.network):,} parameters"
-        yield self.run.started(state, state.train, self.run.kind.noun, network)
-        yield from (Note(text) for text in state.foundation.notes(state.train))
+        engine = f"{state.engine.name} engine ({self.run.why(state.engine.why)})"
+        yield self.run.started(state, state.train, self.run.kind.noun, network, engine)
+        said = [*state.foundation.notes(state.train), state.engine.note]
+        yield from (Note(text) for text in said if text)
         yield from self.run.notes()
         if config.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")
@@ -104,7 +106,7 @@ class _Training:
             draw = generator(batch.key, "drop-path")
             drop_path = DropPath(config.drop_path_prob * progress.fraction, draw, self.run.processes)
             with autocast(config.precision, state.foundation.device):
-                logits, side = state.network.forward_with_auxiliary(batch.images, drop_path, batch.key)
+                logits, side = state.engine.forward.forward_with_auxiliary(batch.images, drop_path, batch.key)
             logits, side = logits.float(), None if side is None else side.float()
             loss = state.loss(logits, batch.labels)
             total = loss if side is None else loss + config.aux_weight * state.loss(side, batch.labels)
@@ -173,7 +175,7 @@ class _Training:
             return
         with averaging(self.state.network):
             for batch in self.state.train.epoch(epoch):
-                self.state.network(batch.images, noise_key=batch.key)
+                self.state.engine.forward(batch.images, noise_key=batch.key)
 
     def _tested(self) -> Generator[Event, None, dict[str, Any]]:
         state = self.state

@@ -16,6 +16,7 @@ from dadarts.config import TrainConfig
 from dadarts.config.run import AUTO, Computed
 from dadarts.data import Loader, hold_out, stratified_part
 from dadarts.distributed import ALONE, Processes
+from dadarts.engines.choose import TrainingEngine, pick_training_engine
 from dadarts.history import Row
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
@@ -34,6 +35,7 @@ class TrainState:
     """A training between two steps.
 
     Args:
+        engine: the form of the network that takes the steps.
         loss: of a batch.
         epochs: how many it has in all.
         cutout: side of the square that is blanked in training pictures, in pixels.
@@ -44,6 +46,7 @@ class TrainState:
     """
 
     network: Network
+    engine: TrainingEngine
     sgd: torch.optim.SGD
     train: Loader
     selection: Loader | None
@@ -57,7 +60,8 @@ class TrainState:
 
     @property
     def computed(self) -> Computed:
-        return {"device": str(self.foundation.device), "threads": self.foundation.threads.count}
+        base = self.foundation
+        return {"device": str(base.device), "threads": base.threads.count, "engine": self.engine.name}
 
     @property
     def steps(self) -> int:
@@ -134,6 +138,7 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     )
     with seeded(config.seed, "weights"):
         network = placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)
+    engine = pick_training_engine(config.engine, network, base.device, processes)
     synchronise(network, processes)
     sgd = SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
@@ -141,7 +146,7 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     weights = None
     if config.class_weights == "balanced":
         weights = balanced(train.labels, len(base.data.classes)).to(base.device)
-    return TrainState(network, sgd, train, selection, CrossEntropy(weights), base, config.epochs, cutout)
+    return TrainState(network, engine, sgd, train, selection, CrossEntropy(weights), base, config.epochs, cutout)
 
 
 def _cutout(config: TrainConfig, base: Foundation) -> int:

@@ -14,28 +14,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dadarts.engines.native.structures import NormGrads, Projection, at, norm_at, source_at
 from dadarts.engines.native.window import SUFFIXES, Window, check
 
 _TYPES = {"p": ctypes.c_void_p, "l": ctypes.c_long, "d": ctypes.c_double, "b": ctypes.c_bool, "i": ctypes.c_int}
 _ARGUMENTS = {
-    "unit_forward": "pppppdppi",
-    "unit_backward": "ppppppppbppppi",
+    "unit_forward": "pppppdpppi",
+    "unit_backward": "ppppppbpppppi",
     "project_forward": "pppdbppi",
     "project_backward": "ppppppppi",
-    "norm_of": "lllpdpi",
+    "join_forward": "pplbpdpppi",
+    "join_backward": "pplbpppi",
+    "norm_of": "lllpdppi",
     "mix": "lllppppi",
     "through_norms": "lllppppppi",
     "affine": "llpppbpi",
-    "average_forward": "ppdppi",
-    "average_backward": "pppi",
-    "maximum_forward": "ppdpppi",
-    "maximum_backward": "ppppi",
+    "node_forward": "llllppi",
+    "node_backward": "llllppi",
+    "spread": "lllpbpi",
+    "activate": "llppbpi",
+    "rectify_back": "llpppbpi",
+    "average_forward": "pppdpppi",
+    "average_backward": "ppbpi",
+    "maximum_forward": "pppdppppi",
+    "maximum_backward": "pppbpi",
 }
 """What every kernel takes: pointers, longs, doubles, bools and ints."""
-
-
-class _Projection(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_long) for name in ("pictures", "channels", "height", "width", "out", "stride")]
 
 
 class Kernels:
@@ -59,10 +63,10 @@ class Kernels:
         y = window.output(x)
         out_norm = _norm(y)
         depthwise, pointwise = depthwise.contiguous(), pointwise.contiguous()
-        call = self._function("unit_forward", x)
+        call = self.function("unit_forward", x)
         call(
-            window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), eps,
-            _at(y), _at(out_norm), torch.get_num_threads(),
+            window.over(x), at(x), norm_at(norm), at(depthwise), at(pointwise), eps,
+            at(y), at(out_norm), None, torch.get_num_threads(),
         )  # fmt: skip
         return y, out_norm
 
@@ -94,11 +98,11 @@ class Kernels:
         depthwise_grad = torch.empty_like(depthwise) if weights else None
         pointwise_grad = torch.empty_like(pointwise) if weights else None
         coefficients = None if norm is None else _rows(3, x)
-        call = self._function("unit_backward", x)
+        call = self.function("unit_backward", x)
         call(
-            window.over(x), _at(x), _at(norm), _at(depthwise), _at(pointwise), *map(_at, gradient),
-            accumulate, _at(x_grad), _at(depthwise_grad), _at(pointwise_grad), _at(coefficients),
-            torch.get_num_threads(),
+            window.over(x), at(x), norm_at(norm), at(depthwise), at(pointwise), source_at(*gradient),
+            accumulate, at(x_grad), at(depthwise_grad), at(pointwise_grad), at(coefficients),
+            ctypes.byref(NormGrads()), torch.get_num_threads(),
         )  # fmt: skip
         return depthwise_grad, pointwise_grad, coefficients
 
@@ -119,9 +123,9 @@ class Kernels:
         size = (batch, weight.shape[0], -(-height // stride), -(-width // stride))
         y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
         norm, weight = _norm(y), weight.contiguous()
-        self._function("project_forward", x)(
-            ctypes.byref(_Projection(*x.shape, weight.shape[0], stride)), _at(x), _at(weight), eps,
-            normed, _at(y), _at(norm), torch.get_num_threads(),
+        self.function("project_forward", x)(
+            ctypes.byref(Projection(*x.shape, weight.shape[0], stride)), at(x), at(weight), eps,
+            normed, at(y), at(norm), torch.get_num_threads(),
         )  # fmt: skip
         return y, norm
 
@@ -146,9 +150,9 @@ class Kernels:
         weight = weight.contiguous()
         x_grad = torch.empty_like(x) if needed[0] else None
         weight_grad = torch.empty_like(weight) if needed[1] else None
-        self._function("project_backward", x)(
-            ctypes.byref(_Projection(*x.shape, weight.shape[0], stride)), _at(x), _at(weight), *map(_at, gradient),
-            _at(x_grad), _at(weight_grad), torch.get_num_threads(),
+        self.function("project_backward", x)(
+            ctypes.byref(Projection(*x.shape, weight.shape[0], stride)), at(x), at(weight), *map(at, gradient),
+            at(x_grad), at(weight_grad), torch.get_num_threads(),
         )  # fmt: skip
         return x_grad, weight_grad
 
@@ -156,8 +160,8 @@ class Kernels:
         """The norm (2, C) of pictures."""
         norm = _norm(x)
         batch, channels, height, width = x.shape
-        self._function("norm_of", x)(
-            batch, height * width, channels, _at(x), eps, _at(norm),
+        self.function("norm_of", x)(
+            batch, height * width, channels, at(x), eps, at(norm), None,
             torch.get_num_threads(),
         )  # fmt: skip
         return norm
@@ -165,8 +169,8 @@ class Kernels:
     def mix(self, terms: Sequence[Tensor], norms: Sequence[Tensor | None], weights: Sequence[float]) -> Tensor:
         """``sum_j weights[j] * norms[j](terms[j])``; a norm that is None changes nothing."""
         out = torch.empty_like(terms[0], memory_format=torch.channels_last)
-        self._function("mix", out)(
-            *_extent(out), len(terms), _pointers(terms), _pointers(norms), _doubles(weights), _at(out),
+        self.function("mix", out)(
+            *_extent(out), len(terms), _pointers(terms), _pointers(norms), _doubles(weights), at(out),
             torch.get_num_threads(),
         )  # fmt: skip
         return out
@@ -177,9 +181,9 @@ class Kernels:
         """The way back through `mix`: the gradients of the weights, and the coefficients (J, 3, C) of every term."""
         weight_grads = _doubles([0.0] * len(terms))
         coefficients = torch.empty((len(terms), 3, gradient.shape[1]), dtype=gradient.dtype)
-        self._function("through_norms", gradient)(
-            *_extent(gradient), len(terms), _pointers(terms), _pointers(norms), _doubles(weights), _at(gradient),
-            weight_grads, _at(coefficients), torch.get_num_threads(),
+        self.function("through_norms", gradient)(
+            *_extent(gradient), len(terms), _pointers(terms), _pointers(norms), _doubles(weights), at(gradient),
+            weight_grads, at(coefficients), torch.get_num_threads(),
         )  # fmt: skip
         return list(weight_grads), coefficients
 
@@ -187,8 +191,8 @@ class Kernels:
         self, gradient: Tensor, value: Tensor | None, coefficients: Tensor, to: Tensor, accumulate: bool
     ) -> None:
         """Write ``a * gradient + b * value + d``, without a value ``a * gradient``, or add it to what is there."""
-        self._function("affine", gradient)(
-            *_extent(gradient), _at(gradient), _at(value), _at(coefficients), accumulate, _at(to),
+        self.function("affine", gradient)(
+            *_extent(gradient), at(gradient), at(value), at(coefficients), accumulate, at(to),
             torch.get_num_threads(),
         )  # fmt: skip
 
@@ -196,34 +200,35 @@ class Kernels:
         """Average pool and, where eps is given, the norm of its output."""
         y = window.output(x)
         norm = None if eps is None else _norm(y)
-        self._function("average_forward", x)(
-            window.pool_over(x), _at(x), eps or 0.0, _at(y), _at(norm), torch.get_num_threads()
+        self.function("average_forward", x)(
+            window.pool_over(x), at(x), norm_at(None), eps or 0.0, at(y), at(norm), None, torch.get_num_threads()
         )
         return y, norm
 
     def average_backward(self, window: Window, gradient: Tensor, x_grad: Tensor) -> None:
         """Write the gradient of the input."""
-        self._function("average_backward", gradient)(
-            window.pool_over(x_grad), _at(gradient), _at(x_grad), torch.get_num_threads()
+        self.function("average_backward", gradient)(
+            window.pool_over(x_grad), source_at(gradient), False, at(x_grad), torch.get_num_threads()
         )
 
     def maximum_forward(self, window: Window, x: Tensor, eps: float | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Max pool, the tap (uint8) of each maximum and, where eps is given, the norm of the output."""
         y, winners = window.output(x), window.output(x, torch.uint8)
         norm = None if eps is None else _norm(y)
-        self._function("maximum_forward", x)(
-            window.pool_over(x), _at(x), eps or 0.0, _at(y), _at(winners), _at(norm),
+        self.function("maximum_forward", x)(
+            window.pool_over(x), at(x), norm_at(None), eps or 0.0, at(y), at(winners), at(norm), None,
             torch.get_num_threads(),
         )  # fmt: skip
         return y, winners, norm
 
     def maximum_backward(self, window: Window, gradient: Tensor, winners: Tensor, x_grad: Tensor) -> None:
         """Write the gradient of the input."""
-        self._function("maximum_backward", gradient)(
-            window.pool_over(x_grad), _at(gradient), _at(winners), _at(x_grad), torch.get_num_threads()
+        self.function("maximum_backward", gradient)(
+            window.pool_over(x_grad), source_at(gradient), at(winners), False, at(x_grad), torch.get_num_threads()
         )
 
-    def _function(self, name: str, x: Tensor) -> Any:
+    def function(self, name: str, x: Tensor) -> Any:
+        """The compiled function of that name for pictures like x."""
         check(x)
         return self._functions[name, x.dtype]
 
@@ -243,10 +248,6 @@ def _rows(n: int, x: Tensor) -> Tensor:
     return torch.empty((n, x.shape[1]), dtype=x.dtype)
 
 
-def _at(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
 def _extent(x: Tensor) -> tuple[int, int]:
     check(x)
     batch, channels, height, width = x.shape
@@ -254,7 +255,7 @@ def _extent(x: Tensor) -> tuple[int, int]:
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> Any:
-    return (ctypes.c_void_p * len(tensors))(*map(_at, tensors))
+    return (ctypes.c_void_p * len(tensors))(*map(at, tensors))
 
 
 def _doubles(numbers: Sequence[float]) -> Any:

@@ -5,15 +5,6 @@
 
 namespace {
 
-// A norm as mean and 1 / deviation of a channel; null is none.
-template <class T>
-struct Norm {
-    const T* norm;
-    long channels;
-    double mean(long c) const { return norm == nullptr ? 0.0 : norm[c]; }
-    double inverse(long c) const { return norm == nullptr ? 1.0 : norm[channels + c]; }
-};
-
 // out = sum over terms of weights[term] * (x[term] - mean) / deviation.
 template <class T>
 void mix(long pixels, long channels, long terms, const T* const* x, const T* const* norms, const double* weights,
@@ -23,9 +14,9 @@ void mix(long pixels, long channels, long terms, const T* const* x, const T* con
     Buffer<T> scale((terms + 1) * tile), base(tile), scales(channels), bias(channels);
     std::vector<double> shift(channels);
     for (long j = 0; j < terms; ++j) {
-        const Norm<T> norm{norms[j], channels};
+        const Norm<T> norm{norms[j], nullptr, nullptr};
         for (long c = 0; c < channels; ++c) {
-            const double by = weights[j] * norm.inverse(c);
+            const double by = weights[j] * norm.inverse(c, channels);
             scales[c] = T(by);
             shift[c] -= by * norm.mean(c);
         }
@@ -93,12 +84,12 @@ void through_norms(long pixels, long channels, long terms, const T* const* x, co
                    const double* weights, const T* gradient, double* weight_grads, T* coefficients, int threads) {
     const auto sums = products(pixels, channels, terms, x, gradient, threads);
     for (long j = 0; j < terms; ++j, coefficients += 3 * channels) {
-        const Norm<T> norm{norms[j], channels};
+        const Norm<T> norm{norms[j], nullptr, nullptr};
         weight_grads[j] = 0;
         for (long c = 0; c < channels; ++c) {
-            const double mean = norm.mean(c), a = weights[j] * norm.inverse(c);
-            const double product = (sums[(1 + j) * channels + c] - mean * sums[c]) * norm.inverse(c);
-            const double b = norms[j] == nullptr ? 0 : -a * norm.inverse(c) * product / pixels;
+            const double mean = norm.mean(c), a = weights[j] * norm.inverse(c, channels);
+            const double product = (sums[(1 + j) * channels + c] - mean * sums[c]) * norm.inverse(c, channels);
+            const double b = norms[j] == nullptr ? 0 : -a * norm.inverse(c, channels) * product / pixels;
             weight_grads[j] += product;
             coefficients[c] = T(a);
             coefficients[channels + c] = T(b);

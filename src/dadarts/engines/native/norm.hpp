@@ -105,9 +105,9 @@ class Moments {
     }
 };
 
-// (mean, 1 / sqrt(variance + eps)) of a batch norm.
+// (mean, 1 / sqrt(variance + eps)) of a batch norm, and its variance where it is asked for.
 template <class T>
-void finish(std::vector<Moments<T>>& parts, double eps, T* norm) {
+void finish(std::vector<Moments<T>>& parts, double eps, T* norm, T* variance = nullptr) {
     for (auto& part : parts) part.flush();
     Moments<T> all = parts[0];
     for (size_t i = 1; i < parts.size(); ++i) all.add(parts[i]);
@@ -115,36 +115,54 @@ void finish(std::vector<Moments<T>>& parts, double eps, T* norm) {
     for (size_t c = 0; c < channels; ++c) {
         norm[c] = T(all.mean[c]);
         norm[channels + c] = T(1 / std::sqrt(all.squares[c] / all.count + eps));
+        if (variance != nullptr) variance[c] = T(all.squares[c] / all.count);
     }
 }
 
-// Tiles of the scale and shift of a norm (mean, 1 / deviation).
+// A batch norm: (mean, 1 / deviation), and its weights where it has any. Without the first it changes nothing.
+template <class T>
+struct Norm {
+    const T *norm, *weight, *bias;
+    double mean(long c) const { return norm == nullptr ? 0.0 : norm[c]; }
+    double inverse(long c, long channels) const { return norm == nullptr ? 1.0 : norm[channels + c]; }
+    double gain(long c) const { return weight == nullptr ? 1.0 : weight[c]; }
+    double offset(long c) const { return bias == nullptr ? 0.0 : bias[c]; }
+};
+
+// Tiles of the scale and shift of a norm.
 template <class T>
 struct Affine {
     Buffer<T> scale, shift;
-    Affine(const T* norm, long channels, long tile) {
-        if (norm == nullptr) return;
+    Affine(const Norm<T>& by, long channels, long tile) {
+        if (by.norm == nullptr) return;
         scale.resize(tile);
         shift.resize(tile);
         for (long base = 0; base < tile; base += channels)
             for (long c = 0; c < channels; ++c) {
-                scale[base + c] = norm[channels + c];
-                shift[base + c] = -norm[c] * norm[channels + c];
+                const T slope = T(by.gain(c) * by.norm[channels + c]);
+                scale[base + c] = slope;
+                shift[base + c] = T(by.offset(c) - double(by.norm[c]) * slope);
             }
+    }
+    template <class Lane>
+    auto operator()(Lane lane, const T* x, long at) const {
+        auto value = lane.load(x);
+        if (!scale.empty()) value = value * lane.load(&scale[at]) + lane.load(&shift[at]);
+        return value;
     }
     const T* scales() const { return scale.empty() ? nullptr : scale.data(); }
     const T* shifts() const { return shift.empty() ? nullptr : shift.data(); }
 };
 
 template <class T>
-void norm_of(long pictures, long pixels, long channels, const T* x, double eps, T* norm, int threads) {
+void norm_of(long pictures, long pixels, long channels, const T* x, double eps, T* norm, T* variance, int threads) {
     std::vector<Moments<T>> moments(threads, Moments<T>(channels, tile_of<T>(channels)));
     shares(pictures, threads, [&](int share, long first, long last) {
         constexpr long kRun = 64;
         for (long p = first * pixels; p < last * pixels; p += kRun)
             moments[share].add(x + p * channels, std::min(kRun, last * pixels - p));
     });
-    finish(moments, eps, norm);
+    finish(moments, eps, norm, variance);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "norm.hpp"
+#include "through.hpp"
 
 namespace {
 
@@ -43,10 +43,12 @@ Buffer<T> column_shares(const Plan<T>& plan) {
 
 // Average pool 3x3, padding 1, of what lies in the picture; the norm of its output where `norm` is not null.
 template <class T>
-void average_forward(const Window& window, const T* x, double eps, T* y, T* norm, int threads) {
+void average_forward(const Window& window, const T* x, const Norm<T>& before, double eps, T* y, T* norm, T* variance,
+                     int threads) {
     const Plan<T> plan(window);
     const long channels = plan.channels, in_row = plan.width * channels, out_row = plan.out_width() * channels;
     const auto columns = column_shares(plan);
+    const Affine<T> affine(before, channels, plan.tile);
     std::vector<Moments<T>> moments(threads, Moments<T>(channels, plan.tile));
     shares(plan.pictures, threads, [&](int share, long first, long last) {
         Buffer<T> sum(in_row + 3 * channels);
@@ -62,25 +64,31 @@ void average_forward(const Window& window, const T* x, double eps, T* y, T* norm
                 summed_row(sum.data(), plan, out);
                 const T by = T(1) / T(rows.count());
                 for (long i = 0; i < out_row; ++i) out[i] *= by * columns[i];
+                // A mean of normalised numbers is the normalised mean.
+                if (before.norm != nullptr)
+                    each<T>(out_row, plan.tile,
+                            [&](auto lane, long i, long at) { lane.store(out + i, affine(lane, out + i, at)); });
                 if (norm != nullptr) moments[share].add(out, plan.out_width());
             }
     });
-    if (norm != nullptr) finish(moments, eps, norm);
+    if (norm != nullptr) finish(moments, eps, norm, variance);
 }
 
 template <class T>
-void average_backward(const Window& window, const T* gradient, T* x_grad, int threads) {
+void average_backward(const Window& window, const Source<T>& source, bool accumulate, T* x_grad, int threads) {
     const Plan<T> plan(window);
     const long channels = plan.channels, in_row = plan.width * channels, out_row = plan.out_width() * channels;
     const auto columns = column_shares(plan);
     shares(plan.pictures, threads, [&](int, long first, long last) {
-        Buffer<T> shared(out_row + 2 * channels), spread(in_row + 3 * channels);
+        Buffer<T> shared(out_row + 2 * channels), spread(in_row + 3 * channels), raw(out_row);
+        Linear<T> through(source, channels, plan.tile);
         for (long b = first; b < last; ++b) {
             T* picture = x_grad + b * plan.height * in_row;
-            std::memset(picture, 0, plan.height * in_row * sizeof(T));
+            if (!accumulate) std::memset(picture, 0, plan.height * in_row * sizeof(T));
+            through.enter(b);
             for (long r = 0; r < plan.out_height(); ++r) {
                 const Span rows(r, plan.stride, plan.height);
-                const T* g = gradient + (b * plan.out_height() + r) * out_row;
+                const T* g = through.row(source, (b * plan.out_height() + r) * out_row, out_row, plan.tile, raw.data());
                 const T by = T(1) / T(rows.count());
                 T* inner = shared.data() + channels;
                 for (long i = 0; i < out_row; ++i) inner[i] = g[i] * by * columns[i];
@@ -103,17 +111,22 @@ void average_backward(const Window& window, const T* gradient, T* x_grad, int th
 
 // Max pool 3x3, padding 1. `winners` holds the tap of each maximum, 0 to 8: the first of equals, as in torch.
 template <class T>
-void maximum_forward(const Window& window, const T* x, double eps, T* y, uint8_t* winners, T* norm, int threads) {
+void maximum_forward(const Window& window, const T* x, const Norm<T>& before, double eps, T* y, uint8_t* winners,
+                     T* norm, T* variance, int threads) {
     const Plan<T> plan(window);
     const long channels = plan.channels, in_row = plan.width * channels, out_row = plan.out_width() * channels;
     const long row = in_row + 3 * channels;
+    const Affine<T> affine(before, channels, plan.tile);
     std::vector<Moments<T>> moments(threads, Moments<T>(channels, plan.tile));
     shares(plan.pictures, threads, [&](int share, long first, long last) {
         Buffer<T> padded((plan.height + 3) * row, -INFINITY), best(out_row), winner(out_row);
         for (long b = first; b < last; ++b) {
-            for (long r = 0; r < plan.height; ++r)
-                std::memcpy(padded.data() + (r + 1) * row + channels, x + (b * plan.height + r) * in_row,
-                            in_row * sizeof(T));
+            for (long r = 0; r < plan.height; ++r) {
+                const T* from = x + (b * plan.height + r) * in_row;
+                T* to = padded.data() + (r + 1) * row + channels;
+                each<T>(in_row, plan.tile,
+                        [&](auto lane, long i, long at) { lane.store(to + i, affine(lane, from + i, at)); });
+            }
             for (long r = 0; r < plan.out_height(); ++r) {
                 std::fill(best.begin(), best.end(), -INFINITY);
                 // Where nothing is above -inf the centre, which is in the picture, stands for the window.
@@ -143,20 +156,23 @@ void maximum_forward(const Window& window, const T* x, double eps, T* y, uint8_t
             }
         }
     });
-    if (norm != nullptr) finish(moments, eps, norm);
+    if (norm != nullptr) finish(moments, eps, norm, variance);
 }
 
 template <class T>
-void maximum_backward(const Window& window, const T* gradient, const uint8_t* winners, T* x_grad, int threads) {
+void maximum_backward(const Window& window, const Source<T>& source, const uint8_t* winners, bool accumulate,
+                      T* x_grad, int threads) {
     const Plan<T> plan(window);
     const long channels = plan.channels, in_row = plan.width * channels, out_row = plan.out_width() * channels;
     const long row = in_row + 3 * channels;
     shares(plan.pictures, threads, [&](int, long first, long last) {
-        Buffer<T> padded((plan.height + 3) * row), winner(out_row);
+        Buffer<T> padded((plan.height + 3) * row), winner(out_row), raw(out_row);
+        Linear<T> through(source, channels, plan.tile);
         for (long b = first; b < last; ++b) {
+            through.enter(b);
             std::fill(padded.begin(), padded.end(), T(0));
             for (long r = 0; r < plan.out_height(); ++r) {
-                const T* g = gradient + (b * plan.out_height() + r) * out_row;
+                const T* g = through.row(source, (b * plan.out_height() + r) * out_row, out_row, plan.tile, raw.data());
                 const uint8_t* where = winners + (b * plan.out_height() + r) * out_row;
                 for (long i = 0; i < out_row; ++i) winner[i] = T(where[i]);
                 for (long tap = 0; tap < 9; ++tap) {
@@ -175,9 +191,14 @@ void maximum_backward(const Window& window, const T* gradient, const uint8_t* wi
                             });
                 }
             }
-            for (long r = 0; r < plan.height; ++r)
-                std::memcpy(x_grad + (b * plan.height + r) * in_row, padded.data() + (r + 1) * row + channels,
-                            in_row * sizeof(T));
+            for (long r = 0; r < plan.height; ++r) {
+                const T* from = padded.data() + (r + 1) * row + channels;
+                T* to = x_grad + (b * plan.height + r) * in_row;
+                each<T>(in_row, plan.tile, [&](auto lane, long i, long) {
+                    const auto value = lane.load(from + i);
+                    lane.store(to + i, accumulate ? lane.load(to + i) + value : value);
+                });
+            }
         }
     });
 }

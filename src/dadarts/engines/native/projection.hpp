@@ -79,7 +79,7 @@ void project_forward(const Projection& p, const T* x, const T* weight, double ep
     });
     finish(moments, eps, norm);
     if (!normed) return;
-    const Affine<T> affine(norm, p.out, tile);
+    const Affine<T> affine({norm, nullptr, nullptr}, p.out, tile);
     shares(p.pictures, threads, [&](int, long first, long last) {
         T* from = y + first * p.out_height() * out_row;
         each<T>((last - first) * p.out_height() * out_row, tile, [&](auto lane, long i, long at) {

@@ -4,6 +4,7 @@
 #include "depthwise.hpp"
 #include "norm.hpp"
 #include "pointwise.hpp"
+#include "through.hpp"
 
 namespace {
 
@@ -22,8 +23,8 @@ Buffer<T> packed_matrix(const T* weight, const Plan<T>& plan, bool transposed) {
 }
 
 template <class T, int K>
-void unit_forward(const Window& window, const T* x, const T* norm, const T* depthwise, const T* pointwise, double eps,
-                  T* y, T* out_norm, int threads) {
+void unit_forward(const Window& window, const T* x, const Norm<T>& norm, const T* depthwise, const T* pointwise,
+                  double eps, T* y, T* out_norm, T* variance, int threads) {
     const Plan<T> plan(window);
     const long channels = plan.channels;
     const auto taps = tiled_taps(depthwise, plan, false);
@@ -48,7 +49,7 @@ void unit_forward(const Window& window, const T* x, const T* norm, const T* dept
             }
         }
     });
-    finish(moments, eps, out_norm);
+    finish(moments, eps, out_norm, variance);
 }
 
 // Totals over threads, in their order, of tiles of every tap: (C, K, K).
@@ -81,35 +82,36 @@ void pointwise_sums(const Plan<T>& plan, const std::vector<Buffer<T>>& parts, T*
 }
 
 // The gradient of a batch norm's input is a linear map of (gradient, input) per channel. `sums` holds per thread the
-// sums of the gradient and of its products with the norm's output.
+// sums of the gradient and of its products: with the norm's input where it has weights, else with its output.
 template <class T>
-void input_coefficients(const Plan<T>& plan, const std::vector<Buffer<double>>& sums, const T* norm, T* coefficients) {
+void input_coefficients(const Plan<T>& plan, const std::vector<Buffer<double>>& sums, const Norm<T>& norm,
+                        T* coefficients, const NormGrads<T>& grads) {
     const long channels = plan.channels;
     const double count = double(plan.pictures) * plan.height * plan.width;
+    std::vector<double> total(2 * channels);
+    for (const auto& part : sums)
+        for (long i = 0; i < 2 * channels; ++i) total[i] += part[i];
+    if (norm.weight != nullptr) return norm_coefficients(norm, count, channels, total.data(), coefficients, grads);
     for (long c = 0; c < channels; ++c) {
-        double plain = 0, scaled = 0;
-        for (const auto& part : sums) plain += part[c], scaled += part[channels + c];
-        const double mean = norm[c], inverse = norm[channels + c], slope = -inverse * inverse * scaled / count;
+        const double mean = norm.mean(c), inverse = norm.inverse(c, channels);
+        const double slope = -inverse * inverse * total[channels + c] / count;
         coefficients[c] = T(inverse);
         coefficients[channels + c] = T(slope);
-        coefficients[2 * channels + c] = T(-inverse * plain / count - slope * mean);
+        coefficients[2 * channels + c] = T(-inverse * total[c] / count - slope * mean);
     }
 }
 
 template <class T, int K>
-void unit_backward(const Window& window, const T* x, const T* norm, const T* depthwise, const T* pointwise,
-                   const T* gradient, const T* y, const T* coefficients, bool accumulate, T* x_grad,
-                   T* depthwise_grad, T* pointwise_grad, T* x_coefficients, int threads) {
+void unit_backward(const Window& window, const T* x, const Norm<T>& norm, const T* depthwise, const T* pointwise,
+                   const Source<T>& source, bool accumulate, T* x_grad, T* depthwise_grad, T* pointwise_grad,
+                   T* x_coefficients, const NormGrads<T>& grads, int threads) {
     const Plan<T> plan(window);
     const long channels = plan.channels, packed = plan.packed(), columns = plan.columns, taps_n = K * K;
     const auto taps = tiled_taps(depthwise, plan, false);
     const auto rotated = tiled_taps(depthwise, plan, true);
     const auto matrix = packed_matrix(pointwise, plan, false);
     const Affine<T> affine(norm, channels, plan.tile);
-    Buffer<T> a(plan.tile), b(plan.tile), d(plan.tile);
-    repeat(coefficients, channels, plan.tile, a.data());
-    repeat(coefficients + channels, channels, plan.tile, b.data());
-    repeat(coefficients + 2 * channels, channels, plan.tile, d.data());
+    const Linear<T> linear(source, channels, plan.tile);
     const long in_row = plan.width * channels, in_size = plan.height * in_row;
     const long out_row = plan.out_width() * channels, out_size = plan.out_height() * out_row;
     const bool weights = depthwise_grad != nullptr;
@@ -121,17 +123,17 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
         Buffer<T> row_sums(2 * channels), scratch(std::max(plan.tile, in_row));
         taps_grad[share].assign(taps_n * plan.tile, 0);
         matrix_grad[share].assign(packed * columns, 0);
+        Linear<T> through = linear;
         for (long picture = first; picture < last; ++picture) {
+            through.enter(picture);
             rectified(x + picture * in_size, affine.scales(), affine.shifts(), plan, scratch.data(), padded.data());
             if (plan.stride != 1) std::fill(spread.begin(), spread.end(), T(0));
             for (long r = 0; r < plan.out_height(); r += plan.band) {
                 const long rows = std::min(plan.band, plan.out_height() - r), packs = rows * plan.packs();
-                const T* g = gradient + picture * out_size + r * out_row;
-                const T* value = y + picture * out_size + r * out_row;
-                each<T>(rows * out_row, plan.tile, [&](auto lane, long i, long at) {
-                    lane.store(&out_grad[i], lane.load(&a[at]) * lane.load(g + i) +
-                                                 lane.load(&b[at]) * lane.load(value + i) + lane.load(&d[at]));
-                });
+                const T* g = source.gradient + picture * out_size + r * out_row;
+                const T* value = source.value + picture * out_size + r * out_row;
+                each<T>(rows * out_row, plan.tile,
+                        [&](auto lane, long i, long at) { lane.store(&out_grad[i], through(lane, g + i, value + i, at)); });
                 product(out_grad.data(), packs, packed, matrix.data(), columns, packed, inner.data(), packed);
                 if (weights) {
                     for (long i = 0; i < rows; ++i)
@@ -161,12 +163,13 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
                     const auto passed = lane.load(active + i) > 0 ? value : decltype(value + value){};
                     lane.store(to + i, accumulate ? lane.load(to + i) + passed : passed);
                 });
-                if (norm == nullptr) continue;
+                if (x_coefficients == nullptr) continue;
+                const T* by = norm.weight == nullptr ? active : x + picture * in_size + r * in_row;
                 std::fill(row_sums.begin(), row_sums.end(), T(0));
                 channel_sums(in_row, channels, plan.tile, scratch.data(), row_sums.data(),
                              [&](auto lane, long i, long) { return lane.load(to + i); });
                 channel_sums(in_row, channels, plan.tile, scratch.data(), row_sums.data() + channels,
-                             [&](auto lane, long i, long) { return lane.load(to + i) * lane.load(active + i); });
+                             [&](auto lane, long i, long) { return lane.load(to + i) * lane.load(by + i); });
                 for (long i = 0; i < 2 * channels; ++i) sums[share][i] += row_sums[i];
             }
         }
@@ -175,7 +178,7 @@ void unit_backward(const Window& window, const T* x, const T* norm, const T* dep
         depthwise_sums(plan, taps_grad, depthwise_grad);
         pointwise_sums(plan, matrix_grad, pointwise_grad);
     }
-    if (norm != nullptr) input_coefficients(plan, sums, norm, x_coefficients);
+    if (x_coefficients != nullptr) input_coefficients(plan, sums, norm, x_coefficients, grads);
 }
 
 }  // namespace

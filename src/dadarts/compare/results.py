@@ -21,9 +21,11 @@ from dadarts.compare.schedule import Status
 from dadarts.compare.store import ANEW, Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
+from dadarts.history import row_of
 from dadarts.oracle import ORACLES, Table
 from dadarts.rundir import contents
 from dadarts.rundir.saved import SavedRun
+from dadarts.searching.diagnostics import shares
 
 Row: TypeAlias = dict[str, Any]
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")
@@ -139,7 +141,7 @@ def _measured(job: Job, store: Store, row: Row) -> Result:
     row |= {
         "genotype": found,
         "verdict": verdict or None,
-        **_shares(genotype),
+        **row_of(shares(genotype)),
         **_history(run),
         **_truth(job, genotype),
     }
@@ -168,13 +170,6 @@ def _is_measured(job: Job, epochs: int) -> bool:
     """
     method = job.search.method
     return method.selection.reads_alphas and method.restarts == 1 and epochs == job.search.epochs
-
-
-def _shares(genotype: Genotype) -> Row:
-    return {
-        history.SKIP_SHARE.name: genotype.share("skip_connect"),
-        history.PARAMETER_FREE_SHARE.name: genotype.parameter_free_share(),
-    }
 
 
 def _history(run: SavedRun) -> Row:

@@ -9,9 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dadarts import history
 from dadarts.architecture.discretization import discretize
+from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.data import Loader
+from dadarts.history import Values
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.schedules import Progress
 from dadarts.runs.evaluation import Evaluation, Name, batches_apart, evaluate
@@ -36,6 +39,14 @@ def left_out_share(bilevel: Bilevel, progress: Progress) -> float:
     if bilevel.method.draws is not None:
         left_out = (M == 0) & present
     return float(left_out.sum() / present.sum())
+
+
+def shares(genotype: Genotype) -> Values:
+    """Which parts of its edges are skip connections, and without weights: how far it has collapsed."""
+    return {
+        history.SKIP_SHARE: genotype.share("skip_connect"),
+        history.PARAMETER_FREE_SHARE: genotype.parameter_free_share(),
+    }
 
 
 def entropy(alphas: Alphas) -> float:

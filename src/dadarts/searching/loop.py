@@ -109,7 +109,7 @@ class _Search:
         here = self._within(progress)
         if begin > (0, 0) and (here.epoch, state.position.step) == (0, 0):
             state.restart(config.seed, progress.epoch // state.restart_epochs)
-        weight_lr = cosine(state.rates.weights, config.w_lr_min, here)
+        weight_lr = self._weight_lr(here)
         train, architecture = state.loaders.train.epoch(*begin), state.loaders.architecture.epoch(*begin)
         two_level = config.method.order in ("second", "first")
         pairs = zip(train, architecture if two_level else repeat(None), strict=False)
@@ -150,7 +150,7 @@ class _Search:
             **self._epoch_columns(here),
             **validation,
             **self._choice_columns(here),
-            **_shares(genotype),
+            **diagnostics.shares(genotype),
             history.SECONDS: self.state.position.seconds,
             history.IMAGES_PER_SECOND: self.state.images_per_second,
             **self.state.position.shares(),
@@ -193,7 +193,7 @@ class _Search:
     def _write_only_row(self, scores: Mixing) -> None:
         """The one row of a search that trains nothing: what can be said of its genotype."""
         genotype = derive(self.config.space, scores)
-        measured: Values = {history.EPOCH: 0, **_shares(genotype), history.SECONDS: 0.0}
+        measured: Values = {history.EPOCH: 0, **diagnostics.shares(genotype), history.SECONDS: 0.0}
         self.state.history = [row_of(measured, history.SEARCH)]
         self.run.folder.write_history(self.state.history)
 
@@ -207,12 +207,15 @@ class _Search:
         config, position = self.config, self.state.position
         pull = config.method.pull(progress)
         return {
-            history.WEIGHT_LR: cosine(self.state.rates.weights, config.w_lr_min, progress),
+            history.WEIGHT_LR: self._weight_lr(progress),
             history.TEMPERATURE: self._temperatures(progress).edge,
             history.DAL_FACTOR: pull.factor if pull else 0.0,
             history.TRAIN_LOSS: position.mean_loss,
             history.TRAIN_TOP1: position.top1,
         }
+
+    def _weight_lr(self, progress: Progress) -> float:
+        return cosine(self.state.rates.weights, self.config.w_lr_min, progress)
 
     def _temperatures(self, progress: Progress) -> Temperatures:
         return self.config.method.temperatures(progress, self.config.space.rule)
@@ -267,10 +270,3 @@ class _Search:
 
 def _said_of(genotype: Genotype) -> Iterator[Note]:
     return (Note(line) for line in (genotype.verdict.lines if genotype.verdict else ()))
-
-
-def _shares(genotype: Genotype) -> Values:
-    return {
-        history.SKIP_SHARE: genotype.share("skip_connect"),
-        history.PARAMETER_FREE_SHARE: genotype.parameter_free_share(),
-    }

@@ -101,10 +101,10 @@ class _Training:
     def _steps(self, progress: Progress) -> Iterator[Taken]:
         config, state = self.config, self.state
         for group in state.sgd.param_groups:
-            group["lr"] = cosine(config.lr, 0.0, progress)
+            group["lr"] = self._lr(progress)
         for batch, loading in timed(state.train.epoch(progress.epoch, state.position.step)):
             draw = generator(batch.key, "drop-path")
-            drop_path = DropPath(config.drop_path_prob * progress.fraction, draw, self.run.processes)
+            drop_path = DropPath(self._drop_path(progress), draw, self.run.processes)
             with autocast(config.precision, state.foundation.device):
                 logits, side = state.engine.forward.forward_with_auxiliary(batch.images, drop_path, batch.key)
             logits, side = logits.float(), None if side is None else side.float()
@@ -118,6 +118,12 @@ class _Training:
             state.sgd.step()
             correct = (logits.argmax(dim=1) == batch.labels).sum()
             yield self.run.taken(mean_loss, correct, batch.labels, loading)
+
+    def _lr(self, progress: Progress) -> float:
+        return cosine(self.config.lr, 0.0, progress)
+
+    def _drop_path(self, progress: Progress) -> float:
+        return self.config.drop_path_prob * progress.fraction
 
     def _averaged_gradients(self, loss: Tensor) -> Tensor:
         """Make gradients those of the global batch, and return its mean loss."""
@@ -149,8 +155,8 @@ class _Training:
             position.measuring = time.monotonic() - began
         measured: Values = {
             history.EPOCH: progress.epoch,
-            history.WEIGHT_LR: cosine(config.lr, 0.0, progress),
-            history.DROP_PATH: config.drop_path_prob * progress.fraction,
+            history.WEIGHT_LR: self._lr(progress),
+            history.DROP_PATH: self._drop_path(progress),
             history.TRAIN_LOSS: position.mean_loss,
             history.TRAIN_TOP1: position.top1,
             **selected,

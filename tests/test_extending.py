@@ -194,9 +194,14 @@ def test_a_network_of_an_own_operation_is_trained_shown_and_loaded() -> None:
     )
     words = ["-name", "it", "-genotype", genotype, *("-dataset", "digits", "-dataset_portion", "0.1", "-epochs", "1")]
     words += ["-init_channels", "2", "-layers", "3", "-batch_size", "32", "-workers", "0", "-device", "cpu"]
-    assert "unknown operation" in refusal(modern, "train", *words)
+    assert refusal(modern, "train", *words).endswith("of a plugin is known where that is loaded (-plugin)")
     succeed(modern, "train", "-plugin", "my_operation.py", *words, "-aux_weight", "0")
     assert dadarts.load("it").classes == tuple("0123456789")
+    wide = OPS.pop("wide_conv")
+    assert "(--plugin)" in refusal(modern, "show", "--json", "runs/augment/it")
+    with pytest.raises(dadarts.InputError, match=r"plugin is known where that is loaded \(plugin\)"):
+        dadarts.load("it")
+    OPS["wide_conv"] = wide
     assert "wide_conv" in succeed(modern, "show", "--plugin", "my_operation.py", genotype).out
 
 

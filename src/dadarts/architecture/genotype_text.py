@@ -191,5 +191,8 @@ def _is_small(number: Any) -> bool:
 def _known(op: str, syntax: Syntax) -> str:
     table: Sequence[str] = tuple(OPS if syntax == "darts" else NAS_BENCH_201_OPS)
     if op not in table:
-        raise unknown("operation", op, table)
+        refusal = unknown("operation", op, table)
+        if syntax != "darts":
+            raise refusal
+        raise InputError(f"{refusal.marked} An operation of a plugin is known where that is loaded (-plugin)")
     return op

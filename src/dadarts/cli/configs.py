@@ -136,7 +136,7 @@ def reading_of_search(values: dict[str, str]) -> dict[str, Any]:
     name = values.get("name", "")
     if taken and truth("resume", values) and name and "/" not in name:
         begun = RunFolder(TRAINING.folder(runs_dir, name))
-        own = begun.saved_config()["settings"] if begun.exists else {}
+        own = begun.saved_config().settings if begun.exists else {}
         taken = {name: value for name, value in taken.items() if own.get(name) == value}
     return taken
 
@@ -179,7 +179,7 @@ def saved_values(values: dict[str, str], kind: Kind) -> dict[str, Any] | None:
     folder.check(resume=True, overwrite=False)
     if "dataset" in values or not set(values) - {"resume"} <= {*CONFIGS[kind].model_fields} - {"method"}:
         return None
-    settings: dict[str, Any] = folder.saved_config()["settings"]
+    settings: dict[str, Any] = folder.saved_config().settings
     if settings.get("plugin") and "plugin" not in values:
         # What a folder says is data: nothing is run because it says so.
         needed = shortened(",".join(map(str, settings["plugin"])), 120)

@@ -7,17 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from math import isfinite
 from pathlib import Path
 
-from dadarts import files
 from dadarts.cli import columns
 from dadarts.errors import InputError
 from dadarts.history import TIMES, VALID_TOP1, Column
 from dadarts.methods.selection import UniformDraw
 from dadarts.pacing import duration, size
-from dadarts.rundir.contents import LOG
 from dadarts.rundir.kinds import KINDS, SEARCH, TRAINING
 from dadarts.rundir.replaced import replaces
 from dadarts.runs.folder import RunFolder
@@ -124,9 +121,9 @@ def _runs_of(kind: str, runs_dir: Path) -> Iterator[RunSummary]:
 def _summary(kind: str, folder: RunFolder) -> RunSummary:
     try:
         saved = folder.saved_config()
-        settings = saved["settings"]
+        settings = saved.settings
         epochs, dataset = int(settings["epochs"]), str(settings["dataset"])
-        processes = int(saved["versions"].get("processes", 1))
+        processes = int(saved.processes)
         history = folder.rows()
         done = len(history)
         if repr(UniformDraw()) in str(settings.get("method")):
@@ -176,12 +173,8 @@ def _accuracy(history: list[dict[str, str]], of_training: Left | None) -> float 
 
 
 def _began(folder: RunFolder) -> str | None:
-    """The minute of the log's first line; of a run without a log, that in which its configuration was written."""
-    with suppress(OSError, ValueError), files.open_bytes(LOG.at(folder.path)) as file:
-        return datetime.strptime(file.read(16).decode("ascii"), _MINUTE).strftime(_MINUTE)
-    with suppress(OSError, ValueError):
-        return datetime.fromtimestamp(folder.config.stat().st_mtime).strftime(_MINUTE)
-    return None
+    began = folder.began()
+    return None if began is None else began.strftime(_MINUTE)
 
 
 def _bytes(folder: Path, depth: int = _DEEPEST) -> int | None:

@@ -65,19 +65,19 @@ def what_it_says(run: SavedRun) -> RunSays:
         InputError: its configuration is damaged.
     """
     saved = run.saved_config()
-    settings, versions = saved["settings"], saved["versions"]
+    settings, versions = saved.settings, saved.versions
     network = _network(run)
     dataset = shortened(settings.get("dataset"), 120)
     pictures = known_pictures(dataset)
     if network is not None:
         pictures = Pictures(dataset, network.macro.image_shape, network.macro.classes)
-    shape, classes = versions.get("image_shape"), versions.get("classes")
+    shape, classes = versions.get("image_shape"), versions.get("classes", 0)
     if isinstance(shape, list) and len(shape) == 3 and all(map(_is_size, [*shape, classes])):
         channels, height, width = shape
         pictures = Pictures(dataset, (channels, height, width), classes)
     channels, layers = (_size(run, settings, name) for name in ("init_channels", "layers"))
-    is_training = "genotype" in settings
-    return RunSays(pictures, channels if is_training else None, layers if is_training else None, _accuracy(run))
+    own = (channels, layers) if saved.is_training else (None, None)
+    return RunSays(pictures, *own, _accuracy(run))
 
 
 def _size(run: SavedRun, settings: Mapping[str, Any], name: str) -> int | None:

@@ -145,7 +145,7 @@ def _measured(job: Job, store: Store, row: Row) -> Result:
         **_history(run),
         **_truth(job, genotype),
     }
-    versions = run.saved_config()["versions"]
+    versions = run.saved_config().versions
     row |= {name: versions.get(name) for name in ("device", "threads", "engine", "data")}
     is_measured = _is_measured(job, epochs=row["epochs"])
     if not is_measured:

@@ -109,7 +109,7 @@ class Store:
     def data_of(self, job: Job) -> str | None:
         """The fingerprint of the data that the job's search has read; None where it has not begun."""
         run = self.search(job)
-        return run.saved_config()["versions"].get("data") if run.exists else None
+        return run.saved_config().versions.get("data") if run.exists else None
 
     def is_done(self, job: Job) -> bool:
         """Whether the search has ended, and the training where there is one."""

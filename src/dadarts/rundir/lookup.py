@@ -80,7 +80,7 @@ def reading_of(word: str, runs_dir: Path, dataset: str, names: Iterable[str]) ->
     """
     run = run_of(word, runs_dir)
     try:
-        saved = {} if run is None else run.saved_config()["settings"]
+        saved = {} if run is None else run.saved_config().settings
     except InputError:  # Its genotype can be read all the same.
         return {}
     same = bool(saved) and _is_same_path(saved["dataset"], dataset)
@@ -135,7 +135,7 @@ def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
     run = SavedRun(folder)
     path = next((path for path in (GENOTYPE.at(folder), GENOTYPE_TEXT.at(folder)) if _is_there(path)), None)
     # A training has its genotype from the beginning, a search when it has ended.
-    if run.exists and run.result() is None and "genotype" not in run.saved_config()["settings"]:
+    if run.exists and run.result() is None and not run.saved_config().is_training:
         raise InputError(
             f"{word[:80]} has not ended; end it with -resume"
             + (f", or give {path} to train what it has so far" if path else "")
@@ -173,7 +173,7 @@ def _why_none(place: Path, word: str, runs_dir: Path) -> str:
     name = word.removeprefix("@")
     run = SavedRun(place)
     if _is_there(run.config):
-        if "genotype" in run.saved_config()["settings"]:
+        if run.saved_config().is_training:
             return "its training has not ended: go on with it, with -resume"
         return f"it is a search: train what it found, with `dadarts train --genotype {shortened(place)}`"
     if "/" not in word and _is_there(SEARCH.folder(runs_dir, name)):

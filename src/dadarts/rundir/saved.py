@@ -34,6 +34,48 @@ class DamageError(InputError):
 
 
 @dataclass(frozen=True)
+class SavedConfig:
+    """What a run's config.json says.
+
+    Args:
+        settings: all that decides the run.
+        versions: what its numbers may depend on besides.
+    """
+
+    settings: dict[str, Any]
+    versions: dict[str, Any]
+
+    @classmethod
+    def parse(cls, text: str) -> SavedConfig:
+        """What `text` has written.
+
+        Raises:
+            ValueError, KeyError, TypeError or RecursionError: it is damaged.
+        """
+        saved = json.loads(text)
+        found = cls(saved["settings"], saved["versions"])
+        _check(found.settings, {"name": str, "dataset": str, "epochs": int}, _SIZES)
+        _check(found.versions, {}, _COMPUTED)
+        return found
+
+    @property
+    def text(self) -> str:
+        """As it stands in the file."""
+        return json.dumps({"settings": self.settings, "versions": self.versions}, indent=1) + "\n"
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the run trains a genotype: a search has none to begin with."""
+        return "genotype" in self.settings
+
+    @property
+    def processes(self) -> int:
+        """How many compute it; those of before there were several are one."""
+        count: int = self.versions.get("processes", 1)
+        return count
+
+
+@dataclass(frozen=True)
 class SavedRun:
     """The folder of a run, to read.
 
@@ -56,18 +98,14 @@ class SavedRun:
         """Whether a run of that name has begun (its configuration is the last thing a new folder gets)."""
         return self.config.is_file()
 
-    def saved_config(self) -> dict[str, Any]:
+    def saved_config(self) -> SavedConfig:
         """What `write_config` wrote.
 
         Raises:
             InputError: the file is damaged.
         """
         try:
-            saved: dict[str, Any] = json.loads(files.read_text(self.config))
-            settings, versions = saved["settings"], saved["versions"]
-            _check(settings, {"name": str, "dataset": str, "epochs": int}, _SIZES)
-            _check(versions, {}, _COMPUTED)
-            return {"settings": settings, "versions": versions}
+            return SavedConfig.parse(files.read_text(self.config))
         except _OtherTypeError as error:
             raise DamageError(f"{self.config} is damaged: {error}") from None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):

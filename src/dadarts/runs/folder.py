@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +21,10 @@ from dadarts.history import Row
 from dadarts.lock import LOCK, is_held, locked
 from dadarts.rundir import contents, replaced
 from dadarts.rundir.contents import Entry
-from dadarts.rundir.saved import SavedRun
+from dadarts.rundir.saved import SavedConfig, SavedRun
+
+_STAMP, _STAMP_LENGTH = "%Y-%m-%d %H:%M:%S", 19
+"""What a line of the log begins with."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +187,7 @@ class RunFolder(SavedRun):
 
     def write_config(self, settings: dict[str, Any], versions: Mapping[str, object]) -> None:
         """Write config.json: all that decides the run, and what its numbers may depend on besides."""
-        text = json.dumps({"settings": settings, "versions": dict(versions)}, indent=1)
-        self.write_text(contents.CONFIG, text + "\n")
+        self.write_text(contents.CONFIG, SavedConfig(settings, dict(versions)).text)
 
     def write_result(self, text: str) -> None:
         """Mark the run as finished."""
@@ -193,12 +195,20 @@ class RunFolder(SavedRun):
 
     def log(self, line: str) -> None:
         """Append a line with the time to log.txt."""
-        path, stamp = contents.LOG.at(self.path), time.strftime("%Y-%m-%d %H:%M:%S")
+        path, stamp = contents.LOG.at(self.path), time.strftime(_STAMP)
         try:
             with files.open_to_append(path) as file:
                 file.write(f"{stamp} {line}\n".encode(errors="surrogateescape"))
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror}") from error
+
+    def began(self) -> datetime | None:
+        """The time of the log's first line; of a run without a log, that at which its configuration was written."""
+        with suppress(OSError, ValueError), files.open_bytes(contents.LOG.at(self.path)) as file:
+            return datetime.strptime(file.read(_STAMP_LENGTH).decode("ascii"), _STAMP)
+        with suppress(OSError, ValueError):
+            return datetime.fromtimestamp(self.config.stat().st_mtime)
+        return None
 
 
 def refuse_both(resume: bool, overwrite: bool) -> None:

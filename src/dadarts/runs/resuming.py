@@ -20,7 +20,7 @@ def refuse_other_settings(run: SavedRun, config: RunConfig) -> None:
     Raises:
         InputError: it names every setting that differs.
     """
-    refuse_differences(run, config.differences(run.saved_config()["settings"]))
+    refuse_differences(run, config.differences(run.saved_config().settings))
 
 
 def refuse_other_compute(run: SavedRun, computed: Computed) -> None:
@@ -29,7 +29,7 @@ def refuse_other_compute(run: SavedRun, computed: Computed) -> None:
     Raises:
         InputError: it says what differs.
     """
-    versions = {**COMPUTED_BEFORE, **run.saved_config()["versions"]}
+    versions = {**COMPUTED_BEFORE, **run.saved_config().versions}
     # One CUDA device computes as another: their numbers are left out.
     refuse_differences(
         run,
@@ -47,7 +47,7 @@ def refuse_other_data(run: SavedRun, fingerprint: str) -> None:
     Raises:
         InputError: it is another.
     """
-    if run.saved_config()["versions"].get("data") != fingerprint:
+    if run.saved_config().versions.get("data") != fingerprint:
         raise InputError(
             f"{run.path} has begun with other training pictures or labels than its data set holds now; "
             "put those back, or begin anew with -overwrite"
@@ -60,7 +60,7 @@ def refuse_other_processes(run: SavedRun, processes: Processes) -> None:
     Raises:
         InputError: it says how to start as many.
     """
-    there = run.saved_config()["versions"].get("processes", 1)
+    there = run.saved_config().processes
     if there != processes.count:
         command = f"start it with `{' '.join(LAUNCHER)} {there}`" if there != 1 else "start it as one process"
         raise InputError(
@@ -74,7 +74,7 @@ def changed_plugins(run: SavedRun, names: Sequence[str]) -> Iterator[str]:
 
     Nothing of a run that did not keep what they were.
     """
-    then = run.saved_config()["versions"].get("plugins")
+    then = run.saved_config().versions.get("plugins")
     for name, is_now in fingerprints(names).items():
         if then is not None and is_now not in then:
             yield f"-plugin {name} is not what the run began with: from here on it computes as this one says"
@@ -82,7 +82,7 @@ def changed_plugins(run: SavedRun, names: Sequence[str]) -> Iterator[str]:
 
 def as_computed(run: SavedRun, config: AnyRun) -> AnyRun:
     """The configuration with the threads and engine that the run has computed with, unless it names others."""
-    saved = {**COMPUTED_BEFORE, **run.saved_config()["versions"]}
+    saved = {**COMPUTED_BEFORE, **run.saved_config().versions}
     open_settings = [name for name in ("threads", "engine") if getattr(config, name, "") in (None, "auto")]
     return config.model_copy(update={name: saved[name] for name in open_settings if name in saved})
 
@@ -93,7 +93,7 @@ def as_begun(run: SavedRun, config: AnyRun) -> AnyRun:
     Raises:
         InputError: a value in the run's is none that the setting can have.
     """
-    saved = {**BEFORE, **run.saved_config()["settings"]}
+    saved = {**BEFORE, **run.saved_config().settings}
     left_open = {name for name, value in config if value == AUTO and name not in ENVIRONMENT}
     begun = {name: saved[name] for name in left_open & set(saved)}
     checked = type(config)(**(dict(config) | begun))

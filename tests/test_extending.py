@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import dadarts
-from dadarts import plugins
+from dadarts import main, plugins
 from dadarts.architecture.operations import OPS
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.data.registry import KNOWN
@@ -23,6 +23,8 @@ from dadarts.methods.penalties import PENALTIES
 from dadarts.methods.relaxations import RELAXATIONS
 from dadarts.methods.selection import SELECTIONS
 from dadarts.methods.text import parse_method
+from dadarts.runs import checkpoint
+from dadarts.runs.events import SelectionStep
 from tests.commands import (
     QUICKEST,
     ROOT,
@@ -108,6 +110,23 @@ def test_each_is_searched_by_its_name_and_goes_on_only_where_the_command_names_i
     said = refusal(modern, "search", "--name", "it", "--resume")
     assert said == f"dadarts: runs/search/it was begun with a plugin; give it again: --plugin {file}"
     succeed(modern, "search", "-plugin", file, "-name", "it", "-resume")
+    assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
+
+
+def test_a_selection_that_is_stopped_in_mid_way_goes_on_there_to_the_same_end() -> None:
+    plugins.load(["my_selection.py"])
+    words = ["-plugin", "my_selection.py", *quickest("-selection", "smallest-loss")]
+    *events, _ = dadarts.search(main.search_config(["-name", "whole", *words]))
+    whole = [event for event in events if isinstance(event, SelectionStep)]
+    begun = dadarts.search(main.search_config(["-name", "it", *words]))
+    stopped = next(event for event in begun if isinstance(event, SelectionStep) and 2 * event.step > event.steps)
+    begun.close()  # type: ignore[attr-defined]
+    last = Path("runs/search/it/checkpoints/last.pt")
+    assert len(checkpoint.load(last, "search")[1]["measured"]) == 8
+    *resumed, _ = dadarts.search(main.search_config(["-name", "it", *words]), resume=True)
+    rest = [event for event in resumed if isinstance(event, SelectionStep)]
+    assert rest == [step for step in whole if 2 * step.step > step.steps]
+    assert stopped == rest[0]
     assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from math import inf, isclose, sqrt
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,17 @@ from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError
 from dadarts.methods.catalogue import METHODS, fixed_alpha
 from dadarts.methods.method import Method
+from dadarts.methods.missed import most_missed, surest, z
+from dadarts.methods.perturbation import Decision, decisions_of, keep, place_of, without_each
 from dadarts.methods.selection import Perturbation
 from dadarts.methods.text import parse_method
 from dadarts.runs import checkpoint, evaluation
 from dadarts.runs.events import Note, SearchDone
 from dadarts.searching import diagnostics
 from dadarts.searching.loop import search
-from dadarts.searching.paired import harms, most_missed, surest, z
-from dadarts.searching.perturbing import Decision, decisions_of, keep, place_of, without_each
+from dadarts.searching.paired import harms
 from dadarts.searching.state import SearchState, build
+from dadarts.seeds import generator
 from tests.commands import TINIEST, modern, refusal, succeed, without_pictures
 from tests.nets import build_alphas
 
@@ -208,7 +211,7 @@ def test_a_none_that_is_truly_best_is_chosen_where_edges_are_renormalised(renorm
     alphas = build_alphas(it, 1)
     none = it.table("normal")[0][0].index("none")
     M = alphas.candidates.present / 5
-    for decision in decisions_of(alphas.candidates, 1):
+    for decision in decisions_of(alphas.candidates, partial(generator, 1)):
         without = without_each(M, alphas.candidates, decision, renormalise)
         losses = {name: loss_of(left, none) for name, left in without.items()}
         keep(M, decision, most_missed(losses, 1, "loss"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,23 @@ from torch import Tensor
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
 from dadarts.architecture.genotype import Genotype, derive, draw_scores, random_genotype
 from dadarts.architecture.spaces import space
+from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
 from dadarts.history import SEARCH
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
 from dadarts.methods.method import Method
+from dadarts.methods.perturbation import decisions_of
 from dadarts.methods.relaxations import UniformPath
 from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Progress
-from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
+from dadarts.methods.searched import Searched
+from dadarts.methods.selection import SELECTIONS, BestOfRandom, EigenvalueRise, Perturbation, Selection, UniformDraw
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
 from dadarts.searching import diagnostics
 from dadarts.searching.loop import search
-from dadarts.searching.perturbing import decisions_of
 from dadarts.searching.state import SearchState, build
 from dadarts.seeds import generator
 from tests.commands import QUICKEST, ROOT, TINIEST, history, modern, refusal, succeed, without_pictures
@@ -216,7 +219,7 @@ def test_perturbation_without_tuning_equals_plain_loops(name: str) -> None:
     alphas = state.bilevel.alphas
     M = alphas.stacked().detach().softmax(-1) * alphas.candidates.present
     kinds = alphas.candidates.kinds
-    for decision in decisions_of(alphas.candidates, config.seed):
+    for decision in decisions_of(alphas.candidates, partial(generator, config.seed)):
         node, edge = decision.node, decision.edge
         names = config.space.table(kinds[node])[node % config.space.nodes]
         left = {}
@@ -243,7 +246,7 @@ def test_perturbation_without_tuning_equals_plain_loops(name: str) -> None:
 
 def test_a_round_decides_one_edge_of_each_kind_and_nodes_come_last() -> None:
     it = space("darts")
-    decisions = decisions_of(Alphas(it, generator(0)).candidates, 7)
+    decisions = decisions_of(Alphas(it, generator(0)).candidates, partial(generator, 7))
     edges = [(d.node, d.edge) for d in decisions if d.edge is not None]
     nodes = [d.node for d in decisions if d.edge is None]
     assert sorted(edges) == [(n, e) for n in range(8) for e in range(2 + n % 4)]
@@ -254,7 +257,7 @@ def test_a_round_decides_one_edge_of_each_kind_and_nodes_come_last() -> None:
     for number in rounds:
         first, second = (d.node for d in decisions if d.round == number)
         assert first < 4 <= second
-    assert decisions != decisions_of(Alphas(it, generator(0)).candidates, 8)
+    assert decisions != decisions_of(Alphas(it, generator(0)).candidates, partial(generator, 8))
 
 
 def is_tuning(event: Event) -> bool:
@@ -308,6 +311,51 @@ def test_a_selection_that_is_stopped_goes_on_to_the_same_genotype_and_weights(
         assert torch.equal(tensor, states[1]["weights"][name])
     assert states[0]["decided"] == states[1]["decided"]
     assert torch.equal(states[0]["settled_places"], states[1]["settled_places"])
+
+
+@dataclass(frozen=True)
+class NodeByNode(Selection):
+    """Of a few draws of each node in turn the best, with an epoch of tuning between: known to no part of dadarts."""
+
+    draws: int = 9
+
+    @property
+    def tuning_epochs(self) -> int:
+        return 1
+
+    def scores(self, search: Searched) -> Generator[Any, None, Mixing]:
+        M, candidates = search.mixing, search.candidates
+        while search.decided < len(M):
+            node = search.decided
+            yield from search.tune(M, node, len(M))
+            tried = [M.clone() for _ in range(self.draws)]
+            for number, one in enumerate(tried):
+                draw = search.draw("node-by-node", node, number)
+                one[node] = draw_uniform(candidates.present[node], candidates.rule, draw)
+            worth = yield from search.evaluate([search.split(one) for one in tried])
+            M[node] = tried[worth.index(min(worth))][node]
+            search.settle(node, None)
+        return search.split(M)
+
+
+@pytest.mark.parametrize(("stops", "every"), [(is_tuning, 1), (is_selecting, 14)], ids=["tuning", "measuring"])
+def test_a_selection_from_outside_that_decides_and_tunes_goes_on_where_it_was_stopped(
+    stops: Callable[[Event], bool], every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SELECTIONS, "node-by-node", NodeByNode)
+    method = replace(fixed_alpha(), selection=NodeByNode())
+    settings = {**TINY, "layers": 1, "init_channels": 4, "method": method}
+    *events, whole = search(SearchConfig(name="whole", **settings))
+    assert isinstance(whole, SearchDone)
+    assert sum(map(stops, events)) > 2 * every
+    assert until_done(SearchConfig(name="parts", **settings), stops, every) == whole.genotype
+    one, other = (
+        checkpoint.load(Path("runs/search") / name / "checkpoints" / "last.pt", "search")[1]
+        for name in ("whole", "parts")
+    )
+    assert all(torch.equal(tensor, other["weights"][name]) for name, tensor in one["weights"].items())
+    assert torch.equal(one["mixing"], other["mixing"])
+    assert (one["decided"], one["measured"]) == (other["decided"], other["measured"]) == (len(one["mixing"]), [])
 
 
 def test_a_selection_that_was_stopped_behind_its_last_measurement_measures_nothing_again() -> None:

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dadarts.errors import InputError
+from dadarts.methods.searched import Searched
 
 if TYPE_CHECKING:
     # `dadarts runs` reads how searches end without waiting for torch.
-    import torch
-
-    from dadarts.architecture.spaces import SearchSpace
     from dadarts.architecture.supernet import Mixing
-
-
-class Searched(Protocol):
-    """A search that has ended, as a selection sees it."""
-
-    @property
-    def space(self) -> SearchSpace: ...
-
-    def weights(self) -> Mixing:
-        """The last W, kind -> node -> (E, O)."""
-        ...
-
-    def draw(self, *purpose: str | int) -> torch.Generator:
-        """Randomness that depends on the run's seed and on what it is for alone."""
-        ...
-
-    def evaluate(self, mixings: Sequence[Mixing]) -> Generator[Any, None, list[tuple[float, float]]]:
-        """Mean cross entropy and accuracy of each of several mixing weights on the validation half."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -52,8 +31,8 @@ class Selection:
     def scores(self, search: Searched) -> Generator[Any, None, Mixing]:
         """What `discretize` makes the genotype of, kind -> node -> (E, O): the last W where a subclass says no other.
 
-        It yields what `Searched.evaluate` does. A run that was stopped within it begins it anew, so that all that is
-        drawn should come of `Searched.draw`.
+        It yields what `Searched.evaluate` does. A run that was stopped within it begins it anew, and is answered at
+        once what it had evaluated: all that it does must follow from `search`.
         """
         yield from ()
         return search.weights()
@@ -114,6 +93,30 @@ class Perturbation(Selection):
         asked = {name: value for name, value in values.items() if name not in defaults or value != defaults[name]}
         return f"Perturbation({', '.join(f'{name}={value!r}' for name, value in asked.items())})"
 
+    def scores(self, search: Searched) -> Generator[Any, None, Mixing]:
+        """The mixture in which all is decided, by weights of 0 and 1."""
+        from dadarts.methods.perturbation import Perturbing
+
+        how = Perturbing(search, self.epochs, self.order, self.by, self.renormalise, self.pictures)
+        return (yield from how.scores())
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Uniform draws from a search's space, each made when it is asked for."""
+
+    search: Searched
+    purpose: str
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int, /) -> Mixing:
+        from dadarts.architecture.genotype import draw_scores
+
+        return draw_scores(self.search.space, self.search.draw(self.purpose, number))
+
 
 @dataclass(frozen=True)
 class BestOfRandom(Selection):
@@ -129,6 +132,16 @@ class BestOfRandom(Selection):
         """Refuse numbers out of range."""
         if not 1 <= self.genotypes <= 10**6:
             raise InputError(f"-selection_genotypes {self.genotypes}: draw 1 to 1000000")
+
+    def scores(self, search: Searched) -> Generator[Any, None, Mixing]:
+        """The best draw: by accuracy, and among equals by loss."""
+        draws = Draws(search, "best-of-random", self.genotypes)
+        found = yield from search.evaluate(draws)
+        best = max(range(len(draws)), key=lambda number: (found[number][1], -found[number][0]))
+        yield search.said(
+            f"the best of {self.genotypes} random genotypes has {found[best][1]:.1%} on the validation half"
+        )
+        return draws[best]
 
 
 @dataclass(frozen=True)

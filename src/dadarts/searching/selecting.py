@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import TypeAlias
 
 import torch
+from torch import Tensor
 
-from dadarts.architecture.genotype import draw_scores
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
-from dadarts.methods.selection import BestOfRandom, Perturbation
-from dadarts.runs.evaluation import Name, Score, evaluated
+from dadarts.errors import CheckpointError
+from dadarts.methods.alphas import Candidates
+from dadarts.methods.missed import Harm
+from dadarts.methods.schedules import Progress, cosine
+from dadarts.methods.searched import Mixings
+from dadarts.runs.evaluation import Counted, Name, evaluated
 from dadarts.runs.events import Event, Note, SelectionStep
-from dadarts.runs.returning import Returning
+from dadarts.runs.meter import timed
+from dadarts.runs.returning import Found, Returning
 from dadarts.runs.run import Run
-from dadarts.searching import diagnostics
-from dadarts.searching.perturbing import Perturbing
+from dadarts.runs.state import Taken
+from dadarts.searching import diagnostics, paired
 from dadarts.searching.state import SearchState
 from dadarts.seeds import generator
 
@@ -29,7 +34,9 @@ Scores: TypeAlias = Generator[Event, None, Mixing]
 """Events, and at the end kind -> node -> (E, O)"""
 
 AT_ONCE = 8
-"""Genotypes that are measured in one pass over the validation half, between two saves that are due."""
+"""Mixing weights that are measured in one pass over the validation half, between two saves that are due."""
+TUNING_RATE = 0.1
+"""Where the learning rate of tuning begins, in parts of the search's (the code that goes with arXiv 2108.04392)."""
 
 
 def select(run: Run[SearchConfig], state: SearchState) -> Scores:
@@ -37,7 +44,7 @@ def select(run: Run[SearchConfig], state: SearchState) -> Scores:
 
     No random draw depends on when it was stopped and gone on with.
     """
-    with closing(_selected(run, state)) as selected:
+    with closing(run.config.method.selection.scores(_Searched(run, state))) as selected:
         scores = Returning(selected)
         began = time.monotonic()
         for event in scores:
@@ -48,73 +55,111 @@ def select(run: Run[SearchConfig], state: SearchState) -> Scores:
         return scores.value
 
 
-def _selected(run: Run[SearchConfig], state: SearchState) -> Scores:
-    match run.config.method.selection:
-        # These two go on where they were stopped, with what the run's checkpoint holds of them.
-        case BestOfRandom(genotypes):
-            return (yield from _best_of_random(run, state, genotypes))
-        case Perturbation() as perturbation:
-            return (yield from Perturbing(run, state, perturbation).scores())
-        case selection:
-            return (yield from selection.scores(_Searched(run, state)))
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Searched:
-    """What a selection may ask of a search."""
+    """A search as its selection sees it.
+
+    Tuning epochs are counted on from the search's, so that a checkpoint says where it stands.
+
+    Args:
+        evaluated: how many mixing weights the selection has asked for since its last decision, or since it was begun
+            or gone on with.
+    """
 
     run: Run[SearchConfig]
     state: SearchState
+    evaluated: int = field(default=0, init=False)
 
     @property
     def space(self) -> SearchSpace:
         return self.run.config.space
 
+    @property
+    def candidates(self) -> Candidates:
+        return self.state.bilevel.alphas.candidates
+
     def weights(self) -> Mixing:
         return self.state.scores()
+
+    def split(self, M_NEO: Tensor) -> Mixing:
+        return self.state.bilevel.alphas.split(M_NEO)
 
     def draw(self, *purpose: str | int) -> torch.Generator:
         return generator(self.run.config.seed, *purpose)
 
-    def evaluate(self, mixings: Sequence[Mixing]) -> Generator[Event, None, list[tuple[float, float]]]:
-        scores = yield from _evaluated(self.run, self.state, dict(enumerate(mixings)), 0, 1)
-        return [(scores[number].loss, scores[number].top1) for number in range(len(mixings))]
+    def evaluate(self, mixings: Mixings) -> Generator[Event, None, list[tuple[float, float]]]:
+        state, begin = self.state, self.evaluated
+        end = self.evaluated = begin + len(mixings)
+        while (known := len(state.measured)) < end:
+            passed = ceil(known / AT_ONCE)
+            numbers = range(known - begin, min(known - begin + AT_ONCE, len(mixings)))
+            placed = {number: self._placed(mixings[number]) for number in numbers}
+            evaluation = diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, placed)
+            scores = yield from self._measured(evaluation, passed, passed + ceil((end - known) / AT_ONCE))
+            state.measured += [(scores[number].loss, scores[number].top1) for number in numbers]
+        return state.measured[begin:end]
 
+    def harms(
+        self, mixings: Mapping[Name, Mixing], pictures: int, decisions: int
+    ) -> Generator[Event, None, Mapping[Name, Harm]]:
+        validation = self.state.loaders.validation
+        loader = validation.at_least(pictures) if pictures else validation
+        harms = paired.harms(self.state.bilevel, loader, mixings)
+        return (yield from self._measured(harms, self.state.decided, decisions))
 
-def _rank(score: Score) -> tuple[float, float]:
-    """What makes a score better than another: accuracy, and among equals the loss."""
-    return score.top1, -score.loss
+    def _placed(self, mixing: Mixing) -> Mixing:
+        like = self.state.bilevel.alpha[0]
+        return {kind: tuple(node.to(like) for node in nodes) for kind, nodes in mixing.items()}
 
+    def _measured(self, evaluation: Counted[Found], passed: int, passes: int) -> Generator[Event, None, Found]:
+        """What an evaluation finds, which follows on so many of the selection's passes."""
 
-def _best_of_random(run: Run[SearchConfig], state: SearchState, genotypes: int) -> Scores:
-    space, seed = run.config.space, run.config.seed
+        def event(step: int, steps: int) -> SelectionStep:
+            return SelectionStep(passed * steps + step, passes * steps)
 
-    def drawn(number: int) -> Mixing:
-        return draw_scores(space, generator(seed, "best-of-random", number))
+        return (yield from evaluated(self.run, self.state, evaluation, event))
 
-    passes = ceil(genotypes / AT_ONCE)
-    for passed in range(ceil(len(state.measured) / AT_ONCE), passes):
-        numbers = range(passed * AT_ONCE, min((passed + 1) * AT_ONCE, genotypes))
-        scores = yield from _evaluated(run, state, {number: drawn(number) for number in numbers}, passed, passes)
-        state.measured += [(scores[number].loss, scores[number].top1) for number in numbers]
-    all_scores = {number: Score(*pair) for number, pair in enumerate(state.measured)}
-    best = max(all_scores, key=lambda number: _rank(all_scores[number]))
-    yield Note(f"the best of {genotypes} random genotypes has {all_scores[best].top1:.1%} on the validation half")
-    return drawn(best)
+    def tune(self, M_NEO: Tensor, through: int, epochs: int) -> Generator[Event, None, None]:
+        state, searched = self.state, len(self.state.history)
+        while state.position.epoch < searched + through:
+            progress = Progress(state.position.epoch, searched + epochs)
+            steps = self._steps(M_NEO, progress, Progress(progress.epoch - searched, epochs))
+            yield from self.run.counted(state, progress, steps)
+            state.position = state.position.next_epoch()
 
+    def _steps(self, M_NEO: Tensor, progress: Progress, tuned: Progress) -> Iterator[Taken]:
+        state = self.state
+        start = TUNING_RATE * state.rates.weights
+        weight_lr = cosine(start, min(start, self.run.config.w_lr_min), tuned)
+        mixing = self.split(M_NEO)
+        for batch, loading in timed(state.loaders.train.epoch(progress.epoch, state.position.step)):
+            losses = state.optimizers.weight_step(batch, mixing, weight_lr)
+            yield self.run.taken(losses.train_loss, losses.train_correct, batch.labels, loading)
 
-def _evaluated(
-    run: Run[SearchConfig], state: SearchState, mixings: Mapping[Name, Mixing], passed: int, passes: int
-) -> Generator[Event, None, Mapping[Name, Score]]:
-    """The scores of mixing weights on the validation half, after so many of the selection's passes over it."""
-    like = state.bilevel.alpha[0]
-    placed = {
-        name: {kind: tuple(node.to(like) for node in nodes) for kind, nodes in mixing.items()}
-        for name, mixing in mixings.items()
-    }
-    evaluation = diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, placed)
+    @property
+    def mixing(self) -> Tensor:
+        state = self.state
+        begun = state.bilevel.alphas.weights().detach().clone() if state.mixing is None else state.mixing
+        state.mixing = begun.to(state.foundation.device)
+        return state.mixing
 
-    def event(step: int, steps: int) -> SelectionStep:
-        return SelectionStep(passed * steps + step, passes * steps)
+    @property
+    def decided(self) -> int:
+        return self.state.decided
 
-    return (yield from evaluated(run, state, evaluation, event))
+    @property
+    def settled(self) -> Tensor:
+        return self.state.settled_places
+
+    def settle(self, node: int, edge: int | None) -> None:
+        self.state.settled_places[node, -1 if edge is None else edge] = True
+        self.state.decided += 1
+        # What was evaluated for it is done with; a selection that goes on does so behind its last decision.
+        self.state.measured, self.evaluated = [], 0
+        self.run.save(self.state)
+
+    def said(self, text: str) -> Note:
+        return Note(text)
+
+    def damaged(self, why: str) -> CheckpointError:
+        return CheckpointError(f"{self.run.folder.checkpoint} {why}")

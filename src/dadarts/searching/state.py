@@ -52,7 +52,7 @@ class SearchState:
         decided: how many decisions it has made.
         settled_places: bool (N, E + 1), on which edges of each node it has decided, and last whether on which of them
             the node keeps.
-        measured: (loss, accuracy) of each genotype that a selection has drawn so far.
+        measured: (loss, accuracy) of all that a selection has evaluated since its last decision.
         selecting: seconds that a selection has taken so far.
     """
 

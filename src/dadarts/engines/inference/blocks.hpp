@@ -44,10 +44,23 @@ struct Ending {
     explicit Ending(const Step& step, T* arena)
         : arena(arena), out(step.out()), add(step.added ? step.add() : nullptr), relu(step.relu_out) {}
 
+    // N blocks of R pixels side by side.
+    template <int R, int N>
+    DADARTS_INLINE void operator()(long block, long pixel, Vector<T> (&sums)[R][N]) const {
+        constexpr int width = Simd<T>::width;
+        unrolled<N>([&](auto v) DADARTS_INLINE {
+            if (add != nullptr) {
+                const T* from = arena + add[block + v] + pixel * width;
+                unrolled<R>([&](auto r) DADARTS_INLINE { sums[r][v] += load(from + r * width); });
+            }
+            if (relu) unrolled<R>([&](auto r) DADARTS_INLINE { sums[r][v] = rectified(sums[r][v]); });
+            T* to = arena + out[block + v] + pixel * width;
+            unrolled<R>([&](auto r) DADARTS_INLINE { store(to + r * width, sums[r][v]); });
+        });
+    }
     void operator()(long block, long pixel, Vector<T> value) const {
-        constexpr long width = Simd<T>::width;
-        if (add != nullptr) value += load(arena + add[block] + pixel * width);
-        store(arena + out[block] + pixel * width, relu ? rectified(value) : value);
+        Vector<T> sums[1][1] = {{value}};
+        (*this)(block, pixel, sums);
     }
 };
 
@@ -78,14 +91,18 @@ inline void product_tile(const T* pixels, const Run* runs, long n, const T* matr
             });
         }
     }
-    unrolled<R>([&](auto r) DADARTS_INLINE {
-        unrolled<N>([&](auto v) DADARTS_INLINE { end(block + v, pixel + r, sums[r][v]); });
-    });
+    end(block, pixel, sums);
 }
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr bool kHas32Registers = true;
+#else
+constexpr bool kHas32Registers = false;
+#endif
 
 // How many pixels are summed up at a time: as many as leave registers for the matrix.
 template <int N>
-constexpr int kPixels = kVectorBytes == 64 ? (N == 1 ? 16 : 12) : (N == 1 ? 12 : 6);
+constexpr int kPixels = kHas32Registers ? (N == 1 ? 16 : 12) : (N == 1 ? 12 : 6);
 
 template <class T, int N>
 void product_pixels(const T* pixels, long count, const Run* runs, long n, const T* matrix, const T* bias, long block,

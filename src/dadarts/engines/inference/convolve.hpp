@@ -140,7 +140,7 @@ inline void depthwise_run(const T* in, const long* places, long taps, const T* k
 template <class T>
 void depthwise_pixels(const T* in, long count, const long* places, long taps, const T* kernel, Vector<T> bias,
                       bool relu, T* out) {
-    constexpr int width = Simd<T>::width, most = kVectorBytes == 64 ? 16 : 12;
+    constexpr int width = Simd<T>::width, most = kPixels<1>;
     long p = 0;
     for (; p + most <= count; p += most)
         depthwise_run<T, most>(in + p * width, places, taps, kernel, bias, relu, out + p * width);

@@ -9,14 +9,27 @@ from shutil import copytree
 
 import numpy as np
 import pytest
+import torch
 
 import dadarts
 from dadarts.config import TrainConfig
+from dadarts.engines.inference import Predictor
 from dadarts.errors import InputError
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, TrainDone
 from dadarts.training import export, metrics
-from tests.commands import BENCH_GENOTYPE, augment, column, history, modern, refusal, succeed, without_pictures
+from tests.commands import (
+    BENCH_GENOTYPE,
+    TINY_TRAINING,
+    augment,
+    column,
+    history,
+    modern,
+    refusal,
+    succeed,
+    without_pictures,
+)
+from tests.nets import native_kernels
 
 QUICK = [
     *("-batch_size", "16", "-init_channels", "4", "-layers", "1", "-workers", "0", "-lr", "0.1", "-device", "cpu"),
@@ -206,3 +219,19 @@ def test_a_training_with_a_damaged_result_is_listed_and_shown(result: str) -> No
     (RUN / "result.txt").write_text(result)
     assert " it " in succeed(modern, "runs").out
     assert "accuracy" not in succeed(modern, "show", str(RUN)).out
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_training_is_evaluated_by_the_form_that_takes_its_steps(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    native_kernels()
+    answered: list[int] = []
+
+    class Counted(Predictor):
+        def __call__(self, x_BCHW: torch.Tensor, noise_key: int = 0) -> torch.Tensor:
+            answered.append(len(x_BCHW))
+            return super().__call__(x_BCHW, noise_key)
+
+    monkeypatch.setattr("dadarts.engines.inference.choose.Predictor", Counted)
+    succeed(augment, "-name", "it", *TINY_TRAINING, "-engine", engine)
+    tested = json.loads(Path("runs/augment/it/metrics.json").read_text())["test_pictures"]
+    assert sum(answered) == (tested if engine == "native" else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,6 +13,7 @@ from dadarts.architecture.network import DropPath, Network
 from dadarts.architecture.supernet import Forward, Supernet
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import Lowered
+from dadarts.engines.inference import Inference
 from dadarts.engines.native import Kernels, NoCompilerError, library
 from dadarts.engines.native.engine import FusedSupernet
 from dadarts.engines.native.network import FusedNetwork
@@ -121,16 +123,18 @@ class Trainable(Protocol):
 
 @dataclass(frozen=True)
 class TrainingEngine:
-    """A form of a network's passes in training mode; in evaluation mode the network computes itself.
+    """A form of a network's passes.
 
     Args:
         name: reference or native.
-        forward: the passes.
+        forward: the passes in training mode.
+        answer: pictures and their noise's key to logits, in evaluation mode and without gradients.
         why, note: as of an `Engine`.
     """
 
     name: str
     forward: Trainable
+    answer: Callable[[Tensor, int], Tensor]
     why: str
     note: str | None = None
 
@@ -145,22 +149,28 @@ def pick_training_engine(
     Raises:
         InputError: the engine that is asked for by name cannot be had.
     """
+
+    def answer(x_BCHW: Tensor, noise_key: int) -> Tensor:
+        logits: Tensor = network(x_BCHW, noise_key=noise_key)
+        return logits
+
     if name == "reference":
-        return TrainingEngine("reference", network, "as asked for")
+        return TrainingEngine("reference", network, answer, "as asked for")
     is_asked = name == "native"
     if device.type != "cpu":
         if is_asked:
             raise InputError(f"-engine native computes on a CPU, not on {device}; use -engine reference or -device cpu")
-        return TrainingEngine("reference", network, f"native kernels are for a CPU, not {device}")
+        return TrainingEngine("reference", network, answer, f"native kernels are for a CPU, not {device}")
     if processes.several:
         if is_asked:
             raise InputError("-engine native computes in one process; use -engine reference with several")
-        return TrainingEngine("reference", network, "native kernels are for one process")
+        return TrainingEngine("reference", network, answer, "native kernels are for one process")
     try:
         fused = FusedNetwork(network, Kernels(library()))
     except NoCompilerError as error:
         if is_asked:
             raise InputError(f"-engine native: {error}; use -engine reference") from None
         slow = f"{error}: torch's own operations compute instead, about half as fast as native kernels"
-        return TrainingEngine("reference", network, "no C++ compiler", slow)
-    return TrainingEngine("native", fused, "as asked for" if is_asked else "a CPU with a C++ compiler")
+        return TrainingEngine("reference", network, answer, "no C++ compiler", slow)
+    why = "as asked for" if is_asked else "a CPU with a C++ compiler"
+    return TrainingEngine("native", fused, Inference(network), why)

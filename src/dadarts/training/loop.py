@@ -170,8 +170,8 @@ class _Training:
     def _answers(
         self, loader: Loader, event: Callable[[int, int], Event]
     ) -> Generator[Event, None, tuple[Score, Answers]]:
-        network = self.state.network
-        found = evaluation.answers(network, loader, lambda batch: network(batch.images, noise_key=batch.key))
+        network, answer = self.state.network, self.state.engine.answer
+        found = evaluation.answers(network, loader, lambda batch: answer(batch.images, batch.key))
         return (yield from evaluated(self.run, self.state, found, event))
 
     @torch.no_grad()

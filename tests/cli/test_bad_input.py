@@ -464,7 +464,7 @@ def test_a_loss_that_is_not_finite_ends_a_training_and_keeps_the_last_good_check
 
     with monkeypatch.context() as patch:
         patch.setattr(Network, "forward_with_auxiliary", broken)
-        said = check_failure(call(augment, *TRAINING))
+        said = check_failure(call(augment, *TRAINING, "-engine", "reference"))
     assert "the loss is nan in epoch 2, step 2" in said
     state = checkpoint.load(Path("runs/augment/it/checkpoints/last.pt"), "augment")[1]
     assert state["position"]["epoch"] == 1

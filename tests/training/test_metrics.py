@@ -20,6 +20,7 @@ from dadarts.runs.events import EpochDone, TrainDone
 from dadarts.training import export, metrics
 from tests.commands import (
     BENCH_GENOTYPE,
+    ROOT,
     TINY_TRAINING,
     augment,
     column,
@@ -235,3 +236,11 @@ def test_a_training_is_evaluated_by_the_form_that_takes_its_steps(engine: str, m
     succeed(augment, "-name", "it", *TINY_TRAINING, "-engine", engine)
     tested = json.loads(Path("runs/augment/it/metrics.json").read_text())["test_pictures"]
     assert sum(answered) == (tested if engine == "native" else 0)
+
+
+def test_the_page_has_every_key_of_a_result_and_no_other() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (.+) \|$", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    told = [key for keys, _ in rows for key in re.findall(r"\w+", keys)]
+    assert sorted(told) == sorted([*metrics.FIRST, *metrics.Assessment.model_fields])
+    of_a_class = next(meaning for keys, meaning in rows if keys == "`classes`")
+    assert re.findall(r"`(\w+)`", of_a_class) == list(metrics.ClassScore.model_fields)

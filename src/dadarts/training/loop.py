@@ -187,11 +187,11 @@ class _Training:
         state = self.state
         score, answers = yield from self._answers(state.test(), AssessmentStep)
         assessed = assessment.assess(answers, state.foundation.data.classes, state.train.labels)
-        return {
-            "test_top1": score.top1,
-            "test_loss": score.loss,
-            "parameters": count_parameters(state.network),
-            "multiply_adds": count_multiply_adds(self.config.genotype, state.network.macro),
-            "seconds": sum(float(history.SECONDS.of(row) or 0) for row in state.history),
-            **assessed.as_json(),
-        }
+        measured = metrics.Measured(
+            test_top1=score.top1,
+            test_loss=score.loss,
+            parameters=count_parameters(state.network),
+            multiply_adds=count_multiply_adds(self.config.genotype, state.network.macro),
+            seconds=sum(float(history.SECONDS.of(row) or 0) for row in state.history),
+        )
+        return metrics.result(measured, assessed)

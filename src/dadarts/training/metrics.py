@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from math import sqrt
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -12,9 +12,6 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dadarts.errors import InputError
-
-FIRST = ("test_top1", "test_loss", "parameters", "multiply_adds", "seconds")
-"""What every result has; those from before there was an assessment have nothing else."""
 
 _SURE = 3.0
 """Standard deviations below a half at which an AUC is no accident."""
@@ -31,6 +28,26 @@ _UNEQUAL = 1.5
 
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What every result begins with; those from before there was an assessment have nothing else.
+
+    Args:
+        test_top1, test_loss: accuracy in [0, 1] and mean cross entropy on the test part.
+        parameters, multiply_adds: of the network, and of a picture's pass.
+        seconds: of all steps.
+    """
+
+    test_top1: float
+    test_loss: float
+    parameters: int
+    multiply_adds: int
+    seconds: float
+
+
+FIRST = tuple(field.name for field in fields(Measured))
 
 
 class ClassScore(BaseModel):
@@ -99,6 +116,11 @@ class Assessment(BaseModel):
         """As JSON values."""
         values: dict[str, Any] = self.model_dump(mode="json")
         return values
+
+
+def result(measured: Measured, assessed: Assessment) -> dict[str, Any]:
+    """What a training ends with, as JSON values."""
+    return {**asdict(measured), **assessed.as_json()}
 
 
 def laid_out(metrics: Mapping[str, Any]) -> str:

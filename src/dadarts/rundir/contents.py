@@ -35,7 +35,7 @@ class Entry:
         return self.name.partition("/")[0]
 
 
-CONFIG = Entry("config.json", "all settings, and on which machine and data")
+CONFIG = Entry("config.json", "all settings, and on which machine, data and plugins")
 GENOTYPE_TEXT = Entry(
     "genotype.txt", "the genotype as others write it; of a search in progress, the last epoch's", early=True
 )

@@ -130,6 +130,23 @@ def test_a_selection_that_is_stopped_in_mid_way_goes_on_there_to_the_same_end() 
     assert result_of_search(Path("runs/search/it")) == result_of_search(Path("runs/search/whole"))
 
 
+def test_a_selection_that_trains_nothing_is_listed_without_epochs() -> None:
+    text = """
+from dataclasses import dataclass
+from typing import ClassVar
+import dadarts
+from dadarts.methods.selection import UniformDraw
+@dadarts.register.selection("own-draw")
+@dataclass(frozen=True)
+class OwnDraw(UniformDraw):
+    trains: ClassVar[bool] = False
+"""
+    Path("own_draw.py").write_text(text)
+    words = ["-plugin", "own_draw.py", "-name", "it", *quickest("-selection", "own-draw")]
+    assert "one uniform draw: nothing is trained" in succeed(modern, "search", *words).err
+    assert succeed(modern, "runs").out.splitlines()[1].split()[:5] == ["search", "it", "digits", "-", "finished"]
+
+
 def test_a_plugin_that_has_changed_since_is_named_when_a_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = ["-plugin", "my_method.py", "-name", "it", *[word for word in QUICKEST if word != "-first_order"]]
     with stop_after(1, signal.SIGINT, monkeypatch):

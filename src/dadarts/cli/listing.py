@@ -13,7 +13,7 @@ from pathlib import Path
 from dadarts.cli import columns
 from dadarts.errors import InputError
 from dadarts.history import TIMES, VALID_TOP1, Column
-from dadarts.methods.selection import UniformDraw
+from dadarts.methods.selection import SELECTIONS
 from dadarts.pacing import duration, size
 from dadarts.rundir.kinds import KINDS, SEARCH, TRAINING
 from dadarts.rundir.replaced import replaces
@@ -126,7 +126,8 @@ def _summary(kind: str, folder: RunFolder) -> RunSummary:
         processes = int(saved.processes)
         history = folder.rows()
         done = len(history)
-        if repr(UniformDraw()) in str(settings.get("method")):
+        untrained = (kind.__name__ for kind in SELECTIONS.values() if not kind.trains)
+        if any(f"selection={name}(" in str(settings.get("method")) for name in untrained):
             # Its history has a row all the same: what can be said of the genotype.
             done = epochs = 0
         # In this order: a run that ends in between has ended.

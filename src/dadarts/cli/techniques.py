@@ -10,6 +10,7 @@ from pydantic import field_validator, model_validator
 
 from dadarts.config.settings import Settings, setting
 from dadarts.errors import InputError
+from dadarts.methods.selection import SELECTIONS, names
 from dadarts.methods.techniques import COMBINATIONS, TEMPERATURE_MAX, Technique
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ class SelectionFlags(Settings):
         InputError: a value out of range, or a flag of a selection that is not named.
     """
 
-    selection: str | None = setting(
-        None, _SELECTION, "argmax, perturbation, best-of-random or random (default: the method's)"
-    )
+    selection: str | None = setting(None, _SELECTION, f"{names()} (default: the method's)")
     selection_epochs: int = setting(5, _SELECTION, "perturbation: epochs of tuning between decisions", ge=0, le=10**4)
     selection_order: Literal["random", "surest"] | None = setting(
         None, _SELECTION, "perturbation: decide edges in random order, or the surest first"
@@ -74,10 +73,8 @@ class SelectionFlags(Settings):
     @field_validator("selection")
     @classmethod
     def _selection_is_known(cls, name: str | None) -> str | None:
-        from dadarts.methods.selection import SELECTIONS
-
         if name is not None and name not in SELECTIONS:
-            raise InputError(f"give {', '.join(list(SELECTIONS)[:-1])} or {list(SELECTIONS)[-1]}")
+            raise InputError(f"give {names()}")
         return name
 
     def applied(self, method: Method) -> Method:
@@ -86,8 +83,6 @@ class SelectionFlags(Settings):
         Raises:
             InputError: a flag does not go with the selection.
         """
-        from dadarts.methods.selection import SELECTIONS
-
         chosen = SELECTIONS[self.selection]() if self.selection else method.selection
         for name in ("epochs", "order", "by", "renormalise", "pictures", "genotypes"):
             if f"selection_{name}" not in self.model_fields_set:

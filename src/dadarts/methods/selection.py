@@ -167,6 +167,16 @@ SELECTIONS: dict[str, type[Selection]] = {
 """Every selection that `--selection` names."""
 
 
+def names() -> str:
+    """All of them, as a phrase.
+
+    >>> names()
+    'argmax, perturbation, best-of-random or random'
+    """
+    *others, last = SELECTIONS
+    return f"{', '.join(others)} or {last}"
+
+
 def name_of(selection: Selection) -> str:
     """How `--selection` calls it."""
     return next(name for name, kind in SELECTIONS.items() if kind is type(selection))

@@ -158,7 +158,7 @@ def test_a_plugin_that_has_changed_since_is_named_when_a_run_goes_on(monkeypatch
     again = ["-name", "it", "-resume", "-plugin"]
     with stop_after(1, signal.SIGINT, monkeypatch):
         said = call(modern, "search", *again, "my_method.py,my_data.py").err
-    changed = "is not what the run began with: from here on it computes as this one says"
+    changed = "differs from what the run began with; the rest is computed with it as it is now"
     assert [line for line in said.splitlines() if "began with" in line] == [
         f"note: -plugin my_method.py {changed}",
         f"note: -plugin my_data.py {changed}",

@@ -77,7 +77,7 @@ def changed_plugins(run: SavedRun, names: Sequence[str]) -> Iterator[str]:
     then = run.saved_config().versions.get("plugins")
     for name, is_now in fingerprints(names).items():
         if then is not None and is_now not in then:
-            yield f"-plugin {name} is not what the run began with: from here on it computes as this one says"
+            yield f"-plugin {name} differs from what the run began with; the rest is computed with it as it is now"
 
 
 def as_computed(run: SavedRun, config: AnyRun) -> AnyRun:

@@ -27,6 +27,7 @@ from dadarts.compare.table import JobTable
 from dadarts.config import SearchConfig
 from dadarts.data import DataRequest, DataSet, load
 from dadarts.errors import InputError
+from dadarts.rundir.kinds import SEARCH
 from dadarts.searching.loop import search
 from tests.commands import call, modern, refusal, result_of_search, succeed, without_pictures
 from tests.compare.forked import fork_jobs
@@ -224,7 +225,7 @@ def test_a_training_that_another_job_was_faster_to_begin_serves_both(monkeypatch
         raise InputError("it is being written by process 1")
 
     real = worker._run
-    monkeypatch.setattr(worker, "_run", lambda *run: (real if run[-1] == "search" else beaten)(*run))
+    monkeypatch.setattr(worker, "_run", lambda *run: (real if run[-1] == SEARCH else beaten)(*run))
     assert worker.work(JobFolder(FOLDER / "jobs" / row["job"])) == 0
     trained.rename(aside)
 
@@ -232,7 +233,7 @@ def test_a_training_that_another_job_was_faster_to_begin_serves_both(monkeypatch
         raise InputError("no such data")
 
     monkeypatch.setattr(worker, "_MOMENT", 0.1)
-    monkeypatch.setattr(worker, "_run", lambda *run: (real if run[-1] == "search" else refused)(*run))
+    monkeypatch.setattr(worker, "_run", lambda *run: (real if run[-1] == SEARCH else refused)(*run))
     with pytest.raises(InputError, match="no such data"):
         worker.work(JobFolder(FOLDER / "jobs" / row["job"]))
 

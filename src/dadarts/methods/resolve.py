@@ -30,13 +30,7 @@ def resolve(method: Method, space: SearchSpace) -> Method:
         raise InputError(
             f"a {space.syntax} genotype has one operation an edge: -genotype_to_retain all cannot be written"
         )
-    return replace(
-        method,
-        weights=replace(
-            method.weights, penalties=tuple(penalty.resolved(space) for penalty in method.weights.penalties)
-        ),
-        alphas=replace(method.alphas, penalties=tuple(penalty.resolved(space) for penalty in method.alphas.penalties)),
-    )
+    return replace(method, weights=method.weights.resolved(space), alphas=method.alphas.resolved(space))
 
 
 def _check_numbers(method: Method) -> None:

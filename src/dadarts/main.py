@@ -1,4 +1,4 @@
-"""The command ``dadarts search | train | predict | compare | show | oracle | runs | demo``."""
+"""The command ``dadarts search | train | predict | compare | show | profile | oracle | runs | demo``."""
 
 from __future__ import annotations
 
@@ -175,6 +175,13 @@ def _predict(words: list[str]) -> int:
     return predict(words)
 
 
+def _profile(words: list[str]) -> int:
+    """measure what operations cost on this machine"""
+    from dadarts.cli.profile import profile
+
+    return profile(words)
+
+
 def _oracle(words: list[str]) -> int:
     """look a network up in a published benchmark"""
     values = _ORACLE.parse(words)
@@ -271,6 +278,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "compare": _compare,
     "predict": _predict,
     "show": _show,
+    "profile": _profile,
     "oracle": _oracle,
     "runs": _runs,
     "demo": _demo,

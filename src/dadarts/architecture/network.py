@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 
@@ -74,6 +74,25 @@ class FixedNode(nn.Module):
             term = operation(x) if drop_path is None else _dropping(operation, x, drop_path)
             total = term if total is None else total + term
         return self.zero(states[0]) if total is None else total
+
+
+class LoneNode(nn.Module):
+    """A node of which every edge reads the same state: what an operation costs is measured on it.
+
+    Args:
+        space: of the operations.
+        site: where it stands; the edges' stride is that of its inputs.
+        operations: the names of its edges.
+    """
+
+    def __init__(self, space: SearchSpace, site: Site, operations: Sequence[str]) -> None:
+        super().__init__()
+        first = space.reads(site.kind, 0).start
+        self.node = FixedNode(space, site, 0, tuple((name, first) for name in operations))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.node([x], None)
+        return out
 
 
 def _dropping(operation: nn.Module, x: Tensor, drop_path: DropPath) -> Tensor:

@@ -14,8 +14,10 @@ from dadarts.architecture import spaces
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import count_costs
 from dadarts.architecture.skeletons import Macro
+from dadarts.cli.profile import scale_of
 from dadarts.cli.shown_run import Pictures, known_pictures, what_it_says
 from dadarts.data import KNOWN
+from dadarts.engines.profile import kept
 from dadarts.errors import InputError, shortened, unknown
 from dadarts.rundir.saved import SavedRun
 
@@ -29,6 +31,8 @@ class Shown:
         multiply_adds: of one picture's forward pass.
         test_top1: of a run that has trained it; None where none was shown, or it has not ended.
         search: what the search that found the genotype said of it; empty where that is not known.
+        prediction_us: microseconds that a picture's prediction takes on this machine, in batches, as `dadarts profile`
+            has measured it; None where it has not, at this size.
     """
 
     genotype: str
@@ -43,6 +47,7 @@ class Shown:
     pictures: list[str]
     search: list[str]
     test_top1: float | None = None
+    prediction_us: float | None = None
 
 
 def show(
@@ -83,7 +88,12 @@ def show(
         drawn.append(str(path))
     said = list(genotype.verdict.lines) if genotype.verdict else []
     costing = (macro.channels, macro.layers, costs.parameters, costs.multiply_adds)
-    return Shown(str(genotype), home.name, data.dataset, data.shape, data.classes, *costing, drawn, said)
+    profile = kept(scale_of(home, data.shape, data.classes, macro.channels, macro.layers))
+    prediction = None if profile is None else round(1e6 * profile.of(genotype, macro).prediction, 1)
+    return Shown(
+        str(genotype), home.name, data.dataset, data.shape, data.classes, *costing, drawn, said,
+        prediction_us=prediction,
+    )  # fmt: skip
 
 
 def show_run(genotype: Genotype, run: SavedRun, given: Mapping[str, Any]) -> tuple[Shown, str | None]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dadarts.architecture.network import FixedNode, Network
+from dadarts.architecture.network import FixedNode, LoneNode, Network
 from dadarts.architecture.norms import BatchNorm
 from dadarts.architecture.operations import (
     DilatedDepthwise,
@@ -53,8 +53,8 @@ def recorded(network: nn.Module, picture: Shape) -> list[Node]:
 
 
 _OF_OTHERS = (
-    Network, DartsBackbone, BenchBackbone, LayerBackbone, Cell, FixedNode, ResidualReduction, InvertedResidual,
-    nn.ModuleList,
+    Network, DartsBackbone, BenchBackbone, LayerBackbone, Cell, FixedNode, LoneNode, ResidualReduction,
+    InvertedResidual, nn.ModuleList,
 )  # fmt: skip
 """Modules whose forward pass is written in terms of other modules, sums, concatenations and means."""
 

@@ -56,6 +56,15 @@ def library(source: Path = SOURCE) -> ctypes.CDLL:
         raise NoCompilerError(f"native kernels cannot be kept in {folder} ({error.strerror or error})") from None
 
 
+def called(source: Path = SOURCE) -> str:
+    """What a source's library is called here: processor, compiler and sources decide; nothing is compiled.
+
+    Raises:
+        NoCompilerError: there is no compiler.
+    """
+    return _name(_compiler(), source)
+
+
 def is_compiled(source: Path = SOURCE) -> bool:
     """Whether `library` has only to load what it gives."""
     try:

@@ -25,8 +25,6 @@ _ARGUMENTS = {
     "project_backward": "ppppppppi",
     "join_forward": "pplbpdpppi",
     "join_backward": "pplbpppi",
-    "dense_forward": "pppbpdpppi",
-    "dense_backward": "pppbppbppi",
     "norm_of": "lllpdppi",
     "mix": "lllppppi",
     "through_norms": "lllppppppi",

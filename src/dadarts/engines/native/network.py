@@ -20,11 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from dadarts.architecture.network import DropPath, FixedNode, Network
+from dadarts.architecture.network import DropPath, FixedNode, LoneNode, Network
 from dadarts.architecture.skeletons import Cell
 from dadarts.engines.native import Kernels
 from dadarts.engines.native.layers import (
-    AnyConvolution,
     Branch,
     DenseLayer,
     OtherLayer,
@@ -36,6 +35,7 @@ from dadarts.engines.native.layers import (
 from dadarts.engines.native.passes import Normed, Passes
 from dadarts.engines.native.steps import (
     DenseStep,
+    OtherStep,
     PointwiseStep,
     PoolStep,
     SumStep,
@@ -44,7 +44,6 @@ from dadarts.engines.native.steps import (
     whole,
 )
 from dadarts.engines.native.tape import State, Tape, update_running
-from dadarts.engines.native.torch_steps import ConvolutionStep, OtherStep
 
 Joined: TypeAlias = tuple[State, ...]
 """States that are read as if they were concatenated."""
@@ -161,10 +160,11 @@ class _Pass:
         ]
         for node in cell.nodes:
             assert isinstance(node, FixedNode)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
-            states.append(self._node(node, states))
+            states.append(self.node(node, states))
         return tuple(states[number] for number in cell.concat)
 
-    def _node(self, node: FixedNode, states: Sequence[State]) -> State:
+    def node(self, node: FixedNode, states: Sequence[State]) -> State:
+        """The sum of a node's edges."""
         terms: list[State] = []
         keeps: list[Tensor | None] = []
         for number, name in node.edges:
@@ -205,8 +205,35 @@ class _Pass:
                 return PoolStep.taken(self.tape, layer, one)
             case DenseLayer():
                 return DenseStep.taken(self.tape, layer, one)
-            case AnyConvolution():
-                return ConvolutionStep.taken(self.tape, layer, one)
             case OtherLayer():
                 return OtherStep.taken(self.tape, layer, one)
         raise TypeError(layer)
+
+
+class FusedNode:
+    """A node of one state in training mode; the same function of the same parameters.
+
+    Args:
+        node: the readable definition.
+        kernels: the compiled kernels.
+    """
+
+    def __init__(self, node: LoneNode, kernels: Kernels) -> None:
+        self.node = node
+        self._passes = Passes(kernels)
+        self._branches = {edge: branches(edge) for edge in node.node.children()}
+
+    def __call__(self, x_BCHW: Tensor) -> Tensor:
+        """The node (B, C, H, W) of a state."""
+        tape = Tape(self._passes, torch.is_grad_enabled())
+        images = x_BCHW.contiguous(memory_format=torch.channels_last)
+
+        def run(x: Tensor) -> list[State]:
+            state = State(Normed(x), wanted=images.requires_grad)
+            node = _Pass(self._branches.__getitem__, tape, None).node(self.node.node, (state,))
+            return [state, output(tape, (node,))]
+
+        (found,) = _Recorded.apply(tape, run, images, *self.node.parameters())  # type: ignore[no-untyped-call]
+        update_running(tape.norms)
+        tape.norms.clear()
+        return found  # type: ignore[no-any-return]

@@ -19,6 +19,8 @@ import torch
 
 from benchmarks.engine import memory, scaling
 from benchmarks.engine.contestants import ENGINES, Contestant, Scale
+from benchmarks.engine.prediction import prediction
+from benchmarks.engine.prediction import table as table_of_predictions
 from benchmarks.engine.table import table
 from benchmarks.engine.timing import Ratio, ratios
 from benchmarks.engine.training import training_step
@@ -75,6 +77,8 @@ def main() -> None:
     told("memory")
     training = training_step(args.batch[-1], args.rounds)
     told("training step")
+    predictions = prediction([args.threads], [1, 256], args.rounds)
+    told("predictions")
     curves = scaling.scaling(args.threads)
     told("scaling")
     name = machine_name(args.threads)
@@ -84,13 +88,15 @@ def main() -> None:
         "results": [asdict(row) for row in rows],
         "memory": sizes,
         "training_step": training,
+        "prediction": predictions,
         "scaling": curves,
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(found_here, indent=1) + "\n")
-    (RESULTS / f"{name}.md").write_text(table(rows, sizes, training))
+    tables = f"{table(rows, sizes, training)}\n{table_of_predictions(predictions)}"
+    (RESULTS / f"{name}.md").write_text(tables)
     scaling.draw(curves, RESULTS / f"{name}_scaling.svg")
-    print(table(rows, sizes, training))
+    print(tables)
 
 
 if __name__ == "__main__":

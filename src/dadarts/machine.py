@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 from pathlib import Path
 
 _NO_LIMIT = 1 << 62
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Numbers of malloc.h."""
 _GROUP = Path("/sys/fs/cgroup")
 
 
@@ -14,6 +17,18 @@ def cores() -> int:
     """How many cores this process may use."""
     # Not every system says which.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def keep_freed_memory() -> None:
+    """Let what this process frees stay its own, for what it asks for next.
+
+    Every step frees and takes the same megabytes, and glibc gives them back to the system in between: a quarter of a
+    training step went to the zeros of fresh pages. Where there is no glibc nothing changes.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        for option, most in ((_TRIM_THRESHOLD, 2**31 - 1), (_MMAP_THRESHOLD, 2**30)):
+            set_option(option, most)
 
 
 def total_memory() -> int:

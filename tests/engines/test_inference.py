@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from benchmarks.engine.prediction import prediction, table
 from dadarts.architecture.genotype import Genotype, read_off
 from dadarts.architecture.network import Network, count_multiply_adds
 from dadarts.architecture.operations import NONE, OPS, DilatedDepthwise, FactorizedReduce, InvertedResidual, Noise
@@ -287,6 +288,7 @@ def test_a_picture_has_the_same_bits_in_every_batch_and_on_every_number_of_threa
                 given = x.contiguous(memory_format=memory)
                 assert torch.equal(predictor(given), whole)
                 assert torch.equal(torch.cat([predictor(each) for each in torch.split(given, 2)]), whole)
+        assert torch.equal(predictor(x, threads=1), whole)
     finally:
         torch.set_num_threads(before)
 
@@ -389,3 +391,11 @@ def test_little_work_is_torch_s_until_compiling_pays(compiled: Library, monkeypa
     for _ in range(4):
         torch.testing.assert_close(patient(x), network(x), rtol=1e-10, atol=1e-10)
     assert built == [True, True]
+
+
+def test_the_benchmark_times_every_contestant_on_every_batch(compiled: Library) -> None:
+    tiny = {"tiny": (str(drawn_genotype("S2", 0)), macro_of())}
+    rows = prediction([1], [1, 9], 1, tiny)
+    assert [(row["network"], row["threads"], row["batch"]) for row in rows] == [("tiny", 1, 1), ("tiny", 1, 9)]
+    assert all(float(row[name]) > 0 for row in rows for name in ("compiled", "channels_last", "nchw"))
+    assert table(rows).count("| tiny | 1 |") == 2

@@ -114,6 +114,14 @@ def test_a_pass_equals_the_readable_one_where_no_path_drops(channels: int, proba
     check(network_of(Genotype.parse(CELL), channels=channels), probability=probability)
 
 
+@pytest.mark.parametrize("size", [(3, 5, 7), (5, 12, 12), (16, 16, 16), (24, 9, 18), (40, 4, 11)], ids=str)
+def test_dense_convolutions_of_any_width_equal_the_readable_ones(size: tuple[int, int, int]) -> None:
+    channels, *sides = size
+    genotype = Genotype.parse("|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|")
+    shape = (3, sides[0], sides[1])
+    check(network_of(genotype, shape, channels), shape)
+
+
 def test_large_pictures_have_a_stem_of_their_own() -> None:
     check(network_of(Genotype.parse(CELL), (3, 97, 100)), (3, 97, 100))
 
@@ -153,19 +161,20 @@ def _with_bias(convolution: nn.Module) -> nn.Module:
 
 
 def test_fifty_steps_end_with_the_same_weights_and_statistics() -> None:
-    network = network_of(Genotype.parse(CELL))
+    network = network_of(Genotype.parse(CELL), (3, 8, 8), channels=2)
     other = copy.deepcopy(network)
     for own, form in ((network, network), (other, native(other))):
         sgd = torch.optim.SGD(own.parameters(), lr=0.01, momentum=0.9, weight_decay=3e-4)
         for step in range(50):
-            images, labels = batch_of(seed=step)
+            images, labels = batch_of((3, 8, 8), seed=step)
             sgd.zero_grad()
             loss_of(form, images, labels, key=step).backward()  # type: ignore[no-untyped-call]
             sgd.step()
     for name, theirs in network.state_dict().items():
         torch.testing.assert_close(other.state_dict()[name], theirs, rtol=1e-10, atol=1e-10)
     assert not torch.equal(
-        network.backbone.classifier.weight, network_of(Genotype.parse(CELL)).backbone.classifier.weight
+        network.backbone.classifier.weight,
+        network_of(Genotype.parse(CELL), (3, 8, 8), channels=2).backbone.classifier.weight,
     )
 
 
@@ -221,6 +230,15 @@ def test_several_threads_compute_what_one_does() -> None:
         check(network_of(Genotype.parse(CELL)))
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("genotype", [CELL, "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|avg_pool_3x3~0|none~1|none~2|"])
+def test_nan_is_never_rectified_or_dropped_away(genotype: str) -> None:
+    network = network_of(Genotype.parse(genotype))
+    images, _ = batch_of()
+    images[0, 0, 0, 0] = float("nan")
+    assert native(network)(images).isnan().all()
+    assert network(images).isnan().all()
 
 
 def test_a_pass_is_gone_back_once_and_leaves_nothing_behind() -> None:

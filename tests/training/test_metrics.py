@@ -228,9 +228,9 @@ def test_a_training_is_evaluated_by_the_form_that_takes_its_steps(engine: str, m
     answered: list[int] = []
 
     class Counted(Predictor):
-        def __call__(self, x_BCHW: torch.Tensor, noise_key: int = 0) -> torch.Tensor:
+        def __call__(self, x_BCHW: torch.Tensor, noise_key: int = 0, threads: int | None = None) -> torch.Tensor:
             answered.append(len(x_BCHW))
-            return super().__call__(x_BCHW, noise_key)
+            return super().__call__(x_BCHW, noise_key, threads)
 
     monkeypatch.setattr("dadarts.engines.inference.choose.Predictor", Counted)
     succeed(augment, "-name", "it", *TINY_TRAINING, "-engine", engine)

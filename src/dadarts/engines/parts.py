@@ -63,7 +63,7 @@ def batch_norm_of(module: nn.Module) -> nn.BatchNorm2d | None:
     return module if (module.weight is None) == (module.bias is None) else None
 
 
-def dense_of(module: nn.Module) -> nn.Conv2d | None:
+def plain_convolution_of(module: nn.Module) -> nn.Conv2d | None:
     """A convolution of any kind without a bias, padded with zeros."""
     if type(module) is not nn.Conv2d or module.bias is not None or module.padding_mode != "zeros":
         return None

@@ -11,6 +11,7 @@ from torch import nn
 from dadarts.config.run import RunConfig
 from dadarts.distributed import ALONE, LAUNCHER, Processes
 from dadarts.errors import InputError
+from dadarts.machine import keep_freed_memory
 from dadarts.runs.threads import Threads, by_size
 
 
@@ -76,6 +77,8 @@ def prepare(device: torch.device, threads: int, precision: str) -> None:
             f"-precision {precision} is for CUDA, where it is faster; on {device} leave it out (float32 is the default)"
         )
     torch.set_num_threads(threads)
+    if device.type == "cpu":
+        keep_freed_memory()
     if device.type == "cuda":
         # Torch lets convolutions round to TF32 unless told; a float32 search is to be one.
         torch.backends.cudnn.allow_tf32 = precision != "float32"

@@ -39,11 +39,15 @@ class Inference:
         self._decided = False
         self._by_torch = 0
 
-    def __call__(self, x_BCHW: Tensor, noise_key: int = 0) -> Tensor:
-        """Logits (B, classes); see `Network.forward`."""
+    def __call__(self, x_BCHW: Tensor, noise_key: int = 0, threads: int | None = None) -> Tensor:
+        """Logits (B, classes); see `Network.forward`.
+
+        Args:
+            threads: that compiled code may take; None: as many as torch has.
+        """
         if self._fits(x_BCHW) and (predictor := self._at_hand(len(x_BCHW))) is not None:
             try:
-                return predictor(x_BCHW, noise_key).flatten(1)
+                return predictor(x_BCHW, noise_key, threads).flatten(1)
             except NotImplementedError as error:
                 _log.info("torch predicts: %s", error)
                 self._predictor = None

@@ -39,7 +39,8 @@ class Predictor:
     """A network, or a layer of one, in evaluation mode, its batch norms folded; the same function of the same pictures.
 
     Weights may change in place between calls: they are folded anew where they have. Every picture's numbers are
-    the same bits in every batch and on any number of threads.
+    the same bits in every batch and on any number of threads, each of which takes whole pictures: one is worth a
+    thread's start, and a part of one is not worth waiting for the others after every step.
 
     Args:
         network: the readable definition, on a CPU.
@@ -53,8 +54,11 @@ class Predictor:
         self._tensors = [tensor for tensor in network.state_dict(keep_vars=True).values() if tensor.is_floating_point()]
         self._programs: dict[tuple[Shape, torch.dtype], _Compiled] = {}
 
-    def __call__(self, x_BCHW: Tensor, noise_key: int = 0) -> Tensor:
+    def __call__(self, x_BCHW: Tensor, noise_key: int = 0, threads: int | None = None) -> Tensor:
         """The output (B, C, H, W); logits are (B, classes, 1, 1).
+
+        Args:
+            threads: at most so many; None: as many as torch has.
 
         Raises:
             NotImplementedError: the network's pass cannot be compiled.
@@ -62,7 +66,8 @@ class Predictor:
         key = ((x_BCHW.shape[1], x_BCHW.shape[2], x_BCHW.shape[3]), x_BCHW.dtype)
         if key not in self._programs:
             self._programs[key] = _Compiled(self.network, *key, self._library)
-        return self._programs[key](x_BCHW, noise_key, self._fingerprint())
+        most = torch.get_num_threads() if threads is None else threads
+        return self._programs[key](x_BCHW, noise_key, min(most, len(x_BCHW)), self._fingerprint())
 
     def _fingerprint(self) -> Fingerprint:
         try:
@@ -95,7 +100,7 @@ class _Compiled:
         # Kept between calls, since fresh memory costs more than a picture; each call takes one or makes it.
         self._arenas: list[Tensor] = []
 
-    def __call__(self, x: Tensor, noise_key: int, fingerprint: Fingerprint) -> Tensor:
+    def __call__(self, x: Tensor, noise_key: int, threads: int, fingerprint: Fingerprint) -> Tensor:
         known, constants = self._folded
         if fingerprint is None or fingerprint != known:
             constants = [stage.program.constants(self._dtype) for stage in self._stages]
@@ -105,8 +110,7 @@ class _Compiled:
         for slot, noise, shape in self._draws:
             noise.key = noise_key
             slots[slot] = noise(torch.zeros((), dtype=x.dtype).expand(len(x), *shape))
-        # Pictures are whole shares of the work: a thread that has one is worth its start.
-        arenas = self._arena(min(torch.get_num_threads(), len(x)))
+        arenas = self._arena(threads)
         for stage, numbers in zip(self._stages, constants, strict=True):
             self._run(stage, numbers, slots, arenas)
         self._arenas.append(arenas)

@@ -29,13 +29,20 @@ class Joined {
     void gather(long b, long r, const Pick& pick, T* to) const {
         const long n = pick.inside(p_, r);
         for (size_t q = 0, first = 0; q < parts_.size(); first += parts_[q].channels, ++q) {
-            const long channels = parts_[q].channels, run = whole() ? n * channels : channels;
+            const long channels = parts_[q].channels;
             const T* from = parts_[q].x + place(b, r, pick) * channels;
-            for (long i = 0; i < n * channels; i += run)
-                each<T>(run, whole() ? tile_of<T>(channels) : Simd<T>::width, [&](auto lane, long at, long channel) {
-                    auto value = affines_[q](lane, from + i * p_.stride + at, whole() ? channel : at);
-                    if (rectify_) value = value <= 0 ? decltype(value){} : value;
-                    lane.store(to + first + i / channels * p_.in + at, value);
+            const Affine<T>& affine = affines_[q];
+            const auto rectified = [&](auto lane, const T* x, long channel, T* out) {
+                auto value = affine(lane, x, channel);
+                if (rectify_) value = value <= 0 ? decltype(value){} : value;
+                lane.store(out, value);
+            };
+            if (whole())
+                each<T>(n * channels, tile_of<T>(channels),
+                        [&](auto lane, long i, long at) { rectified(lane, from + i, at, to + i); });
+            else
+                pixels(n, channels, [&](auto lane, long pixel, long c) {
+                    rectified(lane, from + pixel * p_.stride * channels + c, c, to + first + pixel * p_.in + c);
                 });
         }
         std::fill(to + n * p_.in, to + p_.out_width() * p_.in, T(0));
@@ -46,18 +53,20 @@ class Joined {
         const long n = pick.inside(p_, r);
         for (size_t q = 0, first = 0; q < parts_.size(); first += parts_[q].channels, ++q) {
             if (parts_[q].grad == nullptr) continue;
-            const long channels = parts_[q].channels, run = whole() ? n * channels : channels;
+            const long channels = parts_[q].channels;
             T* to = parts_[q].grad + place(b, r, pick) * channels;
             const bool accumulate = parts_[q].accumulate;
-            for (long i = 0; i < n * channels; i += run) {
-                const long begin = first + i / channels * p_.in;
-                each<T>(run, Simd<T>::width, [&](auto lane, long at, long) {
-                    auto value = lane.load(gradient + begin + at);
-                    if (rectify_) value = lane.load(active + begin + at) > 0 ? value : decltype(value + value){};
-                    T* out = to + i * p_.stride + at;
-                    lane.store(out, accumulate ? lane.load(out) + value : value);
+            const auto passed = [&](auto lane, long at, T* out) {
+                auto value = lane.load(gradient + at);
+                if (rectify_) value = lane.load(active + at) > 0 ? value : decltype(value + value){};
+                lane.store(out, accumulate ? lane.load(out) + value : value);
+            };
+            if (whole())
+                each<T>(n * channels, Simd<T>::width, [&](auto lane, long i, long) { passed(lane, i, to + i); });
+            else
+                pixels(n, channels, [&](auto lane, long pixel, long c) {
+                    passed(lane, first + pixel * p_.in + c, to + pixel * p_.stride * channels + c);
                 });
-            }
         }
     }
 
@@ -79,6 +88,16 @@ class Joined {
     std::vector<Affine<T>> affines_;
     bool rectify_;
 
+    // Calls body(lane, pixel, channel) for n pixels.
+    template <class Body>
+    static void pixels(long n, long channels, Body body) {
+        constexpr long width = Simd<T>::width;
+        const long whole = channels / width * width;
+        for (long pixel = 0; pixel < n; ++pixel) {
+            for (long c = 0; c < whole; c += width) body(VectorLane<T>(), pixel, c);
+            for (long c = whole; c < channels; ++c) body(ScalarLane<T>(), pixel, c);
+        }
+    }
     // Whether a row is one run of numbers.
     bool whole() const { return parts_.size() == 1 && p_.stride == 1; }
     // The first pixel that a pick reads of an output row.

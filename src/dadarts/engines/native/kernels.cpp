@@ -7,6 +7,7 @@
 // Every sum over pictures is taken per thread over a fixed share of them and then over threads in order: the same
 // number of threads gives the same bits.
 
+#include "dense.hpp"
 #include "joined.hpp"
 #include "mix.hpp"
 #include "node.hpp"
@@ -45,6 +46,15 @@
     extern "C" void join_backward_##suffix(const Projection* p, const Part<T>* parts, long count, bool rectify,        \
                                            const T* weight, const Source<T>* source, T* weight_grad, int threads) {    \
         join_backward<T>(*p, parts, count, rectify, weight, *source, weight_grad, threads);                            \
+    }                                                                                                                  \
+    extern "C" void dense_forward_##suffix(const Dense* dense, const T* x, const Norm<T>* norm, bool rectify,          \
+                                           const T* weight, double eps, T* y, T* out_norm, T* variance, int threads) { \
+        dense_forward<T>(*dense, x, *norm, rectify, weight, eps, y, out_norm, variance, threads);                      \
+    }                                                                                                                  \
+    extern "C" void dense_backward_##suffix(const Dense* dense, const T* x, const Norm<T>* norm, bool rectify,         \
+                                            const T* weight, const Source<T>* source, bool accumulate, T* x_grad,      \
+                                            T* weight_grad, int threads) {                                             \
+        dense_backward<T>(*dense, x, *norm, rectify, weight, *source, accumulate, x_grad, weight_grad, threads);       \
     }                                                                                                                  \
     extern "C" void norm_of_##suffix(long pictures, long pixels, long channels, const T* x, double eps, T* norm,       \
                                      T* variance, int threads) {                                                       \

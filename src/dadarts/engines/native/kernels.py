@@ -25,6 +25,8 @@ _ARGUMENTS = {
     "project_backward": "ppppppppi",
     "join_forward": "pplbpdpppi",
     "join_backward": "pplbpppi",
+    "dense_forward": "pppbpdpppi",
+    "dense_backward": "pppbppbppi",
     "norm_of": "lllpdppi",
     "mix": "lllppppi",
     "through_norms": "lllppppppi",

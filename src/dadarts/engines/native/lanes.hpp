@@ -45,6 +45,12 @@ inline typename Simd<T>::vector load(const T* from) {
     return *reinterpret_cast<const typename Simd<T>::unaligned*>(from);
 }
 
+// A number in every place of a vector.
+template <class T>
+inline typename Simd<T>::vector broadcast(T value) {
+    return value - typename Simd<T>::vector{};
+}
+
 template <class T>
 inline void store(T* to, typename Simd<T>::vector value) {
     *reinterpret_cast<typename Simd<T>::unaligned*>(to) = value;

@@ -18,9 +18,9 @@ from dadarts.architecture.skeletons import ResidualReduction
 from dadarts.engines.native import DILATIONS, KERNELS, STRIDES, Window
 from dadarts.engines.parts import (
     batch_norm_of,
-    dense_of,
     depthwise_of,
     layers_of,
+    plain_convolution_of,
     pointwise_of,
     pool_of,
     rectifies,
@@ -61,6 +61,15 @@ class PoolLayer:
 
 @dataclass(frozen=True)
 class DenseLayer:
+    """(ReLU,) 3x3 convolution of stride 1 between all channels, batch norm."""
+
+    convolution: nn.Conv2d
+    rectify: bool
+    norm: nn.BatchNorm2d
+
+
+@dataclass(frozen=True)
+class AnyConvolution:
     """(ReLU,) any convolution(, batch norm); torch convolves."""
 
     convolution: nn.Conv2d
@@ -75,7 +84,7 @@ class OtherLayer:
     module: nn.Module
 
 
-Layer: TypeAlias = UnitLayer | PointwiseLayer | PoolLayer | DenseLayer | OtherLayer
+Layer: TypeAlias = UnitLayer | PointwiseLayer | DenseLayer | PoolLayer | AnyConvolution | OtherLayer
 
 
 @dataclass(frozen=True)
@@ -142,13 +151,18 @@ def _pointwise(modules: Sequence[nn.Module]) -> Match | None:
     return PointwiseLayer((pointwise,), rectify, norm), rectify + 2
 
 
-def _dense(modules: Sequence[nn.Module]) -> Match | None:
+def _convolution(modules: Sequence[nn.Module]) -> Match | None:
     rectify = rectifies(modules[0])
     if len(modules) == rectify:
         return None
-    convolution = dense_of(modules[rectify])
+    convolution = plain_convolution_of(modules[rectify])
     norm = batch_norm_of(modules[rectify + 1]) if len(modules) > rectify + 1 else None
-    return None if convolution is None else (DenseLayer(convolution, rectify, norm), rectify + 1 + (norm is not None))
+    if convolution is None:
+        return None
+    shape = convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups
+    if norm is not None and shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1):
+        return DenseLayer(convolution, rectify, norm), rectify + 2
+    return AnyConvolution(convolution, rectify, norm), rectify + 1 + (norm is not None)
 
 
 def _pool(modules: Sequence[nn.Module]) -> Match | None:
@@ -163,7 +177,7 @@ def _pool(modules: Sequence[nn.Module]) -> Match | None:
     return PoolLayer(pool.maximum, Window(3, stride=stride), norm if is_plain else None), 1 + is_plain
 
 
-_MATCHES: tuple[Callable[[Sequence[nn.Module]], Match | None], ...] = (_unit, _pointwise, _dense, _pool)
+_MATCHES: tuple[Callable[[Sequence[nn.Module]], Match | None], ...] = (_unit, _pointwise, _convolution, _pool)
 
 
 def _reduction(module: FactorizedReduce) -> PointwiseLayer | None:

@@ -24,6 +24,7 @@ from dadarts.architecture.network import DropPath, FixedNode, LoneNode, Network
 from dadarts.architecture.skeletons import Cell
 from dadarts.engines.native import Kernels
 from dadarts.engines.native.layers import (
+    AnyConvolution,
     Branch,
     DenseLayer,
     OtherLayer,
@@ -35,7 +36,6 @@ from dadarts.engines.native.layers import (
 from dadarts.engines.native.passes import Normed, Passes
 from dadarts.engines.native.steps import (
     DenseStep,
-    OtherStep,
     PointwiseStep,
     PoolStep,
     SumStep,
@@ -44,6 +44,7 @@ from dadarts.engines.native.steps import (
     whole,
 )
 from dadarts.engines.native.tape import State, Tape, update_running
+from dadarts.engines.native.torch_steps import ConvolutionStep, OtherStep
 
 Joined: TypeAlias = tuple[State, ...]
 """States that are read as if they were concatenated."""
@@ -205,6 +206,8 @@ class _Pass:
                 return PoolStep.taken(self.tape, layer, one)
             case DenseLayer():
                 return DenseStep.taken(self.tape, layer, one)
+            case AnyConvolution():
+                return ConvolutionStep.taken(self.tape, layer, one)
             case OtherLayer():
                 return OtherStep.taken(self.tape, layer, one)
         raise TypeError(layer)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dadarts.engines.native import Kernels, Window
-from dadarts.engines.native.structures import Norm, NormGrads, Part, Projection, Term, at, norm_at, source_at
+from dadarts.engines.native.structures import Dense, Norm, NormGrads, Part, Projection, Term, at, norm_at, source_at
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,36 @@ class Passes:
         )  # fmt: skip
         return weight_grad
 
+    def dense_forward(self, x: Normed, weight: Tensor, rectify: bool, eps: float) -> tuple[Tensor, Tensor]:
+        """``y = convolution(relu(x))``, 3x3, and the statistics of y."""
+        batch, _, height, width = x.value.shape
+        size = (batch, weight.shape[0], height, width)
+        y = torch.empty(size, dtype=x.value.dtype, memory_format=torch.channels_last)
+        statistics = _statistics(y)
+        self._function("dense_forward", x.value)(
+            _dense(x, weight), at(x.value), _norm_at(x), rectify, at(weight), eps, at(y), at(statistics),
+            at(statistics[2]), torch.get_num_threads(),
+        )  # fmt: skip
+        return y, statistics
+
+    def dense_backward(
+        self,
+        x: Normed,
+        weight: Tensor,
+        rectify: bool,
+        y: Tensor,
+        source: Source,
+        x_grad: Tensor | None,
+        accumulate: bool,
+    ) -> Tensor:
+        """The gradient of the weight; writes that of x behind its norm, where asked for, or adds to what is there."""
+        weight_grad = torch.empty_like(weight)
+        self._function("dense_backward", x.value)(
+            _dense(x, weight), at(x.value), _norm_at(x), rectify, at(weight), _source_at(source, y), accumulate,
+            at(x_grad), at(weight_grad), torch.get_num_threads(),
+        )  # fmt: skip
+        return weight_grad
+
     def pool_forward(
         self, window: Window, maximum: bool, x: Normed, eps: float | None
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -257,6 +287,11 @@ def _grads(behind: NormGradients | None) -> NormGrads:
 
 def _grads_at(behind: NormGradients | None) -> Any:
     return ctypes.byref(_grads(behind))
+
+
+def _dense(x: Normed, weight: Tensor) -> Any:
+    batch, channels, height, width = x.value.shape
+    return ctypes.byref(Dense(batch, channels, weight.shape[0], height, width))
 
 
 def _projection(parts: Sequence[Normed], weight: Tensor, stride: int) -> Any:

@@ -8,6 +8,22 @@ namespace {
 // How many pixels, or rows of a matrix, are summed up in registers at a time.
 constexpr int kRows = kVectorBytes == 64 ? 8 : 6;
 
+// Writes vectors of which n numbers count.
+template <class T, int Vectors>
+DADARTS_INLINE inline void put(const typename Simd<T>::vector (&sums)[Vectors], long n, T* out) {
+    constexpr long width = Simd<T>::width;
+    for (int v = 0; v < Vectors; ++v) {
+        if (n >= (v + 1) * width) {
+            store(out + v * width, sums[v]);
+        } else {
+            // A copy, since sums whose address is taken would not stay in registers.
+            T rest[width];
+            store(rest, sums[v]);
+            std::memcpy(out + v * width, rest, (n - v * width) * sizeof(T));
+        }
+    }
+}
+
 // out (Rows, n) = in (Rows, k) times `Vectors` vectors of columns of matrix (k, columns), of which n count; `stride`
 // numbers lie between the output's pixels.
 template <class T, int Rows, int Vectors>
@@ -20,18 +36,7 @@ inline void product_block(const T* in, long k, const T* matrix, long columns, lo
         for (int r = 0; r < Rows; ++r)
             for (int v = 0; v < Vectors; ++v) sums[r][v] += in[r * k + i] * by[v];
     }
-    for (int r = 0; r < Rows; ++r)
-        for (int v = 0; v < Vectors; ++v) {
-            T* to = out + r * stride + v * width;
-            if (n >= (v + 1) * width) {
-                store(to, sums[r][v]);
-            } else {
-                // A copy, since sums whose address is taken would not stay in registers.
-                T rest[width];
-                store(rest, sums[r][v]);
-                std::memcpy(to, rest, (n - v * width) * sizeof(T));
-            }
-        }
+    for (int r = 0; r < Rows; ++r) put<T>(sums[r], n, out + r * stride);
 }
 
 template <class T, int Rows>

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dadarts.engines.native.layers import DenseLayer, OtherLayer, PointwiseLayer, PoolLayer, UnitLayer
+from dadarts.engines.native.layers import DenseLayer, PointwiseLayer, PoolLayer, UnitLayer
 from dadarts.engines.native.passes import Normed
 from dadarts.engines.native.tape import State, Tape
 
@@ -27,7 +27,7 @@ class UnitStep:
 
     @staticmethod
     def taken(tape: Tape, layer: UnitLayer, x: State) -> State:
-        kernels = _contiguous(layer.depthwise), _contiguous(layer.pointwise)
+        kernels = contiguous(layer.depthwise), contiguous(layer.pointwise)
         value, statistics = tape.passes.unit_forward(layer.window, read(x), kernels, layer.norm.eps)
         y = tape.normed(value, statistics, layer.norm)
         tape.record(UnitStep(layer, x, y))
@@ -41,7 +41,7 @@ class UnitStep:
         # A lone reader sees the whole gradient, and sums up what the norm before it needs as it goes.
         through_norm = x.is_alone and x.norm is not None
         x_grad, accumulate = x.room()
-        kernels = _contiguous(layer.depthwise), _contiguous(layer.pointwise)
+        kernels = contiguous(layer.depthwise), contiguous(layer.pointwise)
         depthwise, pointwise, behind = tape.passes.unit_backward(
             layer.window, x.raw, kernels, self.y.raw.value, source, x_grad, accumulate, through_norm
         )
@@ -59,7 +59,7 @@ class PointwiseStep:
 
     @staticmethod
     def taken(tape: Tape, layer: PointwiseLayer, parts: tuple[State, ...]) -> State:
-        kernels = [_contiguous(convolution) for convolution in layer.convolutions]
+        kernels = [contiguous(convolution) for convolution in layer.convolutions]
         weight = kernels[0] if len(kernels) == 1 else torch.cat(kernels)
         value, statistics = tape.passes.join_forward(
             [read(part) for part in parts], weight, layer.stride, layer.rectify, layer.norm.eps
@@ -118,77 +118,28 @@ class PoolStep:
 
 @dataclass(frozen=True, eq=False)
 class DenseStep:
-    """A convolution by torch; what it convolves is made again on the way back, not kept."""
-
     layer: DenseLayer
     x: State
     y: State
 
     @staticmethod
     def taken(tape: Tape, layer: DenseLayer, x: State) -> State:
-        module, raw = layer.convolution, read(x)
-        convolved = torch.nn.functional.conv2d(
-            _active(tape, raw, layer.rectify), module.weight, None, *_window(layer)
-        ).contiguous(memory_format=torch.channels_last)
-        statistics = None if layer.norm is None else tape.passes.statistics_of(convolved, layer.norm.eps)
-        y = tape.normed(convolved, statistics, layer.norm)
+        weight = contiguous(layer.convolution)
+        value, statistics = tape.passes.dense_forward(read(x), weight, layer.rectify, layer.norm.eps)
+        y = tape.normed(value, statistics, layer.norm)
         tape.record(DenseStep(layer, x, y))
         return y
 
     def back(self, tape: Tape) -> None:
+        source = tape.source(self.y)
+        if source is None:
+            return
         layer, x = self.layer, self.x
-        gradient = tape.raw_gradient(self.y)
-        if gradient is None:
-            return
-        active, module = _active(tape, x.raw, layer.rectify), layer.convolution
-        stride, padding, dilation, groups = _window(layer)
-        inner, weight, _ = torch.ops.aten.convolution_backward(
-            gradient, active, module.weight, None, stride, padding, dilation, False, [0, 0], groups,
-            [x.wanted, True, False],
-        )  # fmt: skip
-        tape.add_grad(module.weight, weight)
-        if not x.wanted:
-            return
-        inner = inner.contiguous(memory_format=torch.channels_last)
-        if layer.rectify:
-            tape.passes.rectify_backward(x.raw, inner, *x.room())
-        else:
-            tape.give(x, inner)
-
-
-@dataclass(frozen=True, eq=False)
-class OtherStep:
-    """A module by torch, which writes its own way back down."""
-
-    layer: OtherLayer
-    x: State
-    leaf: Tensor
-    out: Tensor
-    y: State
-
-    @staticmethod
-    def taken(tape: Tape, layer: OtherLayer, x: State) -> State:
-        x = settled(tape, x)
-        read(x)
-        with torch.set_grad_enabled(tape.recording):
-            leaf = x.raw.value.detach().requires_grad_(tape.recording and x.wanted)
-            out: Tensor = layer.module(leaf)
-        y = State(Normed(out.detach().contiguous(memory_format=torch.channels_last)))
-        tape.record(OtherStep(layer, x, leaf, out, y))
-        return y
-
-    def back(self, tape: Tape) -> None:
-        gradient = tape.raw_gradient(self.y)
-        if gradient is None or not self.out.requires_grad:
-            return
-        parameters = [parameter for parameter in self.layer.module.parameters() if parameter.requires_grad]
-        leaves = [self.leaf] if self.leaf.requires_grad else []
-        found = torch.autograd.grad(self.out, [*leaves, *parameters], gradient, allow_unused=True)
-        for parameter, grad in zip(parameters, found[len(leaves) :], strict=True):
-            if grad is not None:
-                tape.add_grad(parameter, grad)
-        if leaves and found[0] is not None:
-            tape.give(self.x, found[0].contiguous(memory_format=torch.channels_last))
+        x_grad, accumulate = x.room() if x.wanted else (None, False)
+        weight = tape.passes.dense_backward(
+            x.raw, contiguous(layer.convolution), layer.rectify, self.y.raw.value, source, x_grad, accumulate
+        )
+        tape.add_grad(layer.convolution.weight, weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,14 +228,6 @@ def output(tape: Tape, parts: tuple[State, ...]) -> State:
     return found
 
 
-def _active(tape: Tape, raw: Normed, rectify: bool) -> Tensor:
-    return raw.value if raw.statistics is None and not rectify else tape.passes.activated(raw, rectify)
-
-
-def _window(layer: DenseLayer) -> tuple[list[int], list[int], list[int], int]:
-    module = layer.convolution
-    return list(module.stride), list(module.padding), list(module.dilation), module.groups  # type: ignore[arg-type]
-
-
-def _contiguous(module: torch.nn.Conv2d) -> Tensor:
+def contiguous(module: torch.nn.Conv2d) -> Tensor:
+    """A convolution's numbers as the kernels read them."""
     return module.weight.detach().contiguous()

@@ -14,6 +14,12 @@ class Projection(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("pictures", "channels", "height", "width", "out", "stride")]
 
 
+class Dense(ctypes.Structure):
+    """A 3x3 convolution of stride 1 of pictures."""
+
+    _fields_ = [(name, ctypes.c_long) for name in ("pictures", "channels", "out", "height", "width")]
+
+
 class Norm(ctypes.Structure):
     """A batch norm: (mean, 1 / deviation), and its weights; nothing where the first is null."""
 

@@ -23,7 +23,8 @@ from benchmarks.engine.prediction import prediction
 from benchmarks.engine.prediction import table as table_of_predictions
 from benchmarks.engine.table import table
 from benchmarks.engine.timing import Ratio, ratios
-from benchmarks.engine.training import training_step
+from benchmarks.engine.training import table as table_of_trainings
+from benchmarks.engine.training import training
 from dadarts.runs.device import versions
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -75,8 +76,8 @@ def main() -> None:
             }
         )
     told("memory")
-    training = training_step(args.batch[-1], args.rounds)
-    told("training step")
+    trainings = training(args.threads, args.rounds)
+    told("training steps")
     predictions = prediction([args.threads], [1, 256], args.rounds)
     told("predictions")
     curves = scaling.scaling(args.threads)
@@ -87,13 +88,13 @@ def main() -> None:
         "versions": versions(torch.device("cpu")) | {"threads": args.threads},
         "results": [asdict(row) for row in rows],
         "memory": sizes,
-        "training_step": training,
+        "training": trainings,
         "prediction": predictions,
         "scaling": curves,
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(found_here, indent=1) + "\n")
-    tables = f"{table(rows, sizes, training)}\n{table_of_predictions(predictions)}"
+    tables = f"{table(rows, sizes)}\n{table_of_trainings(trainings)}\n{table_of_predictions(predictions)}"
     (RESULTS / f"{name}.md").write_text(tables)
     scaling.draw(curves, RESULTS / f"{name}_scaling.svg")
     print(tables)

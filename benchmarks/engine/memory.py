@@ -46,11 +46,13 @@ def _saved_bytes(contestant: Contestant, name: str) -> int:
     return sum(kept.values())
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of this process that are in memory."""
     return _status("VmRSS")
 
 
-def _peak() -> int:
+def peak() -> int:
+    """The most that ever were."""
     # Not getrusage: its peak begins with that of the process that started this one.
     return _status("VmHWM")
 
@@ -63,10 +65,9 @@ def _status(name: str) -> int:
 def _main() -> None:
     engine, name, batch = sys.argv[1:]
     contestant = Contestant(engine, Scale(int(batch)))
-    before = _resident()
+    before = resident()
     saved = _saved_bytes(contestant, name)
-    peak = _peak() - before
-    print(json.dumps({"saved": saved, "peak": peak}))
+    print(json.dumps({"saved": saved, "peak": peak() - before}))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from benchmarks.engine.timing import Ratio
 
 
-def table(rows: Sequence[Ratio], memory: Sequence[Mapping[str, str | int]], training: Mapping[str, float | int]) -> str:
-    """Times as long as native, then bytes, then the training step."""
+def table(rows: Sequence[Ratio], memory: Sequence[Mapping[str, str | int]]) -> str:
+    """Times as long as native, then bytes."""
     lines = [
         "| pass | batch | native (s) | NCHW / native | channels_last / native |",
         "|---|---|---|---|---|",
@@ -28,10 +28,4 @@ def table(rows: Sequence[Ratio], memory: Sequence[Mapping[str, str | int]], trai
             for name in ("saved_bytes", "reference_bytes", "peak_bytes", "reference_peak_bytes", "nchw_peak_bytes")
         )
         lines.append(f"| {m['pass']}, {m['batch']} | {saved}, {reference} | {', '.join(peaks)} |")
-    lines += [
-        "",
-        f"A training step of DARTS_V2 (16 channels, 8 cells, batch {training['batch']}) takes "
-        f"{training['seconds']:.2f} s, {training['images_per_second']:.0f} images/s; in NCHW {training['ratio']:.1f} "
-        "times as long.",
-    ]
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.engine.training import GENOTYPE, Work, table, training
 from dadarts.architecture.genotype import Genotype, read_off
 from dadarts.architecture.network import DropPath, Network
 from dadarts.architecture.norms import averaging
@@ -260,3 +261,11 @@ def test_a_module_beside_the_cells_may_be_anybody_s() -> None:
     stem = network.backbone.get_submodule("stem0")
     network.backbone.stem0 = nn.Sequential(stem, ReLUConvBN(8, 8, 3, 1, affine=True).double(), nn.Tanh())
     check(network)
+
+
+def test_the_benchmark_lets_every_form_take_a_step() -> None:
+    native_kernels()
+    work = Work(GENOTYPE, Macro(2, 1, (3, 8, 8), 3), 4)
+    (row,) = training(1, 1, {"tiny": work})
+    assert all(float(row[other]) > 0 for other in ("seconds", "nchw", "channels_last"))
+    assert table([row]).splitlines()[2].startswith("| tiny | 4 | 1 |")

@@ -117,7 +117,9 @@ inline void dense_outer_block(const T* in, const Frame<T>& of, long n, const T* 
             });
             unrolled<Channels>([&](auto i) DADARTS_INLINE {
                 auto value = broadcast(from[i]);
-                if constexpr (Taps > 1) DADARTS_KEEP(value);
+                if constexpr (Taps > 1) {
+                    DADARTS_KEEP(value);
+                }
                 unrolled<Taps * Vectors>(
                     [&](auto at) DADARTS_INLINE { sums[i * Taps * Vectors + at] += value * times[at]; });
             });

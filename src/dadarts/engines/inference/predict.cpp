@@ -1,5 +1,6 @@
 // A network's predictions on a CPU, in float and double.
 
+#include "digest.hpp"
 #include "predict.hpp"
 
 #define DADARTS_EXPORT(T, suffix)                                                                                      \
@@ -12,3 +13,7 @@
 
 DADARTS_EXPORT(float, f32)
 DADARTS_EXPORT(double, f64)
+
+extern "C" uint64_t digest(const void* const* pieces, const long* bytes, long count) {
+    return digest_of(pieces, bytes, count);
+}

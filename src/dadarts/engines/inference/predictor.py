@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +15,9 @@ from dadarts.engines.inference.lower import Lowering
 from dadarts.engines.inference.program import Library, Program, assembled, carried
 from dadarts.engines.inference.record import recorded
 from dadarts.engines.inference.steps import Kind, Step
-
-Fingerprint: TypeAlias = tuple[int, int] | None
-"""Of the weights' contents: equal ones are equal contents; None is never equal."""
+from dadarts.engines.inference.weights import Weights
 
 _LINE = 64
-_version = attrgetter("_version")
 
 
 class _Outside(ctypes.Structure):
@@ -38,9 +34,9 @@ class _Stage:
 class Predictor:
     """A network, or a layer of one, in evaluation mode, its batch norms folded; the same function of the same pictures.
 
-    Weights may change in place between calls: they are folded anew where they have. Every picture's numbers are
-    the same bits in every batch and on any number of threads, each of which takes whole pictures: one is worth a
-    thread's start, and a part of one is not worth waiting for the others after every step.
+    Weights may change between calls, by whatever means, or be replaced: they are folded anew where they have. Every
+    picture's numbers are the same bits in every batch and on any number of threads, each of which takes whole pictures:
+    one is worth a thread's start, and a part of one is not worth waiting for the others after every step.
 
     Args:
         network: the readable definition, on a CPU.
@@ -50,8 +46,7 @@ class Predictor:
     def __init__(self, network: nn.Module, library: Library) -> None:
         self.network = network
         self._library = library
-        # Counts of batches are read by nobody in evaluation mode.
-        self._tensors = [tensor for tensor in network.state_dict(keep_vars=True).values() if tensor.is_floating_point()]
+        self._weights = Weights(network, library.digest)
         self._programs: dict[tuple[Shape, torch.dtype], _Compiled] = {}
 
     def __call__(self, x_BCHW: Tensor, noise_key: int = 0, threads: int | None = None) -> Tensor:
@@ -67,14 +62,7 @@ class Predictor:
         if key not in self._programs:
             self._programs[key] = _Compiled(self.network, *key, self._library)
         most = torch.get_num_threads() if threads is None else threads
-        return self._programs[key](x_BCHW, noise_key, min(most, len(x_BCHW)), self._fingerprint())
-
-    def _fingerprint(self) -> Fingerprint:
-        try:
-            return sum(map(_version, self._tensors)), sum(map(Tensor.data_ptr, self._tensors))
-        except RuntimeError:
-            # Tensors made in inference mode have no versions.
-            return None
+        return self._programs[key](x_BCHW, noise_key, min(most, len(x_BCHW)), self._weights.digest())
 
 
 class _Compiled:
@@ -96,15 +84,15 @@ class _Compiled:
         ]
         self._out = lowered.out
         self._size = max(library.arena(stage.program, dtype) for stage in self._stages)
-        self._folded: tuple[Fingerprint, list[Tensor]] = (None, [])
+        self._folded: tuple[int | None, list[Tensor]] = (None, [])
         # Kept between calls, since fresh memory costs more than a picture; each call takes one or makes it.
         self._arenas: list[Tensor] = []
 
-    def __call__(self, x: Tensor, noise_key: int, threads: int, fingerprint: Fingerprint) -> Tensor:
+    def __call__(self, x: Tensor, noise_key: int, threads: int, digest: int) -> Tensor:
         known, constants = self._folded
-        if fingerprint is None or fingerprint != known:
+        if digest != known:
             constants = [stage.program.constants(self._dtype) for stage in self._stages]
-            self._folded = fingerprint, constants
+            self._folded = digest, constants
         slots: list[Tensor | None] = [None] * self._slots
         slots[0] = x
         for slot, noise, shape in self._draws:

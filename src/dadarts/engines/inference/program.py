@@ -155,6 +155,8 @@ class Library:
             width = library[f"width_{suffix}"]
             width.argtypes, width.restype = [], long
             self.width[dtype] = width()
+        self.digest = library["digest"]
+        self.digest.argtypes, self.digest.restype = [pointer, pointer, long], ctypes.c_uint64
 
     def arena(self, program: Program, dtype: torch.dtype) -> int:
         """Numbers that each thread needs."""

@@ -127,10 +127,15 @@ def _convolution(layer: nn.Conv2d, x: Token) -> Token | None:
 
 
 def _shifted(layer: nn.Conv2d | nn.Linear, out: Token) -> Token:
-    bias = layer.bias
-    if bias is None:
+    if layer.bias is None:
         return out
-    return out.then(Affine(lambda: (torch.ones_like(bias, dtype=torch.float64), bias.detach().double())))
+
+    def factors() -> tuple[Tensor, Tensor]:
+        assert layer.bias is not None  # noqa: S101 -- seen above
+        bias = layer.bias.detach().double()
+        return torch.ones_like(bias), bias
+
+    return out.then(Affine(factors))
 
 
 def _norm(layer: nn.BatchNorm2d, x: Token) -> Token | None:

@@ -11,6 +11,7 @@ import pytest
 from dadarts.cli.configs import search_command, train_command
 from dadarts.cli.flags import Command, Flag, as_typed, flags_of
 from dadarts.cli.techniques import Techniques
+from dadarts.compare.command import compare_command
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
 from tests.commands import DARTS_GENOTYPE, call, modern, script, spawn
@@ -160,6 +161,7 @@ def test_help_is_grouped_and_shows_every_flag_and_default(capsys: pytest.Capture
     [
         (search_command("search.py"), {"name", "dataset", "epochs", "resume", "seed"}),
         (train_command("dadarts train"), {"name", "dataset", "genotype", "epochs", "overwrite"}),
+        (compare_command(), {"methods", "seeds", "dataset", "train", "report", "epochs"}),
     ],
 )
 def test_a_lone_h_lists_the_usual_flags_and_says_where_the_others_are(

@@ -72,3 +72,11 @@ def test_every_switch_number_and_choice_can_say_what_it_takes(model: type[BaseMo
     for name, field in model.model_fields.items():
         if accepted(field).startswith(("give a number", "give a whole number")):
             assert " to " in accepted(field), name
+
+
+@pytest.mark.parametrize("name", ["resume", "overwrite"])
+def test_how_a_run_begins_is_no_setting_and_the_answer_says_where_it_goes(name: str) -> None:
+    with pytest.raises(InputError, match=f"^{name} is no setting; give it to dadarts.search or dadarts.train"):
+        SearchConfig(**NEEDED, **{name: True})
+    with pytest.raises(InputError, match=f"^{name} is no setting"):
+        TrainConfig(**NEEDED, genotype=DARTS_GENOTYPE, **{name: True})

@@ -56,6 +56,36 @@ def test_without_a_test_part_a_fifth_of_every_class_is_held_out_alike_each_time(
     assert torch.equal(data.test.take(torch.arange(20)), again.test.take(torch.arange(20)))
 
 
+def test_the_training_part_may_have_its_name_in_keras(tmp_path: Path, ask: Asking) -> None:
+    test = {"x_test": X[:8], "y_test": Y[:8]}
+    ours = load(ask(written(tmp_path / "ours.npz", x=X, y=Y, **test)))
+    keras = load(ask(written(tmp_path / "keras.npz", x_train=X, y_train=Y, **test)))
+    for part in ("train", "test"):
+        mine, theirs = getattr(ours, part), getattr(keras, part)
+        every = torch.arange(len(mine))
+        assert torch.equal(mine.take(every), theirs.take(every))
+        assert torch.equal(mine.labels, theirs.labels)
+    assert keras.fingerprint == ours.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"x_train": X}, r"holds no `y_train`; it needs x and y \(or x_train and y_train\)"),
+        ({"y_train": Y}, "holds no `x_train`"),
+        ({"x_train": X, "y_train": Y, "x": X}, "holds x_train beside x or y"),
+        ({"x": X, "y_train": Y}, "holds y_train beside x or y"),
+        ({"x_train": X, "y_train": Y[:9]}, "keras.npz: y_train has shape"),
+        ({"x_test": X, "y_test": Y}, "holds no `x`; it needs x and y"),
+    ],
+)
+def test_half_of_a_training_part_and_two_of_them_are_refused(
+    tmp_path: Path, ask: Asking, arrays: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        load(ask(written(tmp_path / "keras.npz", **arrays)))
+
+
 def test_text_labels_become_sorted_class_names(tmp_path: Path, ask: Asking) -> None:
     data = with_test(tmp_path, ask, X, np.array(["wasp", "ant", "bee", "moth"] * 5))
     assert data.classes == ("ant", "bee", "moth", "wasp")
@@ -165,6 +195,7 @@ def test_another_file_can_be_the_test_part(tmp_path: Path, ask: Asking) -> None:
 @pytest.mark.parametrize(
     ("arrays", "complaint"),
     [
+        ({"x_train": X, "y_train": Y}, "holds no x and y, which would be the test part"),
         ({"x": X}, "holds no x and y, which would be the test part"),
         ({"x": X, "y": Y, "classes": np.array(["b", "a", "d", "c"])}, "has other classes than the training part"),
         ({"x": X[:, :9], "y": Y}, "different sizes"),

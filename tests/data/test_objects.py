@@ -88,7 +88,7 @@ def test_other_sizes_become_one_and_transparent_pixels_show_white(tmp_path: Path
     data = read((Stored(pictures, LABELS), Stored([clear], [0])), tmp_path, image_size=9)
     assert data.train.shape == (3, 9, 9)
     assert (data.test.take(torch.tensor([0])) == 255).all()
-    assert "resized and cropped from 12x10 to 16x16" in data.described
+    assert "resized and cropped, the smallest from 12x10 and the largest from 16x16 (height x width)" in data.described
 
 
 def test_streamed_pictures_equal_those_in_memory(tmp_path: Path) -> None:

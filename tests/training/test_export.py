@@ -255,3 +255,7 @@ def test_pictures_of_another_shape_are_refused_and_arrays_taken(trained: Path) -
     for other in (pictures[0], pictures[:, :, 1:], pictures.expand(3, 3, 8, 8)):
         with pytest.raises(ValueError, match=r"expected pictures of shape \(B, 1, 8, 8\)"):
             network.predict(other)
+    names: tuple[Any, ...] = ("flower.jpg", ["a.jpg", "b.jpg"], Path("flower.jpg"))
+    for name in names:
+        with pytest.raises(ValueError, match=r"expected an array or tensor of pictures, got .*predict_files"):
+            network.predict(name)

@@ -24,13 +24,19 @@ from dadarts.machine import cores
 from dadarts.rundir.kinds import COMPARISONS
 
 _OWN = (
-    Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True),
-    Flag(("seeds",), "comparison", "seeds: 0:10 is 0 to 9; also 3,5", default="0:5"),
-    Flag(("search_space", "space"), "comparison", "search spaces", default="darts"),
-    Flag(("dataset",), "comparison", "data sets: names, folders, .npz files or tables of labels", default="cifar10"),
-    Flag(("name",), "comparison", "its folder is runs/compare/NAME (default: spaces and data sets)"),
-    Flag(("train",), "comparison", "train every genotype found, and test it", boolean=True),
-    Flag(("report",), "comparison", "write report.html and report.md", boolean=True),
+    Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True, usual=True),
+    Flag(("seeds",), "comparison", "seeds: 0:10 is 0 to 9; also 3,5", default="0:5", usual=True),
+    Flag(("search_space", "space"), "comparison", "search spaces", default="darts", usual=True),
+    Flag(
+        ("dataset",),
+        "comparison",
+        "data sets: names, folders, .npz files or tables of labels",
+        default="cifar10",
+        usual=True,
+    ),
+    Flag(("name",), "comparison", "its folder is runs/compare/NAME (default: spaces and data sets)", usual=True),
+    Flag(("train",), "comparison", "train every genotype found, and test it", boolean=True, usual=True),
+    Flag(("report",), "comparison", "write report.html and report.md", boolean=True, usual=True),
     Flag(
         ("jobs",),
         "comparison",

@@ -9,6 +9,8 @@ from pydantic.fields import FieldInfo
 
 from dadarts.errors import InputError, unknown
 
+_HOW_TO_BEGIN = ("resume", "overwrite")
+
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
     """The first complaint of pydantic in our words."""
@@ -20,6 +22,8 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
     if first["type"] == "missing":
         return InputError(f"-{field} must be given")
     if first["type"] == "extra_forbidden":
+        if field in _HOW_TO_BEGIN:
+            return InputError(f"{field} is no setting; give it to dadarts.search or dadarts.train, after the settings")
         return unknown("setting", field, model.model_fields)
     given = " ".join(str(first.get("input")).split()) or "''"
     said = cause.marked if isinstance(cause, InputError) else accepted(model.model_fields[field])

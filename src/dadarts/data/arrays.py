@@ -1,4 +1,4 @@
-"""Pictures in an `.npz` file: `x` and `y`, and where given `x_test`, `y_test` and `classes`."""
+"""Pictures in an `.npz` file: `x` and `y` or `x_train` and `y_train`, and where given `x_test`, `y_test`, `classes`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ from dadarts.data.values import (
 from dadarts.errors import InputError, shortened
 
 _KEYS = ("x", "y", "x_test", "y_test", "classes")
+_AS_KERAS = ("x_train", "y_train")
 _SMALLEST, _CHUNK = 8, 1024
 
 
 def read(file: Path, test_file: Path | None = None, nominal: bool = False) -> Parts:
     """The parts in `file`; without `x_test` a fixed 20 % of every class is the test part.
 
+    Its `x` and `y` may be called `x_train` and `y_train`.
     Where there is a `test_file`, its `x` and `y` are the test part, and `file` is all training.
 
     `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8, or other numbers, whose range the
@@ -43,19 +45,17 @@ def read(file: Path, test_file: Path | None = None, nominal: bool = False) -> Pa
     from 0 or text. With `classes`, numbers are places in it; without, the distinct values of `y`, sorted, are the
     classes. Pickled objects are never read. Raises InputError, naming the file, on anything else.
     """
-    held = read_arrays(file, _KEYS)
-    for key in ("x", "y"):
-        if key not in held:
-            raise InputError(f"{file} holds no `{key}`; it needs x and y, and may have x_test, y_test, classes")
+    held = read_arrays(file, (*_KEYS, *_AS_KERAS))
+    training = _training_keys(held, file)
     if test_file is not None:
         held |= _as_test(test_file, held)
     if ("x_test" in held) != ("y_test" in held):
         raise InputError(f"{file} holds only one of x_test and y_test; give both or neither")
-    parts = [("x", "y")] + [("x_test", "y_test")] * ("x_test" in held)
+    parts = [training] + [("x_test", "y_test")] * ("x_test" in held)
     given = [_images(held[x], f"{file}: {x}") for x, _ in parts]
     labelled = [_values(held[y], len(image), f"{file}: {y}") for (_, y), image in zip(parts, given, strict=True)]
     if len({tuple(image.shape[1:]) for image in given}) > 1:
-        raise InputError(f"{file}: x and x_test hold pictures of different sizes")
+        raise InputError(f"{file}: {training[0]} and x_test hold pictures of different sizes")
     classes, labels = _classify(held.get("classes"), labelled, file)
     if len(parts) == 1:
         held_out = hold_out_test(labels[0])
@@ -67,6 +67,21 @@ def read(file: Path, test_file: Path | None = None, nominal: bool = False) -> Pa
     train, test = (InMemory(_pixels(image, chosen), label) for image, label in zip(given, labels, strict=True))
     remark = "test part: " + ("x_test" if test_file is None else str(test_file))
     return Parts(classes, train, test, (remark,), tuple(described(chosen)), chosen)
+
+
+def _training_keys(held: dict[str, NDArray[Any]], file: Path) -> tuple[str, str]:
+    """What the training part's pictures and labels are called in a file."""
+    as_keras = [key for key in _AS_KERAS if key in held]
+    if as_keras and ("x" in held or "y" in held):
+        raise InputError(f"{file} holds {as_keras[0]} beside x or y; give x and y, or x_train and y_train")
+    x, y = _AS_KERAS if as_keras else ("x", "y")
+    for key in (x, y):
+        if key not in held:
+            raise InputError(
+                f"{file} holds no `{key}`; it needs x and y (or x_train and y_train), and may have x_test, y_test, "
+                "classes"
+            )
+    return x, y
 
 
 def _as_test(file: Path, training: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -40,7 +40,9 @@ class Measured:
             return ""
         cropped = any(height * each[1] != width * each[0] for each in (self.smallest, self.largest))
         how = "resized and cropped" if cropped or self.smallest != self.largest else "resized"
-        return f"{how} from {first}" + ("" if self.smallest == self.largest else f" to {last}")
+        if self.smallest == self.largest:
+            return f"{how} from {first}"
+        return f"{how}, the smallest from {first} and the largest from {last} (height x width)"
 
 
 def check_size(image_size: int | None) -> None:

@@ -111,6 +111,8 @@ class TrainedNetwork(nn.Module):
         """
         # Pillow's arrays are read-only, and torch knows no such tensors.
         given = images if isinstance(images, Tensor) else np.require(images, requirements="W")
+        if isinstance(given, np.ndarray) and given.dtype.kind not in "biuf":
+            raise ValueError(f"expected an array or tensor of pictures, got {type(images).__name__}; {_PREPARED}")
         pictures = torch.as_tensor(given)
         self._refuse_other_shape(pictures)
         _refuse_other_scale(pictures)

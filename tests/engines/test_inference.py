@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -291,6 +292,19 @@ def test_a_picture_has_the_same_bits_in_every_batch_and_on_every_number_of_threa
         assert torch.equal(predictor(x, threads=1), whole)
     finally:
         torch.set_num_threads(before)
+
+
+def test_calls_at_the_same_time_do_not_meet(compiled: Library) -> None:
+    predictor = Predictor(network_of("darts", 2, macro_of(6, 3)), compiled)
+    batches = [pictures(1 + seed % 3, 3, 8, 8, seed=seed) for seed in range(24)]
+    alone = [predictor(batch) for batch in batches]
+
+    def predicted(batch: Tensor) -> Tensor:
+        with torch.no_grad():
+            return predictor(batch, threads=2)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(map(torch.equal, pool.map(predicted, batches), alone))
 
 
 def test_in_float32_answers_differ_by_rounding(compiled: Library) -> None:

@@ -100,20 +100,20 @@ class _Compiled:
             slots[slot] = noise(torch.zeros((), dtype=x.dtype).expand(len(x), *shape))
         arenas = self._arena(threads)
         for stage, numbers in zip(self._stages, constants, strict=True):
-            self._run(stage, numbers, slots, arenas)
+            self._run(stage, numbers, slots, arenas[:threads])
         self._arenas.append(arenas)
         out = slots[self._out]
         assert out is not None  # noqa: S101 -- the last stage has written it
         return out
 
     def _arena(self, threads: int) -> Tensor:
-        while self._arenas:
-            try:
-                arenas = self._arenas.pop()
-            except IndexError:
-                break
-            if len(arenas) == threads:
-                return arenas
+        """An arena for each of so many threads, or more, that no other call is using."""
+        try:
+            arenas = self._arenas.pop()
+        except IndexError:
+            arenas = None
+        if arenas is not None and len(arenas) >= threads:
+            return arenas
         size = -(-self._size // _LINE) * _LINE
         memory = torch.empty(threads * size + _LINE, dtype=self._dtype)
         begin = -memory.data_ptr() % _LINE // memory.element_size()

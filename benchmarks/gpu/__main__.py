@@ -22,7 +22,7 @@ import torch
 from benchmarks.gpu.checks import Outcome, Site, carried_out
 from benchmarks.gpu.size import TINY, WHOLE
 from benchmarks.gpu.timings import AS_OTHERS, Timing, steps_timed, whole_epoch
-from dadarts.history import Row
+from dadarts.rundir.history import Row
 from dadarts.runs.device import versions
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -18,7 +18,7 @@ import torch
 from benchmarks.engine.training import GENOTYPE
 from benchmarks.gpu.size import Size, drawn_pictures
 from dadarts.config import SearchConfig, TrainConfig
-from dadarts.history import Row
+from dadarts.rundir.history import Row
 from dadarts.runs.events import EpochDone, Event, RunStarted, StepDone
 from dadarts.searching.loop import search
 from dadarts.training.export import load

@@ -22,7 +22,7 @@ from dadarts.architecture.skeletons import Macro
 from dadarts.config import SearchConfig
 from dadarts.engines.autocast import autocast
 from dadarts.engines.choose import PrecisionName
-from dadarts.history import Row
+from dadarts.rundir.history import Row
 from dadarts.runs.device import placed, prepare
 from dadarts.runs.events import EpochDone
 from dadarts.searching.loop import search

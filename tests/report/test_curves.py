@@ -15,10 +15,10 @@ from matplotlib.backends.backend_agg import RendererAgg
 from PIL import Image
 
 from dadarts.errors import InputError, RunError
-from dadarts.history import ACCURACY, ALPHAS, CHOICES, GAP
 from dadarts.report import draw_curves, draw_training
 from dadarts.report.canvas import style
 from dadarts.report.curves import History, curves_figure, points
+from dadarts.rundir.history import ACCURACY, ALPHAS, CHOICES, GAP
 
 SVG = "{http://www.w3.org/2000/svg}"
 SEARCH: list[dict[str, float | int | None]] = [

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import dadarts
-from dadarts import history
-from dadarts.rundir import contents
+from dadarts.rundir import contents, history
 from dadarts.rundir.kinds import KINDS, SEARCH, TRAINING
 from tests.commands import BENCH_GENOTYPE, COMMON, QUICKEST, ROOT, augment, search, succeed, without_pictures
 from tests.commands import history as rows_of

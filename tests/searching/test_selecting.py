@@ -23,7 +23,6 @@ from dadarts.architecture.spaces import space
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
-from dadarts.history import SEARCH
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
 from dadarts.methods.method import Method
@@ -33,6 +32,7 @@ from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Progress
 from dadarts.methods.searched import Searched
 from dadarts.methods.selection import SELECTIONS, BestOfRandom, EigenvalueRise, Perturbation, Selection, UniformDraw
+from dadarts.rundir.history import SEARCH
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
 from dadarts.searching import diagnostics

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from dadarts.cli import columns
 from dadarts.errors import InputError
-from dadarts.history import TIMES, VALID_TOP1, Column
 from dadarts.methods.selection import SELECTIONS
 from dadarts.pacing import duration, size
+from dadarts.rundir.history import TIMES, VALID_TOP1, Column
 from dadarts.rundir.kinds import KINDS, SEARCH, TRAINING
 from dadarts.rundir.replaced import replaces
 from dadarts.runs.folder import RunFolder

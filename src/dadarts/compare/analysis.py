@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
-from dadarts import history
 from dadarts.compare.results import Result, Row, truth_of
 from dadarts.compare.statistics import Interval, Pair, Summary, compare_pairs, mean_course, summarise
 from dadarts.oracle import Table
+from dadarts.rundir import history
 from dadarts.searching.judging import COLLAPSED
 
 COLLAPSED_SHARE, COLLAPSED_ACCURACY = COLLAPSED, 60.0

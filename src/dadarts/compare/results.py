@@ -21,9 +21,9 @@ from dadarts.compare.schedule import Status
 from dadarts.compare.store import ANEW, Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
-from dadarts.history import row_of
 from dadarts.oracle import ORACLES, Table
 from dadarts.rundir import contents
+from dadarts.rundir.history import row_of
 from dadarts.rundir.saved import SavedRun
 from dadarts.searching.diagnostics import shares
 

@@ -14,7 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from dadarts.errors import InputError
-from dadarts.history import (
+from dadarts.pacing import counted
+from dadarts.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, checked, save, style, wrapped
+from dadarts.rundir.history import (
     DISCRETE_TOP1,
     DISCRETIZATION_GAP,
     EPOCH,
@@ -26,8 +28,6 @@ from dadarts.history import (
     Row,
     Series,
 )
-from dadarts.pacing import counted
-from dadarts.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, checked, save, style, wrapped
 
 History: TypeAlias = Sequence[Row]
 """One row an epoch; a column that a row lacks or gives as None was not measured in that epoch."""

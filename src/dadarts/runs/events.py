@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dadarts.errors import in_python
-from dadarts.history import Row, in_words
+from dadarts.rundir.history import Row, in_words
 
 if TYPE_CHECKING:
     from dadarts.architecture.genotype import Genotype

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts.history import EPOCH, Row
+from dadarts.rundir.history import EPOCH, Row
 from dadarts.runs.meter import Position
 
 _LONGEST_NAME = 100

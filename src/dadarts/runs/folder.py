@@ -17,10 +17,10 @@ from typing import IO, Any
 
 from dadarts import files
 from dadarts.errors import InputError, RunError
-from dadarts.history import Row
 from dadarts.lock import LOCK, is_held, locked
 from dadarts.rundir import contents, replaced
 from dadarts.rundir.contents import Entry
+from dadarts.rundir.history import Row
 from dadarts.rundir.saved import SavedConfig, SavedRun
 
 _STAMP, _STAMP_LENGTH = "%Y-%m-%d %H:%M:%S", 19

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dadarts import history
-from dadarts.history import Values
+from dadarts.rundir import history
+from dadarts.rundir.history import Values
 
 Item = TypeVar("Item")
 

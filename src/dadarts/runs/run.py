@@ -19,12 +19,12 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Loader
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import CheckpointError, RunError
-from dadarts.history import Row
 from dadarts.methods.schedules import Progress
 from dadarts.pacing import counted
 from dadarts.plugins import fingerprints
 from dadarts.rundir import contents
 from dadarts.rundir.contents import Entry
+from dadarts.rundir.history import Row
 from dadarts.rundir.kinds import Kind
 from dadarts.runs import checkpoint, device, resuming
 from dadarts.runs.events import EpochDone, Event, Note, RunStarted, StepDone

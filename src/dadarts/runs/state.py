@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dadarts.config.run import Computed
-from dadarts.history import Row
+from dadarts.rundir.history import Row
 from dadarts.runs import checkpoint
 from dadarts.runs.meter import Position
 from dadarts.runs.setup import Foundation

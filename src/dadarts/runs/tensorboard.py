@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dadarts.history import EPOCH, Row
 from dadarts.rundir.contents import TENSORBOARD
+from dadarts.rundir.history import EPOCH, Row
 
 
 class Journal:

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts import history
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.data import Loader
-from dadarts.history import Values
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.schedules import Progress
+from dadarts.rundir import history
+from dadarts.rundir.history import Values
 from dadarts.runs.evaluation import Evaluation, Name, batches_apart, evaluate
 from dadarts.searching.bilevel import Bilevel
 from dadarts.searching.judging import entropies

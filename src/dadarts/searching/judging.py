@@ -13,8 +13,8 @@ from torch import Tensor
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.verdict import Verdict
-from dadarts.history import CHANGED_CHOICES, Row
 from dadarts.methods.alphas import Candidates
+from dadarts.rundir.history import CHANGED_CHOICES, Row
 
 UNDECIDED = 0.95
 """Of an undecided edge the entropy of W is above this part of the largest: the first of 8 operations then has less than

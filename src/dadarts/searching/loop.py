@@ -9,20 +9,20 @@ from itertools import repeat
 
 import numpy as np
 
-from dadarts import history, report
+from dadarts import report
 from dadarts.architecture.genotype import Genotype, derive, found_in
 from dadarts.architecture.supernet import Mixing
 from dadarts.architecture.verdict import Verdict
 from dadarts.config import SearchConfig
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import InputError, RunError
-from dadarts.history import Row, Values, row_of
 from dadarts.methods.penalties import default_target, discretization_distance
 from dadarts.methods.relaxations import Hard, Soft
 from dadarts.methods.relaxations.base import Temperatures
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.selection import name_of
-from dadarts.rundir import contents
+from dadarts.rundir import contents, history
+from dadarts.rundir.history import Row, Values, row_of
 from dadarts.rundir.kinds import SEARCH
 from dadarts.runs.evaluation import evaluated
 from dadarts.runs.events import Event, Note, SearchDone, ValidationStep

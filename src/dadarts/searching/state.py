@@ -19,10 +19,10 @@ from dadarts.config.run import Computed
 from dadarts.data import load
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.choose import Engine, pick_engine
-from dadarts.history import Row
 from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
 from dadarts.methods.schedules import Progress
+from dadarts.rundir.history import Row
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed

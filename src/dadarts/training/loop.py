@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts import history, report
+from dadarts import report
 from dadarts.architecture.network import DropPath, count_multiply_adds, count_parameters
 from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import autocast
-from dadarts.history import Row, Values, row_of
 from dadarts.methods.schedules import Progress, cosine
-from dadarts.rundir import contents
+from dadarts.rundir import contents, history
+from dadarts.rundir.history import Row, Values, row_of
 from dadarts.rundir.kinds import TRAINING
 from dadarts.runs import evaluation
 from dadarts.runs.answers import Answers

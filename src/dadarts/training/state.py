@@ -17,7 +17,7 @@ from dadarts.config.run import AUTO, Computed
 from dadarts.data import Loader, hold_out, stratified_part
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.choose import TrainingEngine, pick_training_engine
-from dadarts.history import Row
+from dadarts.rundir.history import Row
 from dadarts.runs import fitting, memory, setup
 from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed

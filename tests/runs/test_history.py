@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import dadarts
-from dadarts import history
 from dadarts.cli.techniques import Techniques
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.rundir import history
 from tests.commands import ROOT
 
 PACKAGE = Path(dadarts.__file__).parent

@@ -16,8 +16,8 @@ from sklearn.datasets import load_digits
 from dadarts import oracle
 from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
-from dadarts.methods.catalogue import METHODS, fixed_alpha, random_ws
-from dadarts.methods.selection import Perturbation
+from dadarts.methods.catalogue import METHODS, dadarts_lookahead, fixed_alpha, random_ws
+from dadarts.methods.selection import Perturbation, Race
 from dadarts.oracle import storage
 from dadarts.searching.loop import search
 from tests.commands import result_of_search, without_pictures
@@ -62,6 +62,9 @@ def searched(name: str, method: str, dataset: str) -> SearchConfig:
 _SMALL = {
     "fixed-alpha": replace(
         fixed_alpha(), selection=Perturbation(1, order="surest", by="loss", renormalise=True, pictures=4096)
+    ),
+    "dadarts-lookahead": replace(
+        dadarts_lookahead(), selection=Race(steps=1, looks=0, rounds=1, pictures=9, order_pictures=9)
     ),
     "random-ws": random_ws(genotypes=16),
 }

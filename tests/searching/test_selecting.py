@@ -31,7 +31,15 @@ from dadarts.methods.relaxations import UniformPath
 from dadarts.methods.resolve import resolve
 from dadarts.methods.schedules import Progress
 from dadarts.methods.searched import Searched
-from dadarts.methods.selection import SELECTIONS, BestOfRandom, EigenvalueRise, Perturbation, Selection, UniformDraw
+from dadarts.methods.selection import (
+    SELECTIONS,
+    BestOfRandom,
+    EigenvalueRise,
+    Perturbation,
+    Race,
+    Selection,
+    UniformDraw,
+)
 from dadarts.rundir.history import SEARCH
 from dadarts.runs import checkpoint
 from dadarts.runs.events import EpochDone, Event, Note, SearchDone, SelectionStep, StepDone
@@ -472,6 +480,8 @@ def test_every_method_searches_with_both_engines_and_goes_on_when_stopped(name: 
         method = replace(method, selection=Perturbation(0))
     if isinstance(method.selection, BestOfRandom):
         method = replace(method, selection=BestOfRandom(20))
+    if isinstance(method.selection, Race):
+        method = replace(method, selection=Race(steps=1, looks=0, rounds=1, pictures=20, order_pictures=20))
     # Two epochs of two steps.
     settings = {**TINY, "layers": 1, "init_channels": 4, "batch_size": 32, "method": method}
     engines = ("reference", "native" if method.channel_fraction == 1 else "torch")

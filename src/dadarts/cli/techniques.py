@@ -63,8 +63,11 @@ class SelectionFlags(Settings):
         None, _SELECTION, "perturbation: other operations take over the weight of the one that is left out"
     )
     selection_pictures: int | None = setting(
-        None, _SELECTION, "perturbation: measure at most so many held-out pictures; 0 is all", ge=0, le=10**9
+        None, _SELECTION, "perturbation, race: measure at most so many held-out pictures; 0 is all", ge=0, le=10**9
     )
+    selection_steps: int = setting(100, _SELECTION, "race: batches that train a fork of the weights", ge=1, le=10**6)
+    selection_looks: int = setting(1, _SELECTION, "race: how often decided edges are raced again", ge=0, le=100)
+    selection_none: bool = setting(False, _SELECTION, "race: `none` is raced too, where the space lets edges keep it")
     selection_genotypes: int = setting(100, _SELECTION, "best-of-random: how many are drawn", ge=1, le=10**6)
     restarts: int | None = setting(
         None, _SELECTION, "R searches of E / R epochs, each from new draws: argmax of their mean W", ge=1, le=1000
@@ -84,7 +87,7 @@ class SelectionFlags(Settings):
             InputError: a flag does not go with the selection.
         """
         chosen = SELECTIONS[self.selection]() if self.selection else method.selection
-        for name in ("epochs", "order", "by", "renormalise", "pictures", "genotypes"):
+        for name in ("epochs", "order", "by", "renormalise", "pictures", "steps", "looks", "none", "genotypes"):
             if f"selection_{name}" not in self.model_fields_set:
                 continue
             if not hasattr(chosen, name):

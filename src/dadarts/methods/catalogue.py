@@ -20,7 +20,7 @@ from dadarts.methods.relaxations import (
     UniformPath,
 )
 from dadarts.methods.schedules import Constant, Late, Linear
-from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, UniformDraw
+from dadarts.methods.selection import BestOfRandom, EigenvalueRise, Perturbation, Race, UniformDraw
 from dadarts.methods.techniques import COMBINATIONS, TEMPERATURE_MAX, Technique
 
 
@@ -146,9 +146,18 @@ def fixed_alpha() -> Method:
     return Method(order="none", selection=selection)
 
 
+def dadarts_lookahead() -> Method:
+    """Weights trained under the initial mixture; then every rounding is trained through before it is decided.
+
+    See docs/methods/dadarts-lookahead.md.
+    """
+    return Method(order="none", selection=Race())
+
+
 METHODS: dict[str, Callable[[], Method]] = {
     "dadarts": dadarts,
     "dadarts-late": dadarts_late,
+    "dadarts-lookahead": dadarts_lookahead,
     "dadarts-plus": dadarts_plus,
     **{name: partial(combined, COMBINATIONS[name]) for name in COMBINATIONS if name.startswith("dadarts-")},
     "darts": darts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dadarts.architecture.spaces import SearchSpace
     from dadarts.architecture.supernet import Mixing
     from dadarts.methods.alphas import Candidates
+    from dadarts.methods.terms import Terms
 
 Name = TypeVar("Name")
 
@@ -96,6 +97,34 @@ class Searched(Protocol):
 
     def settle(self, node: int, edge: int | None) -> None:
         """Keep `mixing` after a decision on an edge of a stacked node, or (no edge) on which edges the node keeps."""
+        ...
+
+    @property
+    def outcomes(self) -> Sequence[tuple[int, int, int]]:
+        """All that was concluded, each three whole numbers that the selection gives a meaning."""
+        ...
+
+    def race(self, forks: Mapping[int, Tensor], terms: Terms, races: int) -> Generator[Any, None, Mapping[int, Tensor]]:
+        """What each picture loses after a fork of the weights was trained under mixing weights of its own.
+
+        Every fork begins with the weights as they are and without momentum, and is trained on the same batches, which
+        depend on how much is concluded alone; no fork depends on another. The weights are left as they were. A race
+        that was stopped goes on behind the last fork that was measured.
+
+        Args:
+            forks: M of the stacked nodes, (N, E, O), by name.
+            terms: for how long, and on how many pictures; see `Terms`.
+            races: how many outcomes the selection will have in all, for progress.
+
+        Returns:
+            By name float64 (P, 2) as of `harms`, under the fork's own M.
+        """
+        ...
+
+    def conclude(
+        self, outcomes: Sequence[tuple[int, int, int]], winner: int | None = None
+    ) -> Generator[Any, None, None]:
+        """Keep the outcomes of a race, and go on with the weights of one of its forks where a winner is named."""
         ...
 
     def said(self, text: str) -> Any:

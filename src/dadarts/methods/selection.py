@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dadarts.errors import InputError
 from dadarts.methods.searched import Searched
+from dadarts.methods.terms import Terms
 
 if TYPE_CHECKING:
     # `dadarts runs` reads how searches end without waiting for torch.
@@ -102,6 +103,34 @@ class Perturbation(Selection):
 
 
 @dataclass(frozen=True)
+class Race(Terms, Selection):
+    """Edge by edge, the surest first, the operation whose fork of the weights does best once it is trained through.
+
+    See docs/methods/dadarts-lookahead.md; its settings are those of `Terms`.
+    """
+
+    def check(self) -> None:
+        """Refuse numbers out of range."""
+        if not 1 <= self.steps <= 10**6:
+            raise InputError(f"-selection_steps {self.steps}: train a fork for 1 to 1000000 steps")
+        for name, pictures in (("pictures", self.pictures), ("order_pictures", self.order_pictures)):
+            if pictures and not 2 <= pictures <= 10**9:
+                raise InputError(f"-selection_{name} {pictures}: measure 2 to 1000000000 pictures, or 0 for all")
+        if not 0 <= self.looks <= 100:
+            raise InputError(f"-selection_looks {self.looks}: look at decided edges again 0 to 100 times")
+        if not (0 < self.rate <= 100 and 0 < self.level < 1 and 0 <= self.put_off <= 100 and 1 <= self.rounds <= 1000):
+            raise InputError(
+                "a race needs a rate in (0, 100], a level in (0, 1), put_off in [0, 100] and rounds in [1, 1000]"
+            )
+
+    def scores(self, search: Searched) -> Generator[Any, None, Mixing]:
+        """The mixture in which all is decided."""
+        from dadarts.methods.race import Racing
+
+        return (yield from Racing(search, self).scores())
+
+
+@dataclass(frozen=True)
 class Draws:
     """Uniform draws from a search's space, each made when it is asked for."""
 
@@ -161,6 +190,7 @@ class UniformDraw(Selection):
 SELECTIONS: dict[str, type[Selection]] = {
     "argmax": Argmax,
     "perturbation": Perturbation,
+    "race": Race,
     "best-of-random": BestOfRandom,
     "random": UniformDraw,
 }
@@ -171,7 +201,7 @@ def names() -> str:
     """All of them, as a phrase.
 
     >>> names()
-    'argmax, perturbation, best-of-random or random'
+    'argmax, perturbation, race, best-of-random or random'
     """
     *others, last = SELECTIONS
     return f"{', '.join(others)} or {last}"

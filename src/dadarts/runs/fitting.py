@@ -187,6 +187,16 @@ def scores(name: str, saved: Any) -> list[tuple[float, float]]:
     return list(saved)
 
 
+def losses(name: str, saved: Any) -> Tensor:
+    """What each of any number of pictures loses, float64 (P, 2).
+
+    Raises:
+        MisfitError: it is another.
+    """
+    pictures = saved.shape[:1] if isinstance(saved, Tensor) else ()
+    return tensor_like(name, saved, torch.zeros((*pictures, 2), dtype=torch.float64))
+
+
 def part(name: str, saved: Any, kind: type) -> Any:
     """A dict or a list.
 

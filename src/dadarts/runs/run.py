@@ -191,6 +191,10 @@ class Run(Generic[AnyConfig]):
             checkpoint.save(self.folder.checkpoint, self.kind.name, self.config.to_json(), state.to_checkpoint())
         self.saved_at = time.monotonic()
 
+    def damaged(self, why: str) -> CheckpointError:
+        """What to raise where the checkpoint has what the run cannot have."""
+        return CheckpointError(f"{self.folder.checkpoint} {why}")
+
     def save_if_due(self, state: State) -> None:
         """Write the checkpoint where the last one is older than `-checkpoint_minutes`."""
         if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from math import ceil
@@ -20,6 +20,7 @@ from dadarts.methods.alphas import Candidates
 from dadarts.methods.missed import Harm
 from dadarts.methods.schedules import Progress, cosine
 from dadarts.methods.searched import Mixings
+from dadarts.methods.terms import Terms
 from dadarts.runs.evaluation import Counted, Name, evaluated
 from dadarts.runs.events import Event, Note, SelectionStep
 from dadarts.runs.meter import timed
@@ -27,6 +28,8 @@ from dadarts.runs.returning import Found, Returning
 from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
 from dadarts.searching import diagnostics, paired
+from dadarts.searching.forks import Forks
+from dadarts.searching.races import Outcome
 from dadarts.searching.state import SearchState
 from dadarts.seeds import generator
 
@@ -69,6 +72,10 @@ class _Searched:
     run: Run[SearchConfig]
     state: SearchState
     evaluated: int = field(default=0, init=False)
+    forks: Forks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.forks = Forks(self.run, self.state, self.split)
 
     @property
     def space(self) -> SearchSpace:
@@ -105,7 +112,8 @@ class _Searched:
         validation = self.state.loaders.validation
         loader = validation.at_least(pictures) if pictures else validation
         harms = paired.harms(self.state.bilevel, loader, mixings)
-        return (yield from self._measured(harms, self.state.decided, decisions))
+        passed = min(self.state.decided + len(self.state.races.outcomes), decisions - 1)
+        return (yield from self._measured(harms, passed, decisions))
 
     def _placed(self, mixing: Mixing) -> Mixing:
         like = self.state.bilevel.alpha[0]
@@ -158,8 +166,18 @@ class _Searched:
         self.state.measured, self.evaluated = [], 0
         self.run.save(self.state)
 
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        return tuple(self.state.races.outcomes)
+
+    def race(self, forks: Mapping[int, Tensor], terms: Terms, races: int) -> Generator[Event, None, Mapping[int, Harm]]:
+        return (yield from self.forks.race(forks, terms, races))
+
+    def conclude(self, outcomes: Sequence[Outcome], winner: int | None = None) -> Generator[Event, None, None]:
+        yield from self.forks.conclude(outcomes, winner)
+
     def said(self, text: str) -> Note:
         return Note(text)
 
     def damaged(self, why: str) -> CheckpointError:
-        return CheckpointError(f"{self.run.folder.checkpoint} {why}")
+        return self.run.damaged(why)

@@ -32,6 +32,7 @@ from dadarts.searching import diagnostics, halves
 from dadarts.searching.bilevel import Bilevel
 from dadarts.searching.halves import Loaders
 from dadarts.searching.judging import of_alphas
+from dadarts.searching.races import Races
 from dadarts.searching.rates import Rates, rates
 from dadarts.searching.step import Optimizers
 from dadarts.seeds import generator, seeded
@@ -53,6 +54,7 @@ class SearchState:
         settled_places: bool (N, E + 1), on which edges of each node it has decided, and last whether on which of them
             the node keeps.
         measured: (loss, accuracy) of all that a selection has evaluated since its last decision.
+        races: what a selection that forks the weights has concluded and measured.
         selecting: seconds that a selection has taken so far.
     """
 
@@ -71,6 +73,7 @@ class SearchState:
     decided: int = 0
     settled_places: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
     measured: list[tuple[float, float]] = field(default_factory=list)
+    races: Races = field(default_factory=Races)
     selecting: float = 0.0
 
     @property
@@ -162,6 +165,7 @@ class SearchState:
             "decided": self.decided,
             "settled_places": self.settled_places,
             "measured": self.measured,
+            "races": self.races.to_checkpoint(),
             "selecting": self.selecting,
             "position": asdict(self.position),
         }
@@ -191,6 +195,8 @@ class SearchState:
         if mixing is not None:
             mixing = fitting.tensor_like("mixing", mixing, alphas.stacked())
         measured = fitting.scores("measured", saved["measured"])
+        # A search that began before there were races has none.
+        races = Races.read(saved["races"]) if "races" in saved else Races()
         selecting = fitting.number("selecting", saved["selecting"])
         history = fitting.rows("history", saved["history"])
         position = self._position(saved["position"], history)
@@ -202,7 +208,7 @@ class SearchState:
         self.optimizers.adam.load_state_dict(adam)
         self.initial, self.snapshots, self.history, self.position = initial, snapshots, history, position
         self.mixing, self.decided, self.measured, self.selecting = mixing, decided, measured, selecting
-        self.settled_places = places.clone()
+        self.settled_places, self.races = places.clone(), races
 
     @property
     def _most_decisions(self) -> int:

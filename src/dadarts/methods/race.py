@@ -1,0 +1,206 @@
+"""Selection by races: every rounding is trained through on a fork of the weights before it is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from dadarts.architecture.supernet import Mixing
+from dadarts.methods.alphas import Candidates
+from dadarts.methods.missed import most_missed
+from dadarts.methods.perturbation import Decision, without_each
+from dadarts.methods.racing import NODE, PUT_OFF, QUEUED, Course, Outcome, Place, Raced, raced, winner
+from dadarts.methods.searched import Searched
+from dadarts.methods.terms import Terms
+
+
+def choices_of(
+    candidates: Candidates, table: Sequence[Sequence[Sequence[str | None]]], none: bool
+) -> dict[Place, tuple[int, ...]]:
+    """The operations that are raced on each edge that may keep any; a `none` where asked for, or where alone."""
+    found = {}
+    for node, edge in candidates.open.any(dim=-1).nonzero().tolist():
+        columns = candidates.open[node, edge].nonzero().flatten().tolist()
+        named = [column for column in columns if none or table[node][edge][column] != "none"]
+        found[node, edge] = tuple(named or columns)
+    return found
+
+
+def one_hot(M: Tensor, W: Tensor, place: Place, operation: int) -> Tensor:
+    """M with one operation alone on an edge, as loud as the edge's mixture W was: ``M_e = onehot(o) ||W_e||``.
+
+    Outputs of unit variance that depend on nothing but themselves have the standard deviation ||W_e|| when they are
+    mixed, 1 / sqrt(k) where all k weights are equal.
+    """
+    found = M.clone()
+    found[place] = 0
+    found[(*place, operation)] = W[place].norm()
+    return found
+
+
+@dataclass(frozen=True)
+class Racing:
+    """The races that end a search.
+
+    Args:
+        search: the search that they end.
+        terms: what they are run by.
+    """
+
+    search: Searched
+    terms: Terms
+
+    def scores(self) -> Generator[Any, None, Mixing]:
+        """Events, and at the end the mixing weights of what was decided."""
+        while True:
+            course = self._course()
+            if course.queue:
+                yield from self._decide(course, course.queue[0])
+            elif course.due():
+                yield from self._order(course)
+            elif (node := course.crowded()) is not None:
+                yield from self._remove(course, node)
+            elif (place := course.again(self.terms.looks)) is not None:
+                yield from self._look_again(course, place)
+            else:
+                return self.search.split(self._mixing(course))
+
+    @cached_property
+    def _table(self) -> list[list[list[str | None]]]:
+        """Names of operations: stacked node -> edge -> column."""
+        kinds = dict.fromkeys(self.search.candidates.kinds)
+        return [[list(edge) for edge in node] for kind in kinds for node in self.search.space.table(kind)]
+
+    @cached_property
+    def _choices(self) -> dict[Place, tuple[int, ...]]:
+        return choices_of(self.search.candidates, self._table, self.terms.none)
+
+    @cached_property
+    def _first(self) -> Tensor:
+        """The mixture that all begins with, (N, E, O)."""
+        return self.search.mixing.clone()
+
+    @cached_property
+    def _races(self) -> int:
+        """How many outcomes there are where no edge waits."""
+        edges, keeps = len(self._choices), self.search.candidates.rule.edges
+        entering = [sum(node == own for own, _ in self._choices) for node in {node for node, _ in self._choices}]
+        stay = edges if keeps is None else sum(min(keeps, own) for own in entering)
+        return 2 * edges + (edges - stay) + self.terms.looks * stay
+
+    def _course(self) -> Course:
+        try:
+            return Course(self._choices, self.search.candidates.rule.edges).take(
+                Outcome(*outcome) for outcome in self.search.outcomes
+            )
+        except ValueError as error:
+            raise self.search.damaged(f"has a race that cannot have ended so: {error}") from None
+
+    def _mixing(self, course: Course) -> Tensor:
+        M = self._first
+        for place, operation in course.kept.items():
+            M = one_hot(M, self._first, place, operation)
+        for place in course.removed:
+            M = without_edge(M, place)
+        return M
+
+    def _order(self, course: Course) -> Generator[Any, None, None]:
+        """Queue the edges of a round: those without a choice, and those that are the surest."""
+        due, M = course.due(), self._mixing(course)
+        alone = [place for place in due if len(self._choices[place]) == 1]
+        open_ones = [place for place in due if place not in alone]
+        missed = yield from self._missed(M, open_ones)
+        sure = {place: most_missed(missed[place], 1, "loss") for place in open_ones}
+        ordered = sorted(open_ones, key=lambda place: -sure[place].z)
+        queue = [*alone, *ordered[: course.a_round(self.terms.rounds)]]
+        yield from self.search.conclude([Outcome(*place, QUEUED) for place in queue])
+
+    def _missed(self, M: Tensor, places: Iterable[Place]) -> Generator[Any, None, dict[Place, dict[int, Tensor]]]:
+        """What every picture loses without each operation of some edges, by edge and operation; (P, 2) each."""
+        search = self.search
+        without = {
+            (place, name): search.split(left)
+            for place in places
+            for name, left in without_each(M, search.candidates, Decision(0, *place), renormalise=False).items()
+            if name in self._choices[place]
+        }
+        if not without:
+            return {}
+        measured = yield from search.harms(without, self.terms.order_pictures, self._races)
+        found: dict[Place, dict[int, Tensor]] = {place: {} for place, _ in without}
+        for place, name in without:
+            found[place][name] = measured[place, name]
+        return found
+
+    def _forks(self, M: Tensor, place: Place) -> dict[int, Tensor]:
+        return {operation: one_hot(M, self._first, place, operation) for operation in self._choices[place]}
+
+    def _decide(self, course: Course, place: Place) -> Generator[Any, None, None]:
+        """Race the operations of an edge, and keep the winner, or let the edge wait."""
+        search, terms, M = self.search, self.terms, self._mixing(course)
+        if len(self._choices[place]) == 1:
+            yield from search.conclude([Outcome(*place, self._choices[place][0])])
+            return
+        race, losses = yield from self._run(self._forks(M, place))
+        if race.closest < terms.put_off and course.may_wait(place):
+            yield search.said(f"{self._named(place)} waits: {self._said(place, race, losses)}")
+            yield from search.conclude([Outcome(*place, PUT_OFF)])
+            return
+        kept = race.best
+        if len(race.left) > 1:
+            missed = (yield from self._missed(M, [place]))[place]
+            kept = winner(race, {name: harm[:, 0] for name, harm in missed.items()})
+        yield from self._keep(place, kept, race, losses)
+
+    def _look_again(self, course: Course, place: Place) -> Generator[Any, None, None]:
+        """Race the operations of a decided edge again; what stands stays unless it is shown to be worse."""
+        race, losses = yield from self._run(self._forks(self._mixing(course), place))
+        stands = course.kept[place]
+        yield from self._keep(place, stands if stands in race.left else race.best, race, losses)
+
+    def _remove(self, course: Course, node: int) -> Generator[Any, None, None]:
+        """Race a node without each of its edges, and remove the one that costs least."""
+        M = self._mixing(course)
+        forks = {place[1]: without_edge(M, place) for place in course.edges_of(node)}
+        race, losses = yield from self._run(forks)
+        yield self.search.said(f"{self._named((node, race.best))} is removed; loss without each: {in_words(losses)}")
+        yield from self.search.conclude([Outcome(node, NODE, race.best)], race.best)
+
+    def _run(self, forks: Mapping[int, Tensor]) -> Generator[Any, None, tuple[Raced, dict[str, float]]]:
+        harms = yield from self.search.race(forks, self.terms, self._races)
+        losses = {name: harm[:, 0] for name, harm in harms.items()}
+        return raced(losses, self.terms.level), {str(name): float(own.mean()) for name, own in losses.items()}
+
+    def _keep(self, place: Place, kept: int, race: Raced, losses: Mapping[str, float]) -> Generator[Any, None, None]:
+        name = self._table[place[0]][place[1]][kept]
+        yield self.search.said(f"{self._named(place)} keeps {name}: {self._said(place, race, losses)}")
+        yield from self.search.conclude([Outcome(*place, kept)], kept)
+
+    def _named(self, place: Place) -> str:
+        kinds = self.search.candidates.kinds
+        return f"{kinds[place[0]]} node {place[0] - kinds.index(kinds[place[0]])}, edge {place[1]}"
+
+    def _said(self, place: Place, race: Raced, losses: Mapping[str, float]) -> str:
+        names = self._table[place[0]][place[1]]
+        named = {str(names[int(name)]): loss for name, loss in losses.items()}
+        return f"{in_words(named)} (the next {race.closest:.1f} standard errors behind)"
+
+
+def without_edge(M: Tensor, place: Place) -> Tensor:
+    """M where nothing goes through an edge."""
+    found = M.clone()
+    found[place] = 0
+    return found
+
+
+def in_words(losses: Mapping[str, float]) -> str:
+    """Losses by name, the lowest first.
+
+    >>> in_words({"skip_connect": 1.5, "nor_conv_3x3": 1.25})
+    'nor_conv_3x3 1.2500, skip_connect 1.5000'
+    """
+    return ", ".join(f"{name} {losses[name]:.4f}" for name in sorted(losses, key=lambda name: losses[name]))

@@ -179,6 +179,15 @@ def test_a_job_that_trains_nothing_has_no_epochs_of_a_search(monkeypatch: pytest
     assert lines[2].split()[2:5] == ["digits", "1/1", "finished"]
 
 
+def test_a_comparison_that_nothing_will_judge_says_so_before_it_begins() -> None:
+    said = "note: connect-nas-bench has no ground truth and nothing is trained"
+    words = ["--methods", "random", "--seeds", "0", *LONG]
+    err = succeed(modern, "compare", *words).err
+    assert err.index(said) < err.index("1 job, 0 of them done")
+    assert said not in succeed(modern, "compare", *words).err, "all of it is done"
+    assert said not in succeed(modern, "compare", "--methods", "random", "--seeds", "0", *TINY).err
+
+
 def test_a_job_that_keeps_failing_is_reported_and_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     real = executors.command
 

@@ -86,6 +86,13 @@ def test_half_of_a_training_part_and_two_of_them_are_refused(
         load(ask(written(tmp_path / "keras.npz", **arrays)))
 
 
+def test_labels_may_stand_in_a_column(tmp_path: Path, ask: Asking) -> None:
+    for labels in (Y, np.array(["wasp", "ant", "bee", "moth"] * 5)):
+        row, column = (load(ask(written(tmp_path / "it.npz", x=X, y=y))) for y in (labels, labels[:, None]))
+        assert torch.equal(row.train.labels, column.train.labels)
+        assert torch.equal(row.test.labels, column.test.labels)
+
+
 def test_text_labels_become_sorted_class_names(tmp_path: Path, ask: Asking) -> None:
     data = with_test(tmp_path, ask, X, np.array(["wasp", "ant", "bee", "moth"] * 5))
     assert data.classes == ("ant", "bee", "moth", "wasp")

@@ -180,6 +180,12 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
     if not is_done:
         with stop_signals():
             _check(sound, store, place)
+        for name in sorted({job.search.search_space for job in sound if results.is_unjudged(job)}):
+            print(
+                f"note: {name} has no ground truth and nothing is trained: no score of this comparison will rank its "
+                "methods; --train trains what they find",
+                file=sys.stderr,
+            )
     with nullcontext(Local(1)) if is_done else place.opened(store.path) as executor, store.claimed():
         table = JobTable()
         schedule = Schedule(jobs, store, executor, table)

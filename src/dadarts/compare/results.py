@@ -91,6 +91,11 @@ class Result:
     genotypes: tuple[Genotype, ...] = ()
 
 
+def is_unjudged(job: Job) -> bool:
+    """Whether nothing will say how good the network is that the job finds."""
+    return job.training is None and truth_of(job) is None
+
+
 def truth_of(job: Job) -> Table | None:
     """The benchmark that knows every network of the job's space."""
     config = job.search

@@ -41,9 +41,9 @@ def read(file: Path, test_file: Path | None = None, nominal: bool = False) -> Pa
     Where there is a `test_file`, its `x` and `y` are the test part, and `file` is all training.
 
     `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8, or other numbers, whose range the
-    training part decides (see `values.decide`) unless it is to be the `nominal` one. `y` is (N,), whole numbers
-    from 0 or text. With `classes`, numbers are places in it; without, the distinct values of `y`, sorted, are the
-    classes. Pickled objects are never read. Raises InputError, naming the file, on anything else.
+    training part decides (see `values.decide`) unless it is to be the `nominal` one. `y` is (N,) or (N, 1), whole
+    numbers from 0 or text. With `classes`, numbers are places in it; without, the distinct values of `y`, sorted, are
+    the classes. Pickled objects are never read. Raises InputError, naming the file, on anything else.
     """
     held = read_arrays(file, (*_KEYS, *_AS_KERAS))
     training = _training_keys(held, file)
@@ -151,8 +151,10 @@ def _pixels(given: NDArray[Any], value_range: ValueRange | None) -> Tensor:
 
 def _values(given: NDArray[Any], count: int, name: str) -> NDArray[Any]:
     """The labels as written: text, or int64 from 0."""
-    if given.shape != (count,):
+    if given.shape not in ((count,), (count, 1)):
         raise InputError(f"{name} has shape {given.shape}, but there are {count} pictures; give ({count},)")
+    # Keras' CIFAR-10 and others have their labels in a column.
+    given = given.reshape(count)
     if given.dtype.kind in "US":
         return _text(given, name)
     if given.dtype.kind not in "biuf":

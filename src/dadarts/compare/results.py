@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from dadarts import files, history
+from dadarts import files
 from dadarts.architecture.genotype import Genotype, found_in
 from dadarts.architecture.spaces import space
 from dadarts.compare.jobs import Job
@@ -22,7 +22,7 @@ from dadarts.compare.store import ANEW, Finite, Store, Whole, read
 from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
 from dadarts.oracle import ORACLES, Table
-from dadarts.rundir import contents
+from dadarts.rundir import contents, history
 from dadarts.rundir.history import row_of
 from dadarts.rundir.saved import SavedRun
 from dadarts.searching.diagnostics import shares

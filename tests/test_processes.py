@@ -402,6 +402,27 @@ def decided(run: Path) -> list[tuple[str, float]]:
     return [(decision, float(sure)) for decision, sure in notes]
 
 
+def test_two_processes_race_forks_as_one_does(tmp_path: Path) -> None:
+    words = ["search", *of_one_epoch("0.1")[: -len(DADARTS)], "-method", "dadarts-lookahead"]
+    words[words.index("-nodes") + 1] = "1"
+    words += ["-selection_steps", "2", "-selection_looks", "0", "-selection_pictures", "20"]
+    running = pair("dadarts", [*words, "-name", "it"], tmp_path)
+    assert finish(running) == [0, 0], running[0].err
+    succeed(modern, *words, "-name", "one", "-engine", "reference")
+    two, one = races(SEARCH_RUN), races(SEARCH_RUN.with_name("one"))
+    assert [edge for edge, _ in two] == [edge for edge, _ in one]
+    for (_, losses), (_, expected) in zip(two, one, strict=True):
+        assert losses == pytest.approx(expected, abs=2e-3)
+    assert is_silent(running[1])
+
+
+def races(run: Path) -> list[tuple[str, list[float]]]:
+    """What races have kept, let wait and removed, in their order, and the losses of their forks."""
+    notes = re.findall(r"note: (\w+ node .*?)[:;] (.*)", (run / "log.txt").read_text())
+    assert len(notes) >= 4
+    return [(edge, [float(loss) for loss in re.findall(r"\d\.\d{4}", losses)]) for edge, losses in notes]
+
+
 def files(run: Path) -> set[str]:
     return {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tensorboard" not in path.parts}
 

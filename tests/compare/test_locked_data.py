@@ -64,7 +64,7 @@ _SMALL = {
         fixed_alpha(), selection=Perturbation(1, order="surest", by="loss", renormalise=True, pictures=4096)
     ),
     "dadarts-lookahead": replace(
-        dadarts_lookahead(), selection=Race(steps=1, looks=0, rounds=1, pictures=9, order_pictures=9)
+        dadarts_lookahead(), selection=Race(steps=1, looks=0, rounds=1, put_off=0.0, pictures=9, order_pictures=9)
     ),
     "random-ws": random_ws(genotypes=16),
 }

@@ -119,9 +119,8 @@ def plain_fork(state: SearchState, mixing: Tensor, epoch: int, first: int) -> Te
     return torch.cat(found)
 
 
-@pytest.mark.parametrize("engine", ["reference", "native"])
-def test_a_search_that_is_stopped_in_mid_race_goes_on_to_the_same_bits(engine: str) -> None:
-    settings = {**TINY, "engine": engine, "search_space": "nas-bench-201"}
+def test_a_search_that_is_stopped_in_mid_race_goes_on_to_the_same_bits() -> None:
+    settings = {**TINY, "search_space": "nas-bench-201"}
     *events, whole = search(SearchConfig(name="whole", method=METHOD, **settings))
     assert isinstance(whole, SearchDone)
     config, resume, count = SearchConfig(name="parts", method=METHOD, **settings), False, 0

@@ -170,6 +170,8 @@ struct Exported;
         static constexpr auto mix = ::mix_##suffix;                              \
         static constexpr auto join_forward = ::join_forward_##suffix;            \
         static constexpr auto join_backward = ::join_backward_##suffix;          \
+        static constexpr auto dense_forward = ::dense_forward_##suffix;          \
+        static constexpr auto dense_backward = ::dense_backward_##suffix;        \
         static constexpr auto node_forward = ::node_forward_##suffix;            \
         static constexpr auto node_backward = ::node_backward_##suffix;          \
         static constexpr auto spread = ::spread_##suffix;                        \
@@ -565,6 +567,53 @@ void check_join(const Sizes& first, long states, long channels, long stride, boo
     }
 }
 
+// A 3x3 convolution between all channels.
+template <class T>
+void check_dense(const Dense& dense, bool rectify, int threads, Distance& forward, Distance& backward) {
+    const Window w{dense.pictures, dense.in, dense.height, dense.width, 3, 1, 1};
+    const long pixels = dense.pictures * dense.height * dense.width, n = dense.in, m = dense.out;
+    const auto x = normal<T>(pixels * n), weight = normal<T>(m * n * 9), gradient = normal<T>(pixels * m);
+    const auto gain = normal<T>(n), bias = normal<T>(n), abd = normal<T>(3 * m), keep = normal<T>(dense.pictures);
+    const auto norm = narrow<T>(norm_by_loops(x, n, kEps));
+    const Norm<T> given{norm.data(), gain.data(), bias.data()};
+    const Numbers z = weighted(normed(x, wide(norm)), gain, bias);
+    const auto active = [&](long i) { return rectify ? std::max(0.0, z[i]) : z[i]; };
+    Numbers y(pixels * m);
+    taps_of(w, [&](long to, long from, long tap) {
+        for (long o = 0; o < m; ++o)
+            for (long i = 0; i < n; ++i) y[to * m + o] += weight[(o * n + i) * 9 + tap] * active(from * n + i);
+    });
+    std::vector<T> found(pixels * m), out_norm(2 * m), variance(m);
+    Exported<T>::dense_forward(&dense, x.data(), &given, rectify, weight.data(), kEps, found.data(), out_norm.data(),
+                               variance.data(), threads);
+    forward.add(found, y);
+    forward.add(out_norm, norm_by_loops(y, m, kEps));
+
+    Numbers kept = wide(gradient), z_grad(pixels * n), weight_grad(weight.size());
+    for (size_t i = 0; i < kept.size(); ++i) kept[i] *= keep[i / (kept.size() / dense.pictures)];
+    const Numbers y_grad = combined(abd, kept, found);
+    taps_of(w, [&](long to, long from, long tap) {
+        for (long o = 0; o < m; ++o)
+            for (long i = 0; i < n; ++i) {
+                weight_grad[(o * n + i) * 9 + tap] += active(from * n + i) * y_grad[to * m + o];
+                if (!rectify || z[from * n + i] > 0)
+                    z_grad[from * n + i] += weight[(o * n + i) * 9 + tap] * y_grad[to * m + o];
+            }
+    });
+    const Source<T> source{gradient.data(), found.data(), abd.data(), keep.data()};
+    for (const bool accumulate : {false, true}) {
+        const auto there = normal<T>(pixels * n);
+        std::vector<T> x_grad = there, of_weight(weight.size());
+        Exported<T>::dense_backward(&dense, x.data(), &given, rectify, weight.data(), &source, accumulate,
+                                    x_grad.data(), of_weight.data(), threads);
+        backward.add(of_weight, weight_grad);
+        Numbers expected = z_grad;
+        if (accumulate)
+            for (size_t i = 0; i < expected.size(); ++i) expected[i] += there[i];
+        backward.add(x_grad, expected);
+    }
+}
+
 template <class T>
 bool told(const char* kernel, const Distance& distance) {
     const bool holds = distance.largest < Names<T>::tolerance;
@@ -574,9 +623,12 @@ bool told(const char* kernel, const Distance& distance) {
 
 template <class T>
 bool check() {
-    Distance unit[2], projection[2], mixed[2], pools[2], node[2], activation[2], joined[2];
+    Distance unit[2], projection[2], mixed[2], pools[2], node[2], activation[2], joined[2], dense[2];
     for (const long channels : {1, 3, 8, 10, 16, 36})
-        for (const int threads : {1, 2})
+        for (const int threads : {1, 2}) {
+            for (const bool rectify : {false, true})
+                check_dense<T>({2, channels, channels == 10 ? 6 : 2 * channels, 7, 9}, rectify, threads, dense[0],
+                               dense[1]);
             for (const long stride : {1, 2}) {
                 for (const long kernel : {3, 5})
                     for (const long dilation : {1, 2})
@@ -595,6 +647,7 @@ bool check() {
                         check_join<T>({2, channels, 7, 6}, states, channels == 10 ? 6 : 2 * channels, stride, rectify,
                                       threads, joined[0], joined[1]);
             }
+        }
     bool holds = true;
     holds &= told<T>("unit forward", unit[0]);
     holds &= told<T>("unit backward", unit[1]);
@@ -610,6 +663,8 @@ bool check() {
     holds &= told<T>("activation backward", activation[1]);
     holds &= told<T>("join forward", joined[0]);
     holds &= told<T>("join backward", joined[1]);
+    holds &= told<T>("dense forward", dense[0]);
+    holds &= told<T>("dense backward", dense[1]);
     return holds;
 }
 

@@ -123,6 +123,8 @@ def test_the_end_of_a_run_says_what_follows_to_who_uses_the_modern_command(monke
     found = succeed(modern, "search", "--name", "it", *QUICKEST, *where)
     advice = shlex.split(found.err.splitlines()[-1].removeprefix("train it: "))
     assert advice[:2] == ["dadarts", "train"]
+    size = "a training has 600 epochs, 36 channels and 20 layers, as in the papers, unless --epochs"
+    assert found.err.splitlines()[-2].startswith(size)
     words = [word.lstrip("-") for word in advice[2:]]
     assert dict(zip(words[::2], words[1::2], strict=True)) == {
         "name": "it", "runs_dir": "my runs", "dataset": "digits", "genotype": "@it",

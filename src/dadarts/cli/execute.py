@@ -23,6 +23,7 @@ from dadarts.cli.signals import Signals, StoppedEarlyError, stop_signals
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.distributed import LAUNCHER, Processes, from_environment, joined
 from dadarts.errors import DadartsError, RunError
+from dadarts.pacing import counted
 from dadarts.rundir.kinds import SEARCH, TRAINING
 from dadarts.rundir.lookup import differences_in_reading, reading_notes
 from dadarts.runs.events import Event, Note, RunStarted, SearchDone, TrainDone
@@ -225,6 +226,14 @@ def search_from_values(
         data = {} if config.data_path == Path("datasets") else {"data_path": str(config.data_path)}
         given = {"name": config.name, "dataset": config.dataset, **data, "genotype": f"@{config.name}"}
         given |= configs.plugin_flag(config.plugin)
+        if argv[0] == "dadarts" and prints():
+            size, epochs = config.space.train_size, TrainConfig.model_fields["epochs"].default
+            print(
+                f"a training has {counted(epochs, 'epoch')}, {counted(size.channels, 'channel')} and "
+                f"{counted(size.layers, 'layer')}, as in the papers, unless --epochs, --init_channels or --layers "
+                "say less",
+                file=sys.stderr,
+            )
         _advise("train it", next_command(argv, ["train"], config.runs_dir, **given), argv)
     return code
 

@@ -33,7 +33,7 @@ def provenance(argv: Sequence[str], results: Sequence[Result], files: Sequence[P
     sources = sorted({str(r.row["source"]) for r in results if r.row["source"]})
     devices = sorted(
         {
-            f"{r.row['device']}, {r.row['engine']} engine, {r.row['threads']} threads a job"
+            f"{r.row['device']}, {r.row['engine']} engine, threads a job: {r.row['threads']}"
             for r in results
             if r.row["device"]
         }

@@ -195,6 +195,11 @@ def with_interval(metrics: Mapping[str, Any]) -> str:
     return accuracy
 
 
+def _loss(value: float) -> str:
+    """Few digits, of a network that is surely wrong too."""
+    return f"{value:.3f}" if value < 1000 else f"{value:.3g}"
+
+
 def in_words(metrics: Mapping[str, Any]) -> list[str]:
     """The lines that tell a person what a training's metrics say; none where they are of before there was `assess`."""
     if "test_top1_interval" not in metrics:
@@ -204,7 +209,7 @@ def in_words(metrics: Mapping[str, Any]) -> list[str]:
         f"test accuracy {with_interval(metrics)} (95% interval) of {found.test_pictures:,} pictures; majority baseline "
         f"{_baseline(found)}",
         f"balanced accuracy {found.balanced_accuracy:.1%} (chance {1 / len(found.present):.1%})  "
-        f"macro F1 {found.macro_f1:.3f}  log loss {found.log_loss:.3f}"
+        f"macro F1 {found.macro_f1:.3f}  log loss {_loss(found.log_loss)}"
         + (f"  AUC {found.auc:.3f}" if found.auc is not None else ""),
         _worst_class(found),
     ]

@@ -250,6 +250,24 @@ def test_a_pass_is_gone_back_once_and_leaves_nothing_behind() -> None:
         loss.backward()  # type: ignore[no-untyped-call]
 
 
+def test_frozen_norms_are_the_network_s_own() -> None:
+    network = network_of(Genotype.parse(CELL))
+    images, _ = batch_of()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    torch.testing.assert_close(native(network)(images), network(images), rtol=0, atol=0)
+
+
+def test_weights_that_change_between_a_pass_and_the_way_back_are_refused_as_by_torch() -> None:
+    network = network_of(Genotype.parse(CELL))
+    loss = loss_of(native(network), *batch_of())
+    with torch.no_grad():
+        next(network.backbone.parameters()).mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()  # type: ignore[no-untyped-call]
+
+
 def test_a_convolution_whose_input_has_one_value_a_channel_is_refused() -> None:
     network = network_of(Genotype.parse(CELL), (3, 4, 4))
     with pytest.raises(ValueError, match="more than 1 value per channel"):

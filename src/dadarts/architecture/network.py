@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.genotype_text import Edge
 from dadarts.architecture.norms import batch_norm
-from dadarts.architecture.operations import NONE, InvertedResidual, PointwiseReduce, Zero
-from dadarts.architecture.skeletons import Cell, Macro, Site, applied, build_backbone, noises
+from dadarts.architecture.operations import NONE, InvertedResidual, PointwiseReduce, Zero, noises
+from dadarts.architecture.skeletons import Cell, Macro, Site, applied, build_backbone
 from dadarts.architecture.spaces import SearchSpace, for_syntax
 from dadarts.distributed import ALONE, Processes
 

@@ -219,6 +219,11 @@ Builder: TypeAlias = Callable[[int, int, bool], nn.Module]
 """``(channels, stride, affine)`` to a module."""
 
 
+def noises(network: nn.Module) -> list[Noise]:
+    """The noise operations of a network, whose key its forward pass sets."""
+    return [module for module in network.modules() if isinstance(module, Noise)]
+
+
 @dataclass(frozen=True)
 class Operation:
     """One candidate operation.

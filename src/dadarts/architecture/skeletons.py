@@ -293,11 +293,6 @@ def build_backbone(
     return backbones[space.syntax](macro, make_node, concat, space.nodes, affine)
 
 
-def noises(network: nn.Module) -> list[Noise]:
-    """The noise operations of a network, whose key its forward pass sets."""
-    return [module for module in network.modules() if isinstance(module, Noise)]
-
-
 def _as_cell(module: nn.Module) -> Cell:
     assert isinstance(module, Cell)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
     return module

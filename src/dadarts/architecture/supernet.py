@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dadarts.architecture.operations import Zero
-from dadarts.architecture.skeletons import Cell, Macro, RunCell, Site, applied, build_backbone, noises
+from dadarts.architecture.operations import Zero, noises
+from dadarts.architecture.skeletons import Cell, Macro, RunCell, Site, applied, build_backbone
 from dadarts.architecture.spaces import SearchSpace
 
 

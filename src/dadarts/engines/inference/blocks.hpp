@@ -6,7 +6,7 @@
 
 namespace {
 
-// A step of a program, as prediction.py lays it out: these numbers, then the places of blocks in the arena.
+// A step of a program, as program.py lays it out: these numbers, then the places of blocks in the arena.
 struct Step {
     long length, kind, inputs, outputs, height, width, out_height, out_width, kernel_height, kernel_width, stride,
         dilation, pad_y, pad_x, relu_in, relu_inner, relu_out, added, slot, values;

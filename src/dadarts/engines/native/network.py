@@ -33,7 +33,8 @@ from dadarts.engines.native.layers import (
     UnitLayer,
     branches,
 )
-from dadarts.engines.native.passes import Normed, Passes
+from dadarts.engines.native.normed import Normed
+from dadarts.engines.native.passes import Passes
 from dadarts.engines.native.steps import (
     DenseStep,
     PointwiseStep,
@@ -53,7 +54,7 @@ Joined: TypeAlias = tuple[State, ...]
 class FusedNetwork:
     """A network's forward pass by native kernels; the same function of the same parameters.
 
-    In evaluation mode the network itself computes.
+    In evaluation mode the network itself computes, and where some of its norms are (frozen ones).
 
     Args:
         network: the readable definition.
@@ -65,10 +66,14 @@ class FusedNetwork:
         self._passes = Passes(kernels)
         self._branches: dict[nn.Module, tuple[Branch, ...]] = {}
 
+    @property
+    def _is_training(self) -> bool:
+        return all(module.training for module in self.network.modules())
+
     def __call__(self, x_BCHW: Tensor, drop_path: DropPath | None = None, noise_key: int = 0) -> Tensor:
         """Logits (B, classes) of normalised pictures."""
         network = self.network
-        if not network.training:
+        if not self._is_training:
             logits: Tensor = network(x_BCHW, drop_path, noise_key)
             return logits
         (features,) = self._features(x_BCHW, drop_path, noise_key, (-1,))
@@ -79,7 +84,7 @@ class FusedNetwork:
     ) -> tuple[Tensor, Tensor | None]:
         """Logits of the network and, where there is one, of the auxiliary head."""
         network = self.network
-        if not network.training:
+        if not self._is_training:
             return network.forward_with_auxiliary(x_BCHW, drop_path, noise_key)
         if network.auxiliary is None:
             return self(x_BCHW, drop_path, noise_key), None
@@ -124,7 +129,8 @@ class _Recorded(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         pictures, *outputs = run(images)
         ctx.tape, ctx.pictures, ctx.outputs = tape, pictures, outputs
-        ctx.parameters = parameters
+        # Torch refuses to go back where one of them has changed meanwhile: the way back reads them as they are then.
+        ctx.save_for_backward(*parameters)
         # Other tensors of the same numbers: autograd ties what is returned to this pass, which holds the states.
         return tuple(state.raw.value.detach() for state in outputs)
 
@@ -138,9 +144,10 @@ class _Recorded(torch.autograd.Function):
             if gradient is not None:
                 tape.give(state, gradient.contiguous(memory_format=torch.channels_last))
         ctx.outputs = None
+        parameters = ctx.saved_tensors
         tape.back()
         found = tape.raw_gradient(ctx.pictures) if ctx.pictures.wanted else None
-        return None, None, found, *(tape.grads.get(parameter) for parameter in ctx.parameters)
+        return None, None, found, *(tape.grads.get(parameter) for parameter in parameters)
 
 
 class _Pass:

@@ -7,54 +7,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dadarts.engines.native import Kernels, Window
+from dadarts.engines.native.normed import Normed, NormGradients, Source
 from dadarts.engines.native.structures import Dense, Norm, NormGrads, Part, Projection, Term, at, norm_at, source_at
-
-
-@dataclass(frozen=True)
-class Normed:
-    """A value before its batch norm.
-
-    Args:
-        value: pictures.
-        statistics: of the norm, (3, C): mean, 1 / deviation and variance over the batch; None without a norm.
-        weight, bias: the norm's, (C,); None where it has none.
-    """
-
-    value: Tensor
-    statistics: Tensor | None = None
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the gradient of a value is made of: ``keep * a * gradient + b * value + d``.
-
-    Args:
-        gradient: pictures.
-        coefficients: (3, C); None where it is ``keep * gradient``.
-        keep: a number a picture, (B,); None for ones.
-    """
-
-    gradient: Tensor
-    coefficients: Tensor | None = None
-    keep: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class NormGradients:
-    """What the way back through a batch norm gives: coefficients (3, C), and gradients of its weights."""
-
-    coefficients: Tensor
-    weight: Tensor | None
-    bias: Tensor | None
 
 
 class Passes:

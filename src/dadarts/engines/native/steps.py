@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dadarts.engines.native.layers import DenseLayer, PointwiseLayer, PoolLayer, UnitLayer
-from dadarts.engines.native.passes import Normed
+from dadarts.engines.native.normed import Normed
 from dadarts.engines.native.tape import State, Tape
 
 

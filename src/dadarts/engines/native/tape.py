@@ -1,7 +1,7 @@
 """A pass through a discrete network, written down so that it can be gone back.
 
 A state's batch norm is left to its readers, so that nothing is written twice; the gradient of a raw output is formed
-where it is used (`passes.Source`). What has been gone back is let go.
+where it is used (`normed.Source`). What has been gone back is let go.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from dadarts.engines.native.passes import Normed, NormGradients, Passes, Source
+from dadarts.engines.native.normed import Normed, NormGradients, Source
+from dadarts.engines.native.passes import Passes
 
 
 @dataclass(eq=False)

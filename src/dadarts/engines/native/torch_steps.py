@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dadarts.engines.native.layers import AnyConvolution, OtherLayer
-from dadarts.engines.native.passes import Normed
+from dadarts.engines.native.normed import Normed
 from dadarts.engines.native.steps import read, settled
 from dadarts.engines.native.tape import State, Tape
 

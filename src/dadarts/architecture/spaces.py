@@ -61,6 +61,12 @@ class SearchSpace:
     def nodes(self) -> int:
         return len(next(iter(self.candidates.values())))
 
+    @property
+    def joined(self) -> tuple[int, ...]:
+        """The states that the output of a supernet's cell is the concatenation of: all nodes', or the last."""
+        states = range(self.inputs, self.inputs + self.nodes)
+        return tuple(states) if self.syntax == "darts" else (states[-1],)
+
     def reads(self, kind: str, number: int) -> range:
         """The states that the edges of a node come from, edge by edge."""
         last = self.inputs + number

@@ -155,8 +155,6 @@ class Supernet(nn.Module):
         self.recomputes_cells = recomputes_cells
         self.space = space
         self.macro = macro
-        states = range(space.inputs, space.inputs + space.nodes)
-        concat = tuple(states) if space.syntax == "darts" else (states[-1],)
         self.backbone = build_backbone(
             space,
             macro,
@@ -165,7 +163,7 @@ class Supernet(nn.Module):
                 if channel_fraction == 1
                 else PartialNode(space, site, number, channel_fraction)
             ),
-            dict.fromkeys(space.kinds, concat),
+            dict.fromkeys(space.kinds, space.joined),
             affine=False,
         )
         self._noises = noises(self)

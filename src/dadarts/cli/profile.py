@@ -99,15 +99,9 @@ def profile(argv: Sequence[str]) -> int:
     found = None if settings.again else kept(scale)
     if found is None:
         with computing_with(scale.threads):
-            found = _measured(scale)
+            found = profiled(scale)
     print(_as_json(scale, found) if in_json else _as_table(scale, found))
     return 0
-
-
-def _measured(scale: Scale) -> Profile:
-    *_, found = profiled(scale)
-    assert isinstance(found, Profile)  # noqa: S101 -- what is told last
-    return found
 
 
 def _as_table(scale: Scale, profile: Profile) -> str:

@@ -274,6 +274,21 @@ void check_unit(const Window& w, Before before, int threads, Distance& forward, 
     }
 }
 
+// Calls body(output number, input number, weight) for all that belong together in a projection.
+void products_of(const Projection& p, const std::function<void(long, long, long)>& body) {
+    const Sizes in{p.pictures, p.in, p.height, p.width}, out{p.pictures, p.out, p.out_height(), p.out_width()};
+    for (long b = 0; b < out.pictures; ++b)
+        for (long y = 0; y < out.height; ++y)
+            for (long z = 0; z < out.width; ++z)
+                for (long o = 0; o < p.out; ++o) {
+                    const long offset = p.stride == 2 && o >= p.out / 2;
+                    const long from_y = y * p.stride + offset, from_z = z * p.stride + offset;
+                    if (from_y >= in.height || from_z >= in.width) continue;
+                    for (long i = 0; i < p.in; ++i)
+                        body(out.at(b, y, z, o), in.at(b, from_y, from_z, i), o * p.in + i);
+                }
+}
+
 template <class T>
 void check_projection(const Sizes& in, long channels, long stride, bool is_normed, int threads, Distance& forward,
                       Distance& backward) {
@@ -281,21 +296,8 @@ void check_projection(const Sizes& in, long channels, long stride, bool is_norme
     const Sizes out{in.pictures, channels, p.out_height(), p.out_width()};
     const auto x = normal<T>(in.numbers()), weight = normal<T>(channels * in.channels);
     const auto gradient = normal<T>(out.numbers());
-    // Calls body(output number, input number, weight) for all that belong together.
-    const auto products_of = [&](const std::function<void(long, long, long)>& body) {
-        for (long b = 0; b < out.pictures; ++b)
-            for (long y = 0; y < out.height; ++y)
-                for (long z = 0; z < out.width; ++z)
-                    for (long o = 0; o < channels; ++o) {
-                        const long offset = stride == 2 && o >= channels / 2;
-                        const long from_y = y * stride + offset, from_z = z * stride + offset;
-                        if (from_y >= in.height || from_z >= in.width) continue;
-                        for (long i = 0; i < in.channels; ++i)
-                            body(out.at(b, y, z, o), in.at(b, from_y, from_z, i), o * in.channels + i);
-                    }
-    };
     Numbers y(out.numbers());
-    products_of([&](long to, long from, long w) { y[to] += weight[w] * std::max(0.0, double(x[from])); });
+    products_of(p, [&](long to, long from, long w) { y[to] += weight[w] * std::max(0.0, double(x[from])); });
     const Numbers norm = norm_by_loops(y, channels, kEps);
 
     std::vector<T> found(out.numbers()), out_norm(2 * channels);
@@ -305,7 +307,7 @@ void check_projection(const Sizes& in, long channels, long stride, bool is_norme
 
     const Numbers y_grad = is_normed ? through_norm(y, norm, wide(gradient)) : wide(gradient);
     Numbers x_grad(in.numbers()), weight_grad(channels * in.channels);
-    products_of([&](long to, long from, long w) {
+    products_of(p, [&](long to, long from, long w) {
         if (x[from] <= 0) return;
         x_grad[from] += weight[w] * y_grad[to];
         weight_grad[w] += x[from] * y_grad[to];
@@ -525,21 +527,9 @@ void check_join(const Sizes& first, long states, long channels, long stride, boo
         parts.push_back({x[q].data(),
                          q == 1 ? Norm<T>{} : Norm<T>{norms[q].data(), weights[q].data(), biases[q].data()},
                          first.channels, grads[q].data(), q == 1});
-    const auto products_of = [&](const std::function<void(long, long, long)>& body) {
-        for (long b = 0; b < out.pictures; ++b)
-            for (long y = 0; y < out.height; ++y)
-                for (long z = 0; z < out.width; ++z)
-                    for (long o = 0; o < channels; ++o) {
-                        const long offset = stride == 2 && o >= channels / 2;
-                        const long from_y = y * stride + offset, from_z = z * stride + offset;
-                        if (from_y >= in.height || from_z >= in.width) continue;
-                        for (long i = 0; i < in.channels; ++i)
-                            body(out.at(b, y, z, o), in.at(b, from_y, from_z, i), o * in.channels + i);
-                    }
-    };
     const auto active = [&](long from) { return rectify ? std::max(0.0, joined[from]) : joined[from]; };
     Numbers y(out.numbers());
-    products_of([&](long to, long from, long w) { y[to] += weight[w] * active(from); });
+    products_of(p, [&](long to, long from, long w) { y[to] += weight[w] * active(from); });
     std::vector<T> found(out.numbers()), norm(2 * channels), variance(channels);
     Exported<T>::join_forward(&p, parts.data(), states, rectify, weight.data(), kEps, found.data(), norm.data(),
                               variance.data(), threads);
@@ -550,7 +540,7 @@ void check_join(const Sizes& first, long states, long channels, long stride, boo
     for (size_t i = 0; i < kept.size(); ++i) kept[i] *= keep[i / (kept.size() / in.pictures)];
     const Numbers y_grad = combined(abd, kept, found);
     Numbers joined_grad(in.numbers()), weight_grad(weight.size());
-    products_of([&](long to, long from, long w) {
+    products_of(p, [&](long to, long from, long w) {
         weight_grad[w] += active(from) * y_grad[to];
         if (!rectify || joined[from] > 0) joined_grad[from] += weight[w] * y_grad[to];
     });

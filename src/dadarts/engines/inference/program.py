@@ -138,7 +138,7 @@ class Library:
     """The compiled functions that carry programs out.
 
     Args:
-        library: as `build.library` gives it.
+        library: the compiled source, loaded.
     """
 
     def __init__(self, library: ctypes.CDLL) -> None:

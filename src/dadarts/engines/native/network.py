@@ -108,16 +108,23 @@ class FusedNetwork:
             cells = backbone.features(joined, own.cell, own.through)
             return [pictures, *(output(tape, cells[number]) for number in wanted)]
 
-        found: tuple[Tensor, ...] = _Recorded.apply(tape, run, images, *parameters)  # type: ignore[no-untyped-call]
-        update_running(tape.norms)
-        tape.norms.clear()
-        return found
+        return _passed(tape, run, images, parameters)
 
     def _of(self, module: nn.Module) -> tuple[Branch, ...]:
         """A module taken apart, once."""
         if module not in self._branches:
             self._branches[module] = branches(module)
         return self._branches[module]
+
+
+def _passed(
+    tape: Tape, run: Callable[[Tensor], list[State]], images: Tensor, parameters: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
+    """What a pass gives out, running statistics updated; `run` returns the pictures' state and then those."""
+    found: tuple[Tensor, ...] = _Recorded.apply(tape, run, images, *parameters)  # type: ignore[no-untyped-call]
+    update_running(tape.norms)
+    tape.norms.clear()
+    return found
 
 
 class _Recorded(torch.autograd.Function):
@@ -243,7 +250,5 @@ class FusedNode:
             node = _Pass(self._branches.__getitem__, tape, None).node(self.node.node, (state,))
             return [state, output(tape, (node,))]
 
-        (found,) = _Recorded.apply(tape, run, images, *self.node.parameters())  # type: ignore[no-untyped-call]
-        update_running(tape.norms)
-        tape.norms.clear()
-        return found  # type: ignore[no-any-return]
+        (found,) = _passed(tape, run, images, list(self.node.parameters()))
+        return found

@@ -43,9 +43,7 @@ def places_of(space: SearchSpace, macro: Macro) -> list[Place]:
         edges = space.candidates[kind][number]
         return [(name, edge) for edge, names in enumerate(edges) for name in names]
 
-    last = space.inputs + space.nodes - 1
-    concat = range(space.inputs, last + 1) if space.syntax == "darts" else (last,)
-    return sorted(_walked(space, macro, candidates, dict.fromkeys(space.kinds, tuple(concat))))
+    return sorted(_walked(space, macro, candidates, dict.fromkeys(space.kinds, space.joined)))
 
 
 def places_of_genotype(genotype: Genotype, macro: Macro) -> Counter[Place]:

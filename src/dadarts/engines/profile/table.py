@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,15 +70,9 @@ def _sum(operations: Mapping[Place, Cost], places: Mapping[Place, int], begin: C
     return total
 
 
-def profiled(scale: Scale) -> Iterator[tuple[Place, Cost] | Profile]:
-    """Measure every place, telling each, and at last the profile, which is then kept.
-
-    Torch is to compute with as many threads as the scale says.
-    """
-    operations = {}
-    for place in places_of(scale.space, scale.macro):
-        operations[place] = cost_of(scale.space, place, scale.batch)
-        yield place, operations[place]
+def profiled(scale: Scale) -> Profile:
+    """The profile, measured and then kept; torch is to compute with as many threads as the scale says."""
+    operations = {place: cost_of(scale.space, place, scale.batch) for place in places_of(scale.space, scale.macro)}
     genotype = random_genotype(scale.space, 0)
     own = _sum(operations, places_of_genotype(genotype, scale.macro))
     whole = cost_of_network(Network(genotype, scale.macro), scale.batch)
@@ -87,7 +81,7 @@ def profiled(scale: Scale) -> Iterator[tuple[Place, Cost] | Profile]:
     path = _file(scale)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, json.dumps(_as_json(profile)))
-    yield profile
+    return profile
 
 
 def kept(scale: Scale) -> Profile | None:

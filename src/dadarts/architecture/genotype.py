@@ -153,16 +153,10 @@ def derive(space: SearchSpace, weights: Mapping[str, tuple[Tensor, ...]], retain
             f"a {space.syntax} genotype has one operation an edge: -genotype_to_retain all cannot be written"
         )
     rules = {"top2": space.rule, "top2_with_none": Rule(space.edges), "best": Rule(None)}
-    return read_off(
-        space,
-        {
-            kind: tuple(
-                (W.cpu() > 0) & present if retain == "all" else discretize(W.cpu(), rules[retain], present)
-                for W, present in zip(weights[kind], space.present(kind), strict=True)
-            )
-            for kind in space.kinds
-        },
-    )
+    W_NEO = space.stacked({kind: [W.cpu() for W in weights[kind]] for kind in space.kinds})
+    present_NEO = space.stacked({kind: space.present(kind) for kind in space.kinds})
+    chosen_NEO = (W_NEO > 0) & present_NEO if retain == "all" else discretize(W_NEO, rules[retain], present_NEO)
+    return read_off(space, space.split(chosen_NEO))
 
 
 def random_genotype(space: SearchSpace, seed: int) -> Genotype:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from dadarts.architecture.discretization import Rule
+from dadarts.architecture.discretization import Limit, Rule
 from dadarts.architecture.operations import NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS, Operation
 from dadarts.errors import InputError, unknown
 
@@ -41,6 +42,7 @@ class SearchSpace:
         bans_none: whether a discretization may not choose `none`.
         search_size: default size of the supernet.
         train_size: default size of the discrete network.
+        limits: what its networks may cost: those that cost more are none of the space.
     """
 
     name: str
@@ -52,6 +54,7 @@ class SearchSpace:
     bans_none: bool
     search_size: Size
     train_size: Size
+    limits: tuple[Limit, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -81,7 +84,7 @@ class SearchSpace:
     def rule(self) -> Rule:
         """What `discretize` may choose in this space; a banned `none` always stands in the last column."""
         has_none = any(NONE in edge for cell in self.candidates.values() for node in cell for edge in node)
-        return Rule(self.edges, (self.columns - 1,) if has_none and self.bans_none else ())
+        return Rule(self.edges, (self.columns - 1,) if has_none and self.bans_none else (), self.limits)
 
     @property
     def none_everywhere(self) -> bool:
@@ -101,6 +104,17 @@ class SearchSpace:
     def places_of(self, operation: str, kind: str) -> tuple[Tensor, ...]:
         """node -> bool (E, O): where that operation stands."""
         return tuple(torch.tensor([[name == operation for name in edge] for edge in node]) for node in self.table(kind))
+
+    def stacked(self, nodes: Mapping[str, Sequence[Tensor]]) -> Tensor:
+        """kind -> node -> (E, O) as one tensor of all nodes, (N, E, O), padded with zeros."""
+        every = [node for kind in self.kinds for node in nodes[kind]]
+        edges = max(len(node) for node in every)
+        return torch.stack([F.pad(node, (0, 0, 0, edges - len(node))) for node in every])
+
+    def split(self, stacked_NEO: Tensor) -> dict[str, tuple[Tensor, ...]]:
+        """Undo the stacking: kind -> node -> (E, O)."""
+        rows = iter(stacked_NEO)
+        return {kind: tuple(next(rows)[: len(node)] for node in self.candidates[kind]) for kind in self.kinds}
 
     def normed(self, kind: str) -> tuple[Tensor, ...]:
         """node -> bool (E, O): which places have an operation that ends in a batch norm."""

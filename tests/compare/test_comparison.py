@@ -298,6 +298,10 @@ def test_what_a_selection_takes_and_returns_is_what_is_measured(monkeypatch: pyt
     of_selection = float(history[1]["seconds_selection"])
     assert of_selection > 0
     assert float(selected["seconds"]) == pytest.approx(of_selection + sum(float(row["seconds"]) for row in history))
+    counted = [float(row["operation_pictures"]) for row in history]
+    assert float(selected["operation_pictures"]) == sum(counted) + float(history[1]["operation_pictures_selection"])
+    # A mixture for both levels, against single paths.
+    assert float(read_off["operation_pictures"]) > 6 * sum(counted) > 0
     # The hard pass of its last epoch was not one of the genotype that it returned.
     assert selected["discrete_top1"] == selected["discretization_gap"] == ""
     assert float(read_off["discretization_gap"]) == pytest.approx(

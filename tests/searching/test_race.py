@@ -141,6 +141,7 @@ def test_a_search_that_is_stopped_in_mid_race_goes_on_to_the_same_bits() -> None
     assert done.genotype == whole.genotype
     one, other = saved("whole"), saved("parts")
     assert one["races"]["outcomes"] == other["races"]["outcomes"]
+    assert one["work"] == other["work"]
     assert one["races"]["losses"] == other["races"]["losses"] == []
     assert all(torch.equal(tensor, other["weights"][name]) for name, tensor in one["weights"].items())
     assert list(dict.fromkeys(notes)) == said(events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
+from csv import DictReader
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
@@ -318,6 +319,12 @@ def test_a_selection_that_is_stopped_goes_on_to_the_same_genotype_and_weights(
     for name, tensor in states[0]["weights"].items():
         assert torch.equal(tensor, states[1]["weights"][name])
     assert states[0]["decided"] == states[1]["decided"]
+    costs = [
+        [row["operation_pictures_selection"] for row in DictReader((Path("runs/search") / name / "history.csv").open())]
+        for name in ("whole", "parts")
+    ]
+    assert costs[0] == costs[1]
+    assert float(costs[0][-1]) > 0
     assert torch.equal(states[0]["settled_places"], states[1]["settled_places"])
 
 

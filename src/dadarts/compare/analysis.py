@@ -40,6 +40,7 @@ TESTED = Measure("test_top1", "test accuracy after training (%)", True, 100)
 UNTRAINED = Measure(history.DISCRETE_TOP1.name, "validation accuracy of the discretized supernet (%)", True, 100)
 GAP = Measure(history.DISCRETIZATION_GAP.name, "discretization gap (points)", False, 100)
 SECONDS = Measure("seconds", "search (s)", digits=1)
+OPERATION_PICTURES = Measure(history.OPERATION_PICTURES.name, "operation-pictures (millions)", scale=1e-6, digits=2)
 BEHAVIOUR = (
     GAP,
     Measure(history.ALPHA_ENTROPY.name, "entropy of W (nats)", digits=3),
@@ -48,6 +49,7 @@ BEHAVIOUR = (
     Measure("kept_from_first_epoch", "final choices after epoch 1 (%)", False, 100, 0),
     Measure(history.PARAMETER_FREE_SHARE.name, "parameter-free edges (%)", False, 100, 0),
     SECONDS,
+    OPERATION_PICTURES,
     Measure("peak_memory_bytes", "peak memory (MB)", False, 1e-6, 0),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -62,12 +62,13 @@ _LAST_EPOCH = (
 """What is told of a search's last epoch, under the names of its history."""
 _TIMES = (history.SECONDS, history.SECONDS_SELECTION)
 """A search without its validations."""
+_COSTS = (history.OPERATION_PICTURES, history.OPERATION_PICTURES_SELECTION)
 COLUMNS = (
     *("job", "method", "seed", "space", "dataset", "state", "tries", "why", "genotype", "epochs"),
     *(column.name for column in _LAST_EPOCH),
     *("changes", "kept_from_draw", "kept_from_first_epoch"),
     *(history.SKIP_SHARE.name, history.PARAMETER_FREE_SHARE.name, "verdict"),
-    *("seconds", "peak_memory_bytes", "test_top1", "parameters", "train_seconds"),
+    *("seconds", history.OPERATION_PICTURES.name, "peak_memory_bytes", "test_top1", "parameters", "train_seconds"),
     *("device", "threads", "engine", "source", "data"),
 )
 """Columns of every comparison; ``truth_DATA_accuracy`` and ``truth_DATA_regret`` follow where there is ground truth."""
@@ -189,7 +190,16 @@ def _history(run: SavedRun) -> Row:
             changed: _whole(rows[-1].get(changed)),
             "changes": sum(_whole(row.get(changed)) or 0 for row in rows),
             "seconds": sum(_number(row.get(column.name)) or 0.0 for row in rows for column in _TIMES),
+            _COSTS[0].name: _operation_pictures(rows),
         }
+
+
+def _operation_pictures(rows: Sequence[Mapping[str, str]]) -> float | None:
+    """What steps and selection cost; None where some of it was computed by a program that did not count it."""
+    counted = [_number(row.get(_COSTS[0].name)) for row in rows]
+    if None in counted:
+        return None
+    return sum(_number(row.get(column.name)) or 0.0 for row in rows for column in _COSTS)
 
 
 @contextmanager

@@ -77,6 +77,13 @@ HESSIAN_EIGENVALUE = Column(
     "hessian_eigenvalue", "dominant eigenvalue of the Hessian by the alphas (`-hessian_eigenvalue`)"
 )
 SECONDS_SELECTION = Column("seconds_selection", "time of a selection that does not read alphas off")
+OPERATION_PICTURES = Column(
+    "operation_pictures",
+    "cost of the epoch's steps: active operations times pictures, forward and backward (forward alone is a third)",
+)
+OPERATION_PICTURES_SELECTION = Column(
+    "operation_pictures_selection", "the same cost of a selection that does not read alphas off"
+)
 DROP_PATH = Column("drop_path", "probability that a path is dropped")
 VALID_BALANCED = Column(
     "valid_balanced", "mean recall of the classes on the validation part (`-class_weights balanced`)"
@@ -86,10 +93,12 @@ SEARCH = (
     *(EPOCH, WEIGHT_LR, TEMPERATURE, DAL_FACTOR, TRAIN_LOSS, TRAIN_TOP1, VALID_LOSS, VALID_TOP1, RELAXED_TOP1),
     *(DISCRETE_TOP1, DISCRETIZATION_GAP, DAL, ALPHA_ENTROPY, CHANGED_CHOICES, SKIP_SHARE, PARAMETER_FREE_SHARE),
     *(SECONDS, IMAGES_PER_SECOND, SECONDS_VALIDATION, SHARE_LOADING, SHARE_ARCHITECTURE, SHARE_WEIGHTS),
-    *(SHARE_VALIDATION, LEFT_OUT_SHARE, ARCHITECTURE_TOP1, TEMPERATURE_NODE),
+    *(SHARE_VALIDATION, LEFT_OUT_SHARE, ARCHITECTURE_TOP1, TEMPERATURE_NODE, OPERATION_PICTURES),
 )
 """What every search's history has, in this order."""
-SEARCH_SOMETIMES = (HESSIAN_EIGENVALUE, SECONDS_SELECTION)
+OF_SELECTION = (SECONDS_SELECTION, OPERATION_PICTURES_SELECTION)
+"""What a selection that does not read alphas off costs."""
+SEARCH_SOMETIMES = (HESSIAN_EIGENVALUE, *OF_SELECTION)
 """What a search's history has behind them with some settings."""
 TRAINING = (
     *(EPOCH, WEIGHT_LR, DROP_PATH, TRAIN_LOSS, TRAIN_TOP1, VALID_LOSS, VALID_TOP1, VALID_BALANCED, SECONDS),

@@ -21,6 +21,7 @@ from dadarts.methods.alphas import Alphas
 from dadarts.methods.method import Method
 from dadarts.methods.relaxations import Relaxation
 from dadarts.methods.schedules import Progress
+from dadarts.searching.operation_pictures import OperationPictures
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Bilevel:
             moves weights by less than half precision resolves.
         average: the mean of tensors over processes, each of which computes a share of every batch. It is linear, so
             gradients that have been averaged are those of the global batch, in every pass.
+        work: counts what all passes of `loss` compute.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Bilevel:
         tolerance: float = 0.0,
         exact: Forward | None = None,
         average: Callable[[Arrays], list[Tensor]] = list,
+        work: OperationPictures | None = None,
     ) -> None:
         self.supernet = supernet
         self.forward = supernet if forward is None else forward
@@ -76,11 +79,13 @@ class Bilevel:
         self.method = method
         self.tolerance = tolerance
         self.average = average
+        self.work = OperationPictures(supernet) if work is None else work
         self.w: list[Tensor] = list(supernet.parameters())
         self.alpha: list[Tensor] = list(alphas.parameters())
 
     def loss(self, batch: Batch, mixing: Mixing, idle: Idle | None = None) -> tuple[Tensor, Tensor]:
         """Mean cross entropy and logits of a batch."""
+        self.work.step(mixing, idle, len(batch.labels))
         logits = self.forward(batch.images, mixing, batch.key, idle)
         return F.cross_entropy(logits, batch.labels), logits
 

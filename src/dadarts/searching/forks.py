@@ -65,13 +65,14 @@ class Forks:
             if number < len(known):
                 continue
             begin, end = (passed * len(forks) + number) * steps, races * len(forks) * steps
-            with self._forked():
+            with self._forked(), self.state.bilevel.work.unless_stopped():
                 for step in self._train(name):
                     yield SelectionStep(begin + step, end)
                 measuring = Returning(paired.harms(self.state.bilevel, loader, {name: self.split(forks[name])}))
                 for step, _ in measuring:
                     yield SelectionStep(begin + terms.steps + step, end)
                 self._trained[name] = self._weights()
+                self.state.bilevel.work.measured({name: self.split(forks[name])}, len(loader.index))
             known.append(measuring.value[name])
             self.run.save_if_due(self.state)
         return dict(zip(forks, known, strict=True))
@@ -81,7 +82,7 @@ class Forks:
         state = self.state
         if winner is not None:
             if winner not in self._trained:
-                with self._forked():
+                with self._forked(), state.bilevel.work.uncounted():
                     for step in self._train(winner):
                         yield SelectionStep(step, self._terms.steps)
                     self._trained[winner] = self._weights()
@@ -89,6 +90,7 @@ class Forks:
             state.optimizers.sgd.state.clear()
         self._trained = {}
         state.races.conclude(outcomes)
+        state.bilevel.work.decided()
         self.run.save(state)
 
     def _weights(self) -> list[Tensor]:

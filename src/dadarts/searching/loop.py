@@ -96,7 +96,7 @@ class _Search:
                 yield from self.run.epochs(state, self._steps, self._measured, self._stops)
                 yield from self._rewound()
                 scores = yield from select(self.run, state)
-                self._write_selection_seconds()
+                self._write_cost_of_selection()
         genotype = self._retained(scores)
         yield from _said_of(genotype)
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
@@ -109,6 +109,7 @@ class _Search:
         here = self._within(progress)
         if begin > (0, 0) and (here.epoch, state.position.step) == (0, 0):
             state.restart(config.seed, progress.epoch // state.restart_epochs)
+        state.bilevel.work.begin_epoch(progress.epoch)
         weight_lr = self._weight_lr(here)
         train, architecture = state.loaders.train.epoch(*begin), state.loaders.architecture.epoch(*begin)
         two_level = config.method.order in ("second", "first")
@@ -156,9 +157,10 @@ class _Search:
             **self.state.position.shares(),
             history.LEFT_OUT_SHARE: diagnostics.left_out_share(self.state.bilevel, here),
             history.TEMPERATURE_NODE: self._temperatures(here).node,
+            history.OPERATION_PICTURES: self.state.bilevel.work.of_epoch,
             **eigenvalue,
             # Known when the selection has ended.
-            **({} if self.config.method.selection.reads_alphas else {history.SECONDS_SELECTION: None}),
+            **({} if self.config.method.selection.reads_alphas else dict.fromkeys(history.OF_SELECTION)),
         }
         self.state.snapshots.append(self.state.alphas_now())
         self._write_alphas()
@@ -193,14 +195,19 @@ class _Search:
     def _write_only_row(self, scores: Mixing) -> None:
         """The one row of a search that trains nothing: what can be said of its genotype."""
         genotype = derive(self.config.space, scores)
-        measured: Values = {history.EPOCH: 0, **diagnostics.shares(genotype), history.SECONDS: 0.0}
+        nothing = {history.SECONDS: 0.0, history.OPERATION_PICTURES: 0}
+        measured: Values = {history.EPOCH: 0, **diagnostics.shares(genotype), **nothing}
         self.state.history = [row_of(measured, history.SEARCH)]
         self.run.folder.write_history(self.state.history)
 
-    def _write_selection_seconds(self) -> None:
+    def _write_cost_of_selection(self) -> None:
         state = self.state
         if not self.config.method.selection.reads_alphas:
-            state.history[-1] = {**state.history[-1], history.SECONDS_SELECTION.name: state.selecting}
+            cost = {
+                history.SECONDS_SELECTION: state.selecting,
+                history.OPERATION_PICTURES_SELECTION: state.bilevel.work.of_selection,
+            }
+            state.history[-1] = {**state.history[-1], **row_of(cost)}
             self.run.folder.write_history(state.history)
 
     def _epoch_columns(self, progress: Progress) -> Values:

@@ -47,6 +47,7 @@ def select(run: Run[SearchConfig], state: SearchState) -> Scores:
 
     No random draw depends on when it was stopped and gone on with.
     """
+    state.bilevel.work.begin_selection()
     with closing(run.config.method.selection.scores(_Searched(run, state))) as selected:
         scores = Returning(selected)
         began = time.monotonic()
@@ -104,6 +105,7 @@ class _Searched:
             evaluation = diagnostics.evaluate_mixings(state.bilevel, state.loaders.validation, placed)
             scores = yield from self._measured(evaluation, passed, passed + ceil((end - known) / AT_ONCE))
             state.measured += [(scores[number].loss, scores[number].top1) for number in numbers]
+            state.bilevel.work.measured(placed, len(state.loaders.validation.index))
         return state.measured[begin:end]
 
     def harms(
@@ -113,7 +115,9 @@ class _Searched:
         loader = validation.at_least(pictures) if pictures else validation
         harms = paired.harms(self.state.bilevel, loader, mixings)
         passed = min(self.state.decided + len(self.state.races.outcomes), decisions - 1)
-        return (yield from self._measured(harms, passed, decisions))
+        found = yield from self._measured(harms, passed, decisions)
+        self.state.bilevel.work.measured_for_decision(mixings, len(loader.index))
+        return found
 
     def _placed(self, mixing: Mixing) -> Mixing:
         like = self.state.bilevel.alpha[0]
@@ -164,6 +168,7 @@ class _Searched:
         self.state.decided += 1
         # What was evaluated for it is done with; a selection that goes on does so behind its last decision.
         self.state.measured, self.evaluated = [], 0
+        self.state.bilevel.work.decided()
         self.run.save(self.state)
 
     @property

@@ -32,6 +32,7 @@ from dadarts.searching import diagnostics, halves
 from dadarts.searching.bilevel import Bilevel
 from dadarts.searching.halves import Loaders
 from dadarts.searching.judging import of_alphas
+from dadarts.searching.operation_pictures import OperationPictures
 from dadarts.searching.races import Races
 from dadarts.searching.rates import Rates, rates
 from dadarts.searching.step import Optimizers
@@ -167,6 +168,7 @@ class SearchState:
             "measured": self.measured,
             "races": self.races.to_checkpoint(),
             "selecting": self.selecting,
+            "work": self.bilevel.work.to_checkpoint(),
             "position": asdict(self.position),
         }
 
@@ -198,6 +200,8 @@ class SearchState:
         # A search that began before there were races has none.
         races = Races.read(saved["races"]) if "races" in saved else Races()
         selecting = fitting.number("selecting", saved["selecting"])
+        # One that began before there was a count has none.
+        counted = OperationPictures.read(saved.get("work"), self.restart_epochs * self.bilevel.method.restarts)
         history = fitting.rows("history", saved["history"])
         position = self._position(saved["position"], history)
         if len(history) != len(snapshots) and self.bilevel.method.selection.trains:
@@ -209,6 +213,11 @@ class SearchState:
         self.initial, self.snapshots, self.history, self.position = initial, snapshots, history, position
         self.mixing, self.decided, self.measured, self.selecting = mixing, decided, measured, selecting
         self.settled_places, self.races = places.clone(), races
+        self.bilevel.work.restore(counted)
+
+    @property
+    def _searched(self) -> int:
+        return self.restart_epochs * self.bilevel.method.restarts
 
     @property
     def _most_decisions(self) -> int:
@@ -217,8 +226,7 @@ class SearchState:
         return nodes * (edges + 1)
 
     def _position(self, saved: Any, history: list[Row]) -> Position:
-        selection = self.bilevel.method.selection
-        searched = self.restart_epochs * self.bilevel.method.restarts
+        selection, searched = self.bilevel.method.selection, self._searched
         tuned = selection.tuning_epochs * self._most_decisions
         found = fitting.position(saved, epochs=searched + tuned, steps=self.steps)
         # What stops early or tunes a selection has epochs without a row, and what trains nothing a row without epochs.
@@ -258,8 +266,9 @@ def build(config: SearchConfig, processes: Processes = ALONE, loaded: Loading = 
     engine = pick_engine(config.engine, supernet, base.device, config.precision, processes)
     synchronise(supernet, processes)
     tolerance = config.sparse_tolerance if engine.sparse else 0.0
+    work = OperationPictures(supernet, processes.count)
     bilevel = Bilevel(
-        supernet, alphas, config.method, engine.forward, tolerance, engine.exact, average=processes.averaged
+        supernet, alphas, config.method, engine.forward, tolerance, engine.exact, processes.averaged, work
     )
     chosen = rates(config, loaders.steps)
     optimizers = Optimizers(
@@ -271,16 +280,8 @@ def build(config: SearchConfig, processes: Processes = ALONE, loaded: Loading = 
         alpha_lr=chosen.alphas,
         alpha_weight_decay=config.alpha_weight_decay,
     )
-    state = SearchState(
-        bilevel,
-        optimizers,
-        loaders,
-        base,
-        engine,
-        chosen,
-        restart_epochs=config.epochs // config.method.restarts,
-        initial=[],
-    )
+    restart_epochs = config.epochs // config.method.restarts
+    state = SearchState(bilevel, optimizers, loaders, base, engine, chosen, restart_epochs, initial=[])
     state.initial = state.alphas_now()
     nodes, edges, _ = alphas.stacked().shape
     state.settled_places = torch.zeros((nodes, edges + 1), dtype=torch.bool)

@@ -26,8 +26,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.engine.memory import peak, resident
 from benchmarks.engine.timing import interleaved
+from dadarts.architecture.costs import count_multiply_adds
 from dadarts.architecture.genotype import Genotype
-from dadarts.architecture.network import DropPath, Network, count_multiply_adds
+from dadarts.architecture.network import DropPath, Network
 from dadarts.architecture.skeletons import Macro
 from dadarts.engines.choose import TrainingEngineName, pick_training_engine
 from dadarts.machine import keep_freed_memory

@@ -10,8 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dadarts.architecture.costs import count_multiply_adds
+from dadarts.architecture.counting import count_parameters
 from dadarts.architecture.genotype import Genotype, random_genotype
-from dadarts.architecture.network import DropPath, Network, count_multiply_adds, count_parameters
+from dadarts.architecture.network import DropPath, Network
 from dadarts.architecture.operations import NAS_BENCH_MACRO_OPS, InvertedResidual, PointwiseReduce, Zero
 from dadarts.architecture.skeletons import STAGES, Cell, Macro
 from dadarts.architecture.spaces import space

@@ -9,15 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from dadarts.architecture.costs import count_costs, count_multiply_adds
+from dadarts.architecture.counting import count_parameters
 from dadarts.architecture.genotype import Genotype, random_genotype
-from dadarts.architecture.network import (
-    DropPath,
-    FixedNode,
-    Network,
-    count_costs,
-    count_multiply_adds,
-    count_parameters,
-)
+from dadarts.architecture.network import DropPath, FixedNode, Network
 from dadarts.architecture.operations import OPS, FactorizedReduce, Noise
 from dadarts.architecture.skeletons import Cell
 from dadarts.architecture.spaces import SPACES, space
@@ -339,7 +334,7 @@ def test_an_edge_that_is_there_twice_is_two_operations(name: str) -> None:
 def test_costs_of_a_deep_network_are_those_of_its_layers(
     name: str, layers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dadarts.architecture.network.DEEP", 14)
+    monkeypatch.setattr("dadarts.architecture.costs.DEEP", 14)
     genotype = random_genotype(tiny_space(name) if name != "darts" else space(name, 1), 2)
     macro = macro_of(2, layers, (1, 9, 13))
     costs = count_costs(genotype, macro)

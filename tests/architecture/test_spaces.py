@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import nn
 
+from dadarts.architecture.counting import count_parameters
 from dadarts.architecture.genotype import Genotype
-from dadarts.architecture.network import Network, count_parameters
+from dadarts.architecture.network import Network
 from dadarts.architecture.operations import NAS_BENCH_201_OPS, NONE
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SPACES, Size, for_syntax, space

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from benchmarks.engine.prediction import prediction, table
+from dadarts.architecture.costs import count_multiply_adds
 from dadarts.architecture.genotype import Genotype, read_off
-from dadarts.architecture.network import Network, count_multiply_adds
+from dadarts.architecture.network import Network
 from dadarts.architecture.operations import NONE, OPS, DilatedDepthwise, FactorizedReduce, InvertedResidual, Noise
 from dadarts.architecture.skeletons import Macro
 from dadarts.engines.inference import SOURCE, Inference, Library, Predictor, choose

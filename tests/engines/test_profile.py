@@ -15,18 +15,16 @@ from torch import Tensor, nn
 from dadarts.architecture.genotype import random_genotype
 from dadarts.architecture.network import FixedNode, LoneNode, Network
 from dadarts.architecture.operations import NONE
+from dadarts.architecture.places import Place, places_of, places_of_genotype
 from dadarts.architecture.skeletons import Macro, Site
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.engines.native.network import FusedNode
 from dadarts.engines.profile import (
     Cost,
-    Place,
     Profile,
     Scale,
     cost,
     kept,
-    places_of,
-    places_of_genotype,
     profiled,
     table,
 )

@@ -15,7 +15,7 @@ from dadarts import files
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
 from dadarts.architecture.genotype_text import CHOICES, Edge, read
 from dadarts.architecture.operations import ALL_OPS, NONE
-from dadarts.architecture.spaces import SearchSpace, Syntax
+from dadarts.architecture.spaces import SearchSpace, Syntax, for_syntax
 from dadarts.architecture.verdict import Verdict
 from dadarts.errors import InputError
 from dadarts.seeds import generator
@@ -89,6 +89,11 @@ class Genotype:
             **({} if self.verdict is None else {"verdict": self.verdict.to_json()}),
         }
         return json.dumps(fields, indent=1) + "\n"
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space whose skeleton its network has, with as many nodes."""
+        return for_syntax(self.syntax, len(next(iter(self.cells.values())).nodes))
 
     def operations(self) -> list[str]:
         """The names on all edges of all kinds of cells; `none` counts where the syntax writes it."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial, reduce
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.genotype_text import Edge
 from dadarts.architecture.norms import batch_norm
 from dadarts.architecture.operations import NONE, InvertedResidual, PointwiseReduce, Zero, noises
 from dadarts.architecture.skeletons import Cell, Macro, Site, applied, build_backbone
-from dadarts.architecture.spaces import SearchSpace, for_syntax
+from dadarts.architecture.spaces import SearchSpace
 from dadarts.distributed import ALONE, Processes
-
-DEEP = 24
-"""Layers up to which a network's costs are counted layer by layer."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +146,7 @@ class Network(nn.Module):
 
     def __init__(self, genotype: Genotype, macro: Macro, auxiliary: bool = False) -> None:
         super().__init__()
-        space = for_syntax(genotype.syntax, len(next(iter(genotype.cells.values())).nodes))
+        space = genotype.space
         self.genotype = genotype
         self.macro = macro
         self.backbone = build_backbone(
@@ -195,96 +191,3 @@ class Network(nn.Module):
         """Set what noise operations draw in the passes that follow."""
         for noise in self._noises:
             noise.key = noise_key
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Trainable parameters, the auxiliary head excluded as in the field's tables."""
-    return sum(
-        p.numel() for name, p in network.named_parameters() if p.requires_grad and not name.startswith("auxiliary.")
-    )
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What a network has and does: trainable parameters, and multiply-adds of one picture's forward pass.
-
-    Neither counts the auxiliary head; multiply-adds are those of convolutions and the classifier.
-    """
-
-    parameters: int
-    multiply_adds: int
-
-
-def count_costs(genotype: Genotype, macro: Macro) -> Costs:
-    """What a genotype's network costs at a size, however large; nothing is allocated.
-
-    Three layers more are one cell more in every stage, and behind a stage's third cell all cells are alike: above
-    `DEEP` layers the costs of two shallow networks give those of a deep one.
-    """
-    if macro.layers <= DEEP:
-        return _costs(genotype, macro)
-    shallow = 9 + macro.layers % 3
-    one, other = (_costs(genotype, replace(macro, layers=layers)) for layers in (shallow, shallow + 3))
-    steps = (macro.layers - shallow) // 3
-    return Costs(
-        one.parameters + steps * (other.parameters - one.parameters),
-        one.multiply_adds + steps * (other.multiply_adds - one.multiply_adds),
-    )
-
-
-def count_multiply_adds(genotype: Genotype, macro: Macro) -> int:
-    """Multiply-adds of one picture's forward pass (convolutions and classifier)."""
-    return count_costs(genotype, macro).multiply_adds
-
-
-def _costs(genotype: Genotype, macro: Macro) -> Costs:
-    space = for_syntax(genotype.syntax, len(next(iter(genotype.cells.values())).nodes))
-    concat = {kind: cell.concat for kind, cell in genotype.cells.items()}
-    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
-        known = _Known(space, genotype, counter)
-        backbone = build_backbone(space, macro, lambda site, number: nn.Identity(), concat, affine=True).eval()
-        picture = torch.empty((1, *macro.image_shape))
-        features = backbone.features(
-            picture, lambda cell, inputs: cell(inputs, partial(known.node, cell.site)), applied
-        )
-        backbone.classify(features[-1])
-    flops = int(counter.get_total_flops()) + known.repeated
-    return Costs(count_parameters(backbone) + known.parameters, flops // 2)
-
-
-class _Known:
-    """Operations on the meta device, each built and computed once for all that are like it.
-
-    Args:
-        space, genotype: of the network.
-        counter: counts while an operation is computed.
-    """
-
-    def __init__(self, space: SearchSpace, genotype: Genotype, counter: FlopCounterMode) -> None:
-        self.space, self.genotype, self.counter = space, genotype, counter
-        self.parameters = self.repeated = 0
-        self.seen: dict[Hashable, tuple[int, int, Tensor]] = {}
-
-    def node(self, site: Site, number: int, _: nn.Module, states: list[Tensor]) -> Tensor:
-        """A tensor of the node's shape; its operations are added up."""
-        first = self.space.reads(site.kind, number).start
-        out: Tensor = Zero(site.input_stride)(states[0])
-        for name, global_state in self.genotype.cells[site.kind].nodes[number]:
-            state = global_state - first
-            stride = site.input_stride if state < self.space.inputs else 1
-            if name != NONE:
-                out = self._operation(name, site.channels, stride, states[state])
-        return out
-
-    def _operation(self, name: str, channels: int, stride: int, x: Tensor) -> Tensor:
-        key = (name, channels, stride, x.shape)
-        if key in self.seen:
-            self.repeated += self.seen[key][1]
-        else:
-            before = self.counter.get_total_flops()
-            operation = self.space.ops[name].build(channels, stride, True).eval()
-            y = operation(x)
-            flops = int(self.counter.get_total_flops()) - before
-            self.seen[key] = count_parameters(operation), flops, y
-        self.parameters += self.seen[key][0]
-        return self.seen[key][2]

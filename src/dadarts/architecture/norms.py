@@ -26,7 +26,7 @@ class BatchNorm(Synchronised, nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if x.is_meta:
             # A shape is all that is asked for, and torch takes milliseconds to find it.
-            return torch.empty_like(x)
+            return x.new_empty(x.shape)
         if self.num_features >= _NARROW or x.device.type != "cpu" or x.is_contiguous():
             return self._normalised(x)
         return self._normalised(x.contiguous()).contiguous(memory_format=torch.channels_last)

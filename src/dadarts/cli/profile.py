@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import field_validator
 
 from dadarts.architecture import spaces
+from dadarts.architecture.places import Place
 from dadarts.architecture.skeletons import Macro
 from dadarts.cli import columns
 from dadarts.cli.flags import Command, Flag, flags_of
 from dadarts.cli.shown_run import known_pictures
 from dadarts.config.settings import Settings, setting
 from dadarts.data import KNOWN
-from dadarts.engines.profile import Cost, Place, Profile, Scale, kept, profiled
+from dadarts.engines.profile import Cost, Profile, Scale, kept, profiled
 from dadarts.errors import unknown
 from dadarts.runs.threads import by_size, computing_with
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from dadarts import report
 from dadarts.architecture import spaces
+from dadarts.architecture.costs import count_costs
 from dadarts.architecture.genotype import Genotype
-from dadarts.architecture.network import count_costs
 from dadarts.architecture.skeletons import Macro
 from dadarts.cli.profile import scale_of
 from dadarts.cli.shown_run import Pictures, known_pictures, what_it_says
@@ -127,7 +127,7 @@ def _first_home(genotype: Genotype) -> spaces.SearchSpace:
         with suppress(InputError):
             return _containing(genotype, spaces.space(name))
     # Operations of several spaces in one genotype: it can be trained all the same.
-    return spaces.for_syntax(genotype.syntax)
+    return genotype.space
 
 
 def _containing(genotype: Genotype, space: spaces.SearchSpace) -> spaces.SearchSpace:

@@ -93,7 +93,6 @@ class TrainConfig(RunConfig):
     @model_validator(mode="before")
     @classmethod
     def _sizes_follow_from_the_genotype(cls, values: dict[str, Any]) -> dict[str, Any]:
-        from dadarts.architecture import spaces
 
         given = {key: value for key, value in values.items() if value is not None}
         if "genotype" not in given:
@@ -102,7 +101,7 @@ class TrainConfig(RunConfig):
         # Another kind of value is refused where it is checked, and this is before that.
         where = Path(runs_dir if isinstance(runs_dir, str | Path) else "runs")
         given["genotype"] = _as_genotype(given["genotype"], where)
-        size = spaces.for_syntax(given["genotype"].syntax).train_size
+        size = given["genotype"].space.train_size
         return {"init_channels": size.channels, "layers": size.layers} | given
 
     @model_validator(mode="after")

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from dadarts import report
-from dadarts.architecture.network import DropPath, count_multiply_adds, count_parameters
+from dadarts.architecture.costs import count_multiply_adds
+from dadarts.architecture.counting import count_parameters
+from dadarts.architecture.network import DropPath
 from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
 from dadarts.data import Loader

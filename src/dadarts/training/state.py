@@ -9,7 +9,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dadarts.architecture import spaces
 from dadarts.architecture.network import Network
 from dadarts.architecture.norms import synchronise
 from dadarts.config import TrainConfig
@@ -130,11 +129,11 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     base = setup.lay(config, processes)
     cutout = _cutout(config, base)
     train, selection = _loaders(config, base, cutout)
-    nodes = len(config.genotype.cells["normal"].nodes)
-    base.refuse_lone_picture(spaces.for_syntax(config.genotype.syntax, nodes), train)
+    space = config.genotype.space
+    base.refuse_lone_picture(space, train)
     small = "-init_channels or -layers"
     memory.refuse_too_large(
-        partial(Network, config.genotype), base.macro, nodes, copies=3, flags=small, device=base.device
+        partial(Network, config.genotype), base.macro, space.nodes, copies=3, flags=small, device=base.device
     )
     with seeded(config.seed, "weights"):
         network = placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)

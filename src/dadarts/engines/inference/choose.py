@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dadarts.architecture.network import Network, count_multiply_adds
+from dadarts.architecture.costs import count_multiply_adds
+from dadarts.architecture.network import Network
 from dadarts.engines.inference.predictor import Predictor
 from dadarts.engines.inference.program import SOURCE, Library
 from dadarts.engines.native.build import NoCompilerError, is_compiled, library

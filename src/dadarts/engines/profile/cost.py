@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from dadarts.architecture.network import LoneNode, Network
+from dadarts.architecture.places import Place
 from dadarts.architecture.skeletons import Site
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.engines.inference import SOURCE, Library, Predictor
 from dadarts.engines.native import Kernels, NoCompilerError, library
 from dadarts.engines.native.network import FusedNetwork, FusedNode
-from dadarts.engines.profile.place import Place
 
 Pass: TypeAlias = Callable[[], object]
 

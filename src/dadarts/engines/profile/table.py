@@ -17,12 +17,12 @@ import torch
 from dadarts import files
 from dadarts.architecture.genotype import Genotype, random_genotype
 from dadarts.architecture.network import Network
+from dadarts.architecture.places import Place, places_of, places_of_genotype
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.engines.inference import SOURCE
 from dadarts.engines.native.build import NoCompilerError, called
 from dadarts.engines.profile.cost import NOTHING, Cost, cost_of, cost_of_network
-from dadarts.engines.profile.place import Place, places_of, places_of_genotype
 
 
 @dataclass(frozen=True)

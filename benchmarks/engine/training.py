@@ -123,13 +123,14 @@ def step(form: str, work: Work) -> Callable[[], None]:
 
 
 def _stepping(network: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
-    sgd = torch.optim.SGD(network.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4, foreach=True)
+    parameters = list(network.parameters())
+    sgd = torch.optim.SGD(parameters, lr=0.025, momentum=0.9, weight_decay=3e-4, foreach=True)
 
     def run() -> None:
         found = loss()
         sgd.zero_grad()
         found.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
         sgd.step()
 
     return run

@@ -116,7 +116,7 @@ class _Training:
             total.backward()  # type: ignore[no-untyped-call]
             mean_loss = self._averaged_gradients(loss)
             if config.grad_clip:
-                torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.grad_clip)
+                torch.nn.utils.clip_grad_norm_(state.parameters, config.grad_clip)
             state.sgd.step()
             correct = (logits.argmax(dim=1) == batch.labels).sum()
             yield self.run.taken(mean_loss, correct, batch.labels, loading)
@@ -129,7 +129,7 @@ class _Training:
 
     def _averaged_gradients(self, loss: Tensor) -> Tensor:
         """Make gradients those of the global batch, and return its mean loss."""
-        parameters = [p for p in self.state.network.parameters() if p.grad is not None]
+        parameters = [p for p in self.state.parameters if p.grad is not None]
         own = [p.grad for p in parameters if p.grad is not None]
         *gradients, mean_loss = self.run.processes.averaged([*own, loss.detach()])
         for parameter, gradient in zip(parameters, gradients, strict=True):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dadarts.architecture.network import Network
 from dadarts.architecture.norms import synchronise
@@ -61,6 +61,12 @@ class TrainState:
     def computed(self) -> Computed:
         base = self.foundation
         return {"device": str(base.device), "threads": base.threads.count, "engine": self.engine.name}
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The network's, as the optimizer has listed them: to find them in the network takes milliseconds."""
+        found: list[nn.Parameter] = self.sgd.param_groups[0]["params"]
+        return found
 
     @property
     def steps(self) -> int:

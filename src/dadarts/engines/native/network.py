@@ -57,7 +57,7 @@ class FusedNetwork:
     In evaluation mode the network itself computes, and where some of its norms are (frozen ones).
 
     Args:
-        network: the readable definition.
+        network: the readable definition, whose modules stay what they are.
         kernels: the compiled kernels.
     """
 
@@ -65,10 +65,12 @@ class FusedNetwork:
         self.network = network
         self._passes = Passes(kernels)
         self._branches: dict[nn.Module, tuple[Branch, ...]] = {}
+        # Of hundreds of modules: to go through them takes as long as some kernels do.
+        self._modules, self._parameters = tuple(network.modules()), tuple(network.backbone.parameters())
 
     @property
     def _is_training(self) -> bool:
-        return all(module.training for module in self.network.modules())
+        return all(module.training for module in self._modules)
 
     def __call__(self, x_BCHW: Tensor, drop_path: DropPath | None = None, noise_key: int = 0) -> Tensor:
         """Logits (B, classes) of normalised pictures."""
@@ -97,7 +99,6 @@ class FusedNetwork:
         """The outputs of some cells."""
         backbone = self.network.backbone
         self.network.set_noise(noise_key)
-        parameters = list(backbone.parameters())
         tape = Tape(self._passes, torch.is_grad_enabled())
         images = x_BCHW.contiguous(memory_format=torch.channels_last)
 
@@ -108,7 +109,7 @@ class FusedNetwork:
             cells = backbone.features(joined, own.cell, own.through)
             return [pictures, *(output(tape, cells[number]) for number in wanted)]
 
-        return _passed(tape, run, images, parameters)
+        return _passed(tape, run, images, self._parameters)
 
     def _of(self, module: nn.Module) -> tuple[Branch, ...]:
         """A module taken apart, once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import inf, isclose, sqrt
 from typing import Any
 
@@ -168,6 +168,7 @@ class Judged:
     def __init__(self, it: SearchSpace, spoilt: int = 0) -> None:
         self.space, self.alphas, self.spoilt = it, build_alphas(it, 3), spoilt
         self.outcomes: list[Outcome] = []
+        self.raced: list[tuple[int, tuple[int, ...]]] = []
         shape = self.candidates.present.shape
         # Drawn from a range in which no sum of others makes up for a place.
         self.worth = torch.rand(shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
@@ -198,8 +199,9 @@ class Judged:
         yield from ()
         return found
 
-    def race(self, forks: Mapping[int, Tensor], terms: Terms, races: int) -> Generator[Any, None, Any]:
-        self.spoilt -= 1
+    def race(self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int) -> Generator[Any, None, Any]:
+        self.spoilt -= rung == 0
+        self.raced.append((rung, tuple(forks)))
         yield from ()
         return {name: self.harm(M, 1e3 if self.spoilt >= 0 else 0.0) for name, M in forks.items()}
 
@@ -243,3 +245,53 @@ def test_edges_that_wait_are_decided_at_last(name: str) -> None:
     found, said = genotype_of(search, Terms(looks=0, none=True, put_off=3.0))
     assert sum("waits" in text for text in said) == 2
     assert found == genotype_of(Judged(space(name)), Terms(looks=0, none=True))[0]
+
+
+@pytest.mark.parametrize("name", ["nas-bench-201", "darts", "nas-bench-macro"])
+def test_the_better_half_of_a_race_goes_on_to_the_next_rung(name: str) -> None:
+    search = Judged(space(name))
+    found, _ = genotype_of(search, Terms(rungs=3, looks=1, none=True))
+    assert found == genotype_of(Judged(space(name)), Terms(looks=1, none=True))[0]
+    # Where an edge may wait its first rung is asked for twice, and answered from what is known.
+    rungs = [raced for number, raced in enumerate(search.raced) if raced != search.raced[number - 1]]
+    for (rung, names), (following, others) in pairwise(rungs):
+        if following:
+            assert following == rung + 1
+            assert len(others) == max(2, (len(names) + 1) // 2)
+            assert set(others) <= set(names)
+        else:
+            assert rung == 2
+
+
+class Late(Judged):
+    """A search in which the worst of those that reach a later rung is the best there."""
+
+    def race(self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int) -> Generator[Any, None, Any]:
+        found = yield from super().race(forks, terms, rung, races)
+        return {name: -harm if rung else harm for name, harm in found.items()}
+
+
+def test_the_last_rung_decides_between_those_that_reach_it() -> None:
+    it = space("nas-bench-201")
+    first = genotype_of(Judged(it), Terms(looks=0))[0]
+    search = Late(it)
+    last = genotype_of(search, Terms(looks=0, rungs=2))[0]
+    changed = [one != other for one, other in zip(str(first).split("|"), str(last).split("|"), strict=True)]
+    assert sum(changed) == 6
+    # The two best of four are raced again.
+    assert {len(names) for rung, names in search.raced if rung} == {2}
+
+
+def test_what_stands_is_on_the_last_rung_of_a_second_look() -> None:
+    search = Judged(space("nas-bench-201"))
+    places = [(node, edge) for node, edge in search.candidates.open.any(dim=-1).nonzero().tolist()]
+    choices = choices_of(search.candidates, [list(node) for node in search.space.table("normal")], False)
+    worst = {place: min(choices[place], key=lambda column: float(search.worth[(*place, column)])) for place in places}
+    search.outcomes = [
+        outcome for place in places for outcome in (Outcome(*place, QUEUED), Outcome(*place, worst[place]))
+    ]
+    found, said = genotype_of(search, Terms(looks=1, rungs=2))
+    last = [names for rung, names in search.raced if rung]
+    assert all(worst[place] in names and len(names) == 2 for place, names in zip(places, last, strict=True))
+    assert found == genotype_of(Judged(space("nas-bench-201")), Terms(looks=0))[0]
+    assert len(said) == 6

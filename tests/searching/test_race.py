@@ -96,13 +96,19 @@ def test_every_fork_is_a_plain_training_of_the_weights_before_it() -> None:
 
 
 def plain_fork(state: SearchState, mixing: Tensor, epoch: int, first: int) -> Tensor:
-    """Losses of pictures after a few steps of plain SGD with momentum, decay and clipping."""
+    """Losses of pictures after the first rung of a race."""
     split = state.bilevel.alphas.split(mixing)
+    plain_steps(state, split, epoch, first, QUICK.steps)
+    return plain_losses(state, split)
+
+
+def plain_steps(state: SearchState, split: Any, epoch: int, first: int, count: int) -> None:
+    """A few steps of plain SGD with momentum, decay and clipping."""
     sgd = torch.optim.SGD(state.bilevel.w, lr=0.05, momentum=0.9, weight_decay=3e-4)
     steps = state.loaders.train.steps()
-    for step in range(QUICK.steps):
+    for step in range(count):
         batch = list(state.loaders.train.epoch(epoch + (first + step) // steps))[(first + step) % steps]
-        sgd.param_groups[0]["lr"] = 0.001 + 0.049 * (1 + math.cos(math.pi * step / QUICK.steps)) / 2
+        sgd.param_groups[0]["lr"] = 0.001 + 0.049 * (1 + math.cos(math.pi * step / count)) / 2
         sgd.zero_grad()
         loss = F.cross_entropy(state.bilevel.supernet(batch.images, split, batch.key), batch.labels)
         gradient = torch.autograd.grad(loss, state.bilevel.w, allow_unused=True, materialize_grads=True)
@@ -111,6 +117,9 @@ def plain_fork(state: SearchState, mixing: Tensor, epoch: int, first: int) -> Te
         torch.nn.utils.clip_grad_norm_(state.bilevel.w, 5.0)
         sgd.step()
     state.bilevel.supernet.zero_grad()
+
+
+def plain_losses(state: SearchState, split: Any) -> Tensor:
     found = []
     with torch.no_grad():
         for batch in state.loaders.validation.at_least(QUICK.pictures).epoch(0):
@@ -119,11 +128,35 @@ def plain_fork(state: SearchState, mixing: Tensor, epoch: int, first: int) -> Te
     return torch.cat(found)
 
 
-def test_a_search_that_is_stopped_in_mid_race_goes_on_to_the_same_bits() -> None:
+def test_those_that_go_on_are_trained_from_where_they_were_on_the_next_batches() -> None:
+    config = SearchConfig(name="it", method=replace(METHOD, selection=replace(QUICK, rungs=2)), **TINY)
+    state, (node, edge), (note,) = first_race(config, "it")
+    W = state.bilevel.alphas.weights().detach()
+    before = [w.detach().clone() for w in state.bilevel.w]
+    # A race of two rungs takes 2 + 4 batches; both of two operations go on to the second.
+    first = len(state.races.outcomes) * 6
+    assert len(state.races.losses) == 4
+    for column in (0, 1):
+        mixing = W.clone()
+        mixing[node, edge] = F.one_hot(torch.tensor(column), W.shape[-1]) * W[node, edge].square().sum().sqrt()
+        split = state.bilevel.alphas.split(mixing)
+        plain_steps(state, split, config.epochs, first, 2)
+        plain_steps(state, split, config.epochs, first + 2, 4)
+        expected = plain_losses(state, split)
+        torch.testing.assert_close(state.races.losses[2 + column][:, 0], expected, rtol=1e-4, atol=1e-5)
+        said_losses = [float(number) for number in re.findall(r"\d\.\d{4}", note)]
+        assert any(abs(loss - float(expected.mean())) < 2e-4 for loss in said_losses)
+        with torch.no_grad():
+            torch._foreach_copy_(state.bilevel.w, before)
+
+
+@pytest.mark.parametrize("rungs", [1, 2])
+def test_a_search_that_is_stopped_in_mid_race_goes_on_to_the_same_bits(rungs: int) -> None:
     settings = {**TINY, "search_space": "nas-bench-201"}
-    *events, whole = search(SearchConfig(name="whole", method=METHOD, **settings))
+    method = replace(METHOD, selection=replace(QUICK, steps=3 - rungs, rungs=rungs))
+    *events, whole = search(SearchConfig(name="whole", method=method, **settings))
     assert isinstance(whole, SearchDone)
-    config, resume, count = SearchConfig(name="parts", method=METHOD, **settings), False, 0
+    config, resume, count = SearchConfig(name="parts", method=method, **settings), False, 0
     notes: list[str] = []
     done = None
     while done is None:
@@ -168,8 +201,18 @@ def test_the_genotype_is_what_the_races_have_kept() -> None:
 def test_any_method_may_end_in_races_and_flags_set_them() -> None:
     words = ["--name", "it", "--dataset", "digits", "--method", "dadarts-lookahead"]
     assert main.search_config(words).method == dadarts_lookahead()
-    more = ["--selection_steps", "7", "--selection_looks", "0", "--selection_none", "--selection_pictures", "9"]
-    expected = Race(steps=7, looks=0, none=True, pictures=9)
+    more = [
+        "--selection_steps",
+        "7",
+        "--selection_looks",
+        "0",
+        "--selection_none",
+        "--selection_pictures",
+        "9",
+        "--selection_rungs",
+        "3",
+    ]
+    expected = Race(rungs=3, steps=7, looks=0, none=True, pictures=9)
     assert main.search_config([*words, *more]).method.selection == expected
     words[-1] = "darts-first-order"
     assert main.search_config([*words, "--selection", "race"]).method == replace(darts_first_order(), selection=Race())
@@ -191,6 +234,7 @@ def test_the_setting_is_the_one_that_was_tried() -> None:
     ("words", "complaint"),
     [
         (["--selection_steps", "0"], "selection_steps"),
+        (["--selection_rungs", "0"], "selection_rungs"),
         (["--selection_looks", "-1"], "selection_looks"),
         (["--selection_pictures", "1"], "measure 2 to"),
         (["--selection_order", "random"], "selection_order does not go with"),

@@ -66,6 +66,9 @@ class SelectionFlags(Settings):
         None, _SELECTION, "perturbation, race: measure at most so many held-out pictures; 0 is all", ge=0, le=10**9
     )
     selection_steps: int = setting(100, _SELECTION, "race: batches that train a fork of the weights", ge=1, le=10**6)
+    selection_rungs: int = setting(
+        1, _SELECTION, "race: rungs, on each of which the better half is trained twice as long", ge=1, le=10
+    )
     selection_looks: int = setting(1, _SELECTION, "race: how often decided edges are raced again", ge=0, le=100)
     selection_none: bool = setting(False, _SELECTION, "race: `none` is raced too, where the space lets edges keep it")
     selection_genotypes: int = setting(100, _SELECTION, "best-of-random: how many are drawn", ge=1, le=10**6)
@@ -87,7 +90,18 @@ class SelectionFlags(Settings):
             InputError: a flag does not go with the selection.
         """
         chosen = SELECTIONS[self.selection]() if self.selection else method.selection
-        for name in ("epochs", "order", "by", "renormalise", "pictures", "steps", "looks", "none", "genotypes"):
+        for name in (
+            "epochs",
+            "order",
+            "by",
+            "renormalise",
+            "pictures",
+            "steps",
+            "rungs",
+            "looks",
+            "none",
+            "genotypes",
+        ):
             if f"selection_{name}" not in self.model_fields_set:
                 continue
             if not hasattr(chosen, name):

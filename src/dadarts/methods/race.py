@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -16,6 +16,9 @@ from dadarts.methods.perturbation import Decision, without_each
 from dadarts.methods.racing import NODE, PUT_OFF, QUEUED, Course, Outcome, Place, Raced, raced, winner
 from dadarts.methods.searched import Searched
 from dadarts.methods.terms import Terms
+
+_Race: TypeAlias = Generator[Any, None, tuple[Raced, dict[int, float]]]
+"""Events, and at the end what is raced and the mean loss of each"""
 
 
 def choices_of(
@@ -145,11 +148,13 @@ class Racing:
         if len(self._choices[place]) == 1:
             yield from search.conclude([Outcome(*place, self._choices[place][0])])
             return
-        race, losses = yield from self._run(self._forks(M, place))
+        forks = self._forks(M, place)
+        race, losses = yield from self._rung(forks, 0)
         if race.closest < terms.put_off and course.may_wait(place):
             yield search.said(f"{self._named(place)} waits: {self._said(place, race, losses)}")
             yield from search.conclude([Outcome(*place, PUT_OFF)])
             return
+        race, losses = yield from self._run(forks)
         kept = race.best
         if len(race.left) > 1:
             missed = (yield from self._missed(M, [place]))[place]
@@ -158,8 +163,8 @@ class Racing:
 
     def _look_again(self, course: Course, place: Place) -> Generator[Any, None, None]:
         """Race the operations of a decided edge again; what stands stays unless it is shown to be worse."""
-        race, losses = yield from self._run(self._forks(self._mixing(course), place))
         stands = course.kept[place]
+        race, losses = yield from self._run(self._forks(self._mixing(course), place), stands)
         yield from self._keep(place, stands if stands in race.left else race.best, race, losses)
 
     def _remove(self, course: Course, node: int) -> Generator[Any, None, None]:
@@ -167,15 +172,30 @@ class Racing:
         M = self._mixing(course)
         forks = {place[1]: without_edge(M, place) for place in course.edges_of(node)}
         race, losses = yield from self._run(forks)
-        yield self.search.said(f"{self._named((node, race.best))} is removed; loss without each: {in_words(losses)}")
+        without = in_words({str(edge): loss for edge, loss in losses.items()})
+        yield self.search.said(f"{self._named((node, race.best))} is removed; loss without each: {without}")
         yield from self.search.conclude([Outcome(node, NODE, race.best)], race.best)
 
-    def _run(self, forks: Mapping[int, Tensor]) -> Generator[Any, None, tuple[Raced, dict[str, float]]]:
-        harms = yield from self.search.race(forks, self.terms, self._races)
-        losses = {name: harm[:, 0] for name, harm in harms.items()}
-        return raced(losses, self.terms.level), {str(name): float(own.mean()) for name, own in losses.items()}
+    def _run(self, forks: Mapping[int, Tensor], stands: int | None = None) -> _Race:
+        """Run a race to its last rung: what that says of those that reach it, and the last loss of all.
 
-    def _keep(self, place: Place, kept: int, race: Raced, losses: Mapping[str, float]) -> Generator[Any, None, None]:
+        Args:
+            stands: a fork that goes on to the last rung however it does.
+        """
+        race, losses = yield from self._rung(forks, 0)
+        for rung, count in enumerate(self.terms.entering(len(forks))[1:], 1):
+            ahead = sorted(forks, key=lambda name: (name != stands, losses[name]))[:count]
+            forks = {name: M for name, M in forks.items() if name in ahead}
+            race, found = yield from self._rung(forks, rung)
+            losses |= found
+        return race, losses
+
+    def _rung(self, forks: Mapping[int, Tensor], rung: int) -> _Race:
+        harms = yield from self.search.race(forks, self.terms, rung, self._races)
+        losses = {name: harm[:, 0] for name, harm in harms.items()}
+        return raced(losses, self.terms.level), {name: float(own.mean()) for name, own in losses.items()}
+
+    def _keep(self, place: Place, kept: int, race: Raced, losses: Mapping[int, float]) -> Generator[Any, None, None]:
         name = self._table[place[0]][place[1]][kept]
         yield self.search.said(f"{self._named(place)} keeps {name}: {self._said(place, race, losses)}")
         yield from self.search.conclude([Outcome(*place, kept)], kept)
@@ -184,9 +204,9 @@ class Racing:
         kinds = self.search.candidates.kinds
         return f"{kinds[place[0]]} node {place[0] - kinds.index(kinds[place[0]])}, edge {place[1]}"
 
-    def _said(self, place: Place, race: Raced, losses: Mapping[str, float]) -> str:
+    def _said(self, place: Place, race: Raced, losses: Mapping[int, float]) -> str:
         names = self._table[place[0]][place[1]]
-        named = {str(names[int(name)]): loss for name, loss in losses.items()}
+        named = {str(names[name]): loss for name, loss in losses.items()}
         return f"{in_words(named)} (the next {race.closest:.1f} standard errors behind)"
 
 

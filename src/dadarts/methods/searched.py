@@ -104,16 +104,20 @@ class Searched(Protocol):
         """All that was concluded, each three whole numbers that the selection gives a meaning."""
         ...
 
-    def race(self, forks: Mapping[int, Tensor], terms: Terms, races: int) -> Generator[Any, None, Mapping[int, Tensor]]:
+    def race(
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int
+    ) -> Generator[Any, None, Mapping[int, Tensor]]:
         """What each picture loses after a fork of the weights was trained under mixing weights of its own.
 
-        Every fork begins with the weights as they are and without momentum, and is trained on the same batches, which
-        depend on how much is concluded alone; no fork depends on another. The weights are left as they were. A race
-        that was stopped goes on behind the last fork that was measured.
+        Every fork begins with the weights as they are, on a later rung with its own of the rung before, and without
+        momentum. It is trained on the same batches as the others, which depend on how much is concluded and on the
+        rung alone; no fork depends on another. The weights are left as they were. A race that was stopped goes on
+        behind the last fork that was measured.
 
         Args:
-            forks: M of the stacked nodes, (N, E, O), by name.
+            forks: M of the stacked nodes, (N, E, O), by name; on a later rung of those that go on.
             terms: for how long, and on how many pictures; see `Terms`.
+            rung: from 0; all before it have been run since the last outcome.
             races: how many outcomes the selection will have in all, for progress.
 
         Returns:

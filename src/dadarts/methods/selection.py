@@ -116,6 +116,8 @@ class Race(Terms, Selection):
         for name, pictures in (("pictures", self.pictures), ("order_pictures", self.order_pictures)):
             if pictures and not 2 <= pictures <= 10**9:
                 raise InputError(f"-selection_{name} {pictures}: measure 2 to 1000000000 pictures, or 0 for all")
+        if not 1 <= self.rungs <= 10:
+            raise InputError(f"-selection_rungs {self.rungs}: a race has 1 to 10 rungs")
         if not 0 <= self.looks <= 100:
             raise InputError(f"-selection_looks {self.looks}: look at decided edges again 0 to 100 times")
         if not (0 < self.rate <= 100 and 0 < self.level < 1 and 0 <= self.put_off <= 100 and 1 <= self.rounds <= 1000):

@@ -10,14 +10,16 @@ class Terms:
     """How forks of the weights are trained, measured and judged.
 
     Args:
-        steps: batches that train a fork.
-        rate: where a fork's learning rate begins, in parts of the search's; it ends, by a cosine, with the search's
-            last, `w_lr_min`.
+        steps: batches that train a fork on the first rung of a race.
+        rungs: how many rungs a race has: the better half of its forks, at least two, is trained for twice as many
+            steps as on the rung before.
+        rate: where a fork's learning rate begins on every rung, in parts of the search's; it ends, by a cosine, with
+            the search's last, `w_lr_min`.
         pictures: at most so many of the validation half are what a fork is judged by; 0 is all.
         order_pictures: the same for the order of edges and for ties.
         level: of Holm's one-sided test that drops what is worse than the best; 1 - Phi(2), two standard errors.
         put_off: an edge whose best and second best are less than so many standard errors apart waits, once, until the
-            others are decided; 0 puts off none.
+            others are decided; 0 puts off none. The first rung tells.
         rounds: the order of edges is measured at most so many times, and as often again as edges were put off.
         looks: how often all decided edges are raced again at the end.
         none: whether `none` is raced where the space lets an edge keep it.
@@ -32,3 +34,27 @@ class Terms:
     rounds: int = 8
     looks: int = 1
     none: bool = False
+    rungs: int = 1
+
+    def first_step(self, rung: int) -> int:
+        """How many batches have trained a fork before a rung: n, 2n, 4n, ... are those of the rungs.
+
+        >>> [Terms(steps=100).first_step(rung) for rung in range(4)]
+        [0, 100, 300, 700]
+        """
+        return self.steps * ((1 << rung) - 1)
+
+    def steps_of(self, rung: int) -> int:
+        """How many batches train a fork on a rung."""
+        return self.steps << rung
+
+    def entering(self, forks: int) -> list[int]:
+        """How many of a race's forks each rung trains: all, then the better half, but two at least.
+
+        >>> Terms(rungs=3).entering(7), Terms(rungs=3).entering(3), Terms(rungs=2).entering(1)
+        ([7, 4, 2], [3, 2, 2], [1, 1])
+        """
+        found = [forks]
+        for _ in range(self.rungs - 1):
+            found.append(min(found[-1], max(2, (found[-1] + 1) // 2)))
+        return found

@@ -34,12 +34,20 @@ def stream(loader: Loader, epoch: int, first: int) -> Iterator[Batch]:
         first = (passed + 1) * loader.steps()
 
 
+@dataclass(frozen=True)
+class _Trained:
+    """The weights of a fork behind a rung."""
+
+    rung: int
+    weights: list[Tensor]
+
+
 @dataclass
 class Forks:
     """The race that a selection runs.
 
-    What every fork has lost is kept in the checkpoint, its weights in memory alone: where a run was stopped, the
-    winner is trained again, to the same bits.
+    What every fork has lost is kept in the checkpoint, its weights in memory alone: where a run was stopped, those that
+    go on and the winner are trained again, to the same bits.
 
     Args:
         split: mixing weights of the stacked nodes as the supernet takes them.
@@ -50,43 +58,53 @@ class Forks:
     split: Callable[[Tensor], Mixing]
     _forks: Mapping[int, Tensor] = field(default_factory=dict, init=False)
     _terms: Terms = field(default_factory=Terms, init=False)
-    _trained: dict[int, list[Tensor]] = field(default_factory=dict, init=False)
+    _trained: dict[int, _Trained] = field(default_factory=dict, init=False)
+    _rung: int = field(default=0, init=False)
+    _entering: Sequence[int] = field(default=(), init=False)
 
-    def race(self, forks: Mapping[int, Tensor], terms: Terms, races: int) -> Generator[Event, None, Mapping[int, Harm]]:
+    def race(
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int
+    ) -> Generator[Event, None, Mapping[int, Harm]]:
         """See `Searched.race`."""
-        self._forks, self._terms = forks, terms
+        self._forks, self._terms, self._rung = forks, terms, rung
+        if rung == 0:
+            self._entering = terms.entering(len(forks))
         known, validation = self.state.races.losses, self.state.loaders.validation
         loader = validation.at_least(terms.pictures) if terms.pictures else validation
-        if len(known) > len(forks) or any(len(harm) != len(loader.index) for harm in known):
+        if len(known) > sum(self._entering) or any(len(harm) != len(loader.index) for harm in known):
             raise self.run.damaged("has measured other forks than those of its race")
-        steps = terms.steps + loader.steps()
-        passed = min(len(self.state.races.outcomes), races - 1)
+        first, steps = sum(self._entering[:rung]), terms.steps_of(rung) + loader.steps()
+        begin, end = self._passed(rung, loader.steps(), races)
         for number, name in enumerate(forks):
-            if number < len(known):
+            if first + number < len(known):
                 continue
-            begin, end = (passed * len(forks) + number) * steps, races * len(forks) * steps
             with self._forked(), self.state.bilevel.work.unless_stopped():
-                for step in self._train(name):
-                    yield SelectionStep(begin + step, end)
+                for step in self._train(name, rung):
+                    yield SelectionStep(min(begin + number * steps + step, end), end)
                 measuring = Returning(paired.harms(self.state.bilevel, loader, {name: self.split(forks[name])}))
                 for step, _ in measuring:
-                    yield SelectionStep(begin + terms.steps + step, end)
-                self._trained[name] = self._weights()
+                    yield SelectionStep(min(begin + (number + 1) * steps - loader.steps() + step, end), end)
+                self._trained[name] = _Trained(rung, self._weights())
                 self.state.bilevel.work.measured({name: self.split(forks[name])}, len(loader.index))
             known.append(measuring.value[name])
             self.run.save_if_due(self.state)
-        return dict(zip(forks, known, strict=True))
+        return dict(zip(forks, known[first : first + len(forks)], strict=True))
+
+    def _passed(self, rung: int, measuring: int, races: int) -> tuple[int, int]:
+        """How many steps were taken before a rung, and how many are in all if all races are as long as this one."""
+        rungs = [count * (self._terms.steps_of(number) + measuring) for number, count in enumerate(self._entering)]
+        passed = min(len(self.state.races.outcomes), races - 1)
+        return passed * sum(rungs) + sum(rungs[:rung]), races * sum(rungs)
 
     def conclude(self, outcomes: Sequence[Outcome], winner: int | None) -> Generator[Event, None, None]:
         """See `Searched.conclude`."""
         state = self.state
         if winner is not None:
-            if winner not in self._trained:
-                with self._forked(), state.bilevel.work.uncounted():
-                    for step in self._train(winner):
-                        yield SelectionStep(step, self._terms.steps)
-                    self._trained[winner] = self._weights()
-            self._take(self._trained[winner])
+            with self._forked(), state.bilevel.work.uncounted():
+                for step in self._reach(winner, self._rung):
+                    yield SelectionStep(step, self._terms.steps_of(self._rung))
+                weights = self._weights()
+            self._take(weights)
             state.optimizers.sgd.state.clear()
         self._trained = {}
         state.races.conclude(outcomes)
@@ -113,14 +131,31 @@ class Forks:
             sgd.state.clear()
             sgd.state.update(momentum)
 
-    def _train(self, name: int) -> Iterator[int]:
-        """Train a fork, and count its steps."""
+    def _reach(self, name: int, rung: int) -> Iterator[int]:
+        """Bring a fork to where it stands behind a rung, and count the steps that it takes."""
+        begin = 0
+        if (known := self._trained.get(name)) is not None:
+            begin = known.rung + 1
+            self._take(known.weights)
+        for number in range(begin, rung + 1):
+            yield from self._train_on(name, number)
+
+    def _train(self, name: int, rung: int) -> Iterator[int]:
+        """Train a fork on a rung, and on those before it where that is forgotten; count the steps of this one."""
+        with self.state.bilevel.work.uncounted():
+            for _ in self._reach(name, rung - 1):
+                yield 0
+        yield from self._train_on(name, rung)
+
+    def _train_on(self, name: int, rung: int) -> Iterator[int]:
         state, terms, mixing = self.state, self._terms, self.split(self._forks[name])
-        start = terms.rate * state.rates.weights
+        state.optimizers.sgd.state.clear()
+        start, steps = terms.rate * state.rates.weights, terms.steps_of(rung)
         end = min(start, self.run.config.w_lr_min)
-        batches: Any = stream(state.loaders.train, len(state.history), len(state.races.outcomes) * terms.steps)
-        for step, batch in enumerate(islice(batches, terms.steps)):
-            losses = state.optimizers.weight_step(batch, mixing, cosine(start, end, Progress(step, terms.steps)))
+        first = len(state.races.outcomes) * terms.first_step(terms.rungs) + terms.first_step(rung)
+        batches: Any = stream(state.loaders.train, len(state.history), first)
+        for step, batch in enumerate(islice(batches, steps)):
+            losses = state.optimizers.weight_step(batch, mixing, cosine(start, end, Progress(step, steps)))
             if not bool(losses.train_loss.isfinite()):
                 raise RunError(
                     f"the loss of a fork is {losses.train_loss.item()} in its step {step + 1}; lower "

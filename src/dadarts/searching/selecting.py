@@ -175,8 +175,10 @@ class _Searched:
     def outcomes(self) -> Sequence[Outcome]:
         return tuple(self.state.races.outcomes)
 
-    def race(self, forks: Mapping[int, Tensor], terms: Terms, races: int) -> Generator[Event, None, Mapping[int, Harm]]:
-        return (yield from self.forks.race(forks, terms, races))
+    def race(
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int
+    ) -> Generator[Event, None, Mapping[int, Harm]]:
+        return (yield from self.forks.race(forks, terms, rung, races))
 
     def conclude(self, outcomes: Sequence[Outcome], winner: int | None = None) -> Generator[Event, None, None]:
         yield from self.forks.conclude(outcomes, winner)

@@ -68,6 +68,7 @@ def test_every_switch_number_and_choice_can_say_what_it_takes(model: type[BaseMo
         "search_space",
         "genotype",
         "test_path",
+        "costs",
     }
     for name, field in model.model_fields.items():
         if accepted(field).startswith(("give a number", "give a whole number")):

@@ -53,14 +53,14 @@ def _costs(genotype: Genotype, macro: Macro) -> Costs:
     network = walked(genotype, macro)
     parameters, total = network.parameters, network.multiply_adds
     for place, times in network.places.items():
-        own = _costs_at(genotype.space, place)
+        own = count_place(genotype.space, place)
         parameters += times * own.parameters
         total += times * own.multiply_adds
     return Costs(parameters, total)
 
 
-def _costs_at(space: SearchSpace, place: Place) -> Costs:
-    """Of an operation: one that cannot be asked for a shape alone computes a picture."""
+def count_place(space: SearchSpace, place: Place) -> Costs:
+    """What an operation has and does: one that cannot be asked for a shape alone computes a picture."""
     try:
         return _costs_on("meta", space, place)
     except Exception:

@@ -128,7 +128,7 @@ def least(rule: Rule, present_NEO: Tensor) -> tuple[int, ...]:
         if found[-1] > limit.most:
             others = " within the other limits" if number else ""
             raise InputError(
-                f"no network of this size keeps to {limit.said(limit.most)}{others}: the smallest needs "
+                f"no network of the space keeps to {limit.said(limit.most)}{others}: the smallest needs "
                 f"{limit.said(found[-1])}"
             )
     return tuple(found)

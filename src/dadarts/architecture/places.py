@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -37,33 +37,62 @@ class Place:
     stride: int
 
 
+class Choice(NamedTuple):
+    """An operation on an edge: what all cells of a kind have there.
+
+    Args:
+        kind: of the cells.
+        node: its number.
+        edge: which of the states that the node reads, counted from the first.
+        operation: its name.
+    """
+
+    kind: str
+    node: int
+    edge: int
+    operation: str
+
+
 @dataclass(frozen=True)
 class Walked:
     """What a network is made of.
 
     Args:
-        places: of its operations, and how often each is there.
+        made_by: the places that every choice makes, and how often.
         parameters, multiply_adds: of what stands around them: its stem, what prepares cells' inputs, its classifier.
     """
 
-    places: Counter[Place]
+    made_by: Mapping[Choice, Counter[Place]]
     parameters: int
     multiply_adds: int
+
+    @property
+    def places(self) -> Counter[Place]:
+        """All places of operations, and how often each is there."""
+        total: Counter[Place] = Counter()
+        for own in self.made_by.values():
+            total.update(own)
+        return total
 
 
 def places_of(space: SearchSpace, macro: Macro) -> list[Place]:
     """Every place that a network of a space may have at a size, once, in order."""
-
-    def candidates(kind: str, number: int) -> list[tuple[str, int]]:
-        edges = space.candidates[kind][number]
-        return [(name, edge) for edge, names in enumerate(edges) for name in names]
-
-    return sorted(_walked(space, macro, candidates, dict.fromkeys(space.kinds, space.joined)).places)
+    return sorted(walked_space(space, macro).places)
 
 
 def places_of_genotype(genotype: Genotype, macro: Macro) -> Counter[Place]:
     """The places of a genotype's network, and how often each is there."""
     return walked(genotype, macro).places
+
+
+def walked_space(space: SearchSpace, macro: Macro) -> Walked:
+    """What the networks of a space are made of, with every candidate on every edge."""
+
+    def candidates(kind: str, number: int) -> list[tuple[str, int]]:
+        edges = space.candidates[kind][number]
+        return [(name, edge) for edge, names in enumerate(edges) for name in names]
+
+    return _walked(space, macro, candidates, dict.fromkeys(space.kinds, space.joined))
 
 
 def walked(genotype: Genotype, macro: Macro) -> Walked:
@@ -78,7 +107,7 @@ def walked(genotype: Genotype, macro: Macro) -> Walked:
 
 
 def _walked(space: SearchSpace, macro: Macro, named: Named, concat: Mapping[str, Sequence[int]]) -> Walked:
-    found: Counter[Place] = Counter()
+    found: defaultdict[Choice, Counter[Place]] = defaultdict(Counter)
 
     def run(cell: Cell, inputs: Sequence[Tensor]) -> Tensor:
         site = cell.site
@@ -87,7 +116,9 @@ def _walked(space: SearchSpace, macro: Macro, named: Named, concat: Mapping[str,
             for name, state in named(site.kind, number):
                 stride = site.input_stride if state < space.inputs else 1
                 channels, height, width = states[state].shape[1:]
-                found[Place(name, (channels, height, width), site.channels, stride)] += name != NONE
+                if name != NONE:
+                    place = Place(name, (channels, height, width), site.channels, stride)
+                    found[Choice(site.kind, number, state, name)][place] += 1
             # Whatever stands on an edge, its windows are padded so that a size becomes ceil(size / stride).
             height, width = (-(-size // site.input_stride) for size in states[0].shape[2:])
             return torch.empty((1, site.channels, height, width))
@@ -100,4 +131,4 @@ def _walked(space: SearchSpace, macro: Macro, named: Named, concat: Mapping[str,
         backbone = build_backbone(space, macro, lambda site, number: nothing, concat, affine=True).eval()
         features = backbone.features(torch.empty((1, *macro.image_shape)), run, applied)
         backbone.classify(features[-1])
-    return Walked(+found, count_parameters(backbone), counter.multiply_adds)
+    return Walked(found, count_parameters(backbone), counter.multiply_adds)

@@ -226,7 +226,9 @@ def search_from_values(
         data = {} if config.data_path == Path("datasets") else {"data_path": str(config.data_path)}
         given = {"name": config.name, "dataset": config.dataset, **data, "genotype": f"@{config.name}"}
         given |= configs.plugin_flag(config.plugin)
-        if argv[0] == "dadarts" and prints():
+        sizes = {"init_channels": config.target_channels, "layers": config.target_layers}
+        given |= {name: str(size) for name, size in sizes.items() if size is not None}
+        if argv[0] == "dadarts" and prints() and not any(sizes.values()):
             size, epochs = config.space.train_size, TrainConfig.model_fields["epochs"].default
             print(
                 f"a training has {counted(epochs, 'epoch')}, {counted(size.channels, 'channel')} and "

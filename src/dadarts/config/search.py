@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
+from dadarts.config.limits import LIMITS, LimitSettings
 from dadarts.config.run import RunConfig
 from dadarts.config.settings import setting
 from dadarts.errors import InputError
@@ -37,11 +40,25 @@ else:
     MethodField = Annotated[Any, BeforeValidator(_as_method), PlainSerializer(repr)]
 
 
+def _limited(settings: Mapping[str, Any]) -> bool:
+    return any(settings.get(name) is not None for name in LIMITS)
+
+
+def _priced(method: Method, rate: float) -> Method:
+    """The method whose alphas pay for what they expect beyond a limit; one that says how they do stays as it is."""
+    from dadarts.methods.penalties import ExpectedCost
+
+    penalties = method.alphas.penalties
+    if any(isinstance(penalty, ExpectedCost) for penalty in penalties):
+        return method
+    return replace(method, alphas=replace(method.alphas, penalties=(*penalties, ExpectedCost(rate))))
+
+
 Rate: TypeAlias = Annotated[float, Field(ge=0, le=1e3)] | Literal["auto"]
 """A learning rate, or what the number of steps calls for (see `rates`), known when the data has been read."""
 
 
-class SearchConfig(RunConfig):
+class SearchConfig(LimitSettings, RunConfig):
     """One search: data, supernet, the two optimizers, and the method.
 
     >>> SearchConfig(name="first", dataset="digits", epochs=2).layers
@@ -148,7 +165,17 @@ class SearchConfig(RunConfig):
         from dadarts.architecture import spaces
         from dadarts.methods.resolve import resolve
 
+        if _limited(info.data) and info.data.get("limit_rate") and method.order != "none":
+            method = _priced(method, info.data["limit_rate"])
         return resolve(method, spaces.space(info.data["search_space"], info.data["nodes"]))
+
+    @model_validator(mode="after")
+    def _limits_go_with_the_method(self) -> SearchConfig:
+        if self.limited and self.method.retain != "top2":
+            raise InputError(
+                f"-genotype_to_retain {self.method.retain} is not the network of the hard pass, and keeps to no limit"
+            )
+        return self
 
     @property
     def space(self) -> SearchSpace:

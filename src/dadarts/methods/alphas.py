@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dadarts.architecture.discretization import Rule, allowed
+from dadarts.architecture.discretization import Limit, Rule, allowed
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Mixing
 from dadarts.methods.entmax import entmax
@@ -132,6 +132,9 @@ class Alphas(nn.Module):
         activation: what stands in softmax' place.
     """
 
+    prices: Tensor
+    """(L,): Lagrange multipliers of the space's limits, which the penalty that has them moves."""
+
     def __init__(
         self,
         space: SearchSpace,
@@ -167,6 +170,8 @@ class Alphas(nn.Module):
             sparsity=sparsity,
             activation=activation,
         )
+        # No part of the state dict: older checkpoints have none.
+        self.register_buffer("prices", torch.zeros(len(space.limits)), persistent=False)
 
     @property
     def candidates(self) -> Candidates:
@@ -210,6 +215,10 @@ class Alphas(nn.Module):
             kind: tuple(next(rows)[: alpha.shape[0]] for alpha in nodes.parameters())
             for kind, nodes in self.nodes.items()
         }
+
+    def keep_to(self, limits: tuple[Limit, ...]) -> None:
+        """Take other limits of the same kinds."""
+        self._places = replace(self._places, rule=replace(self._places.rule, limits=limits))
 
     def to_device(self, device: torch.device) -> Alphas:
         """Move the parameters and the masks that go with them."""

@@ -71,6 +71,10 @@ class Penalty(ABC):
         """What history says of how it pulls W to D(W); None where it pulls elsewhere."""
         return None
 
+    def follow(self, alphas: Alphas, rate: float) -> None:
+        """Move what the penalty has of its own, after a step of the alphas at a learning rate."""
+        return
+
     def resolved(self, space: SearchSpace) -> Penalty:
         """The penalty with what it leaves to the space filled in.
 
@@ -216,6 +220,54 @@ class EntropyLoss(Penalty):
         return total + self.edges(progress) * at_nodes.mean()
 
 
+@dataclass(frozen=True)
+class ExpectedCost(Penalty):
+    """``sum over limits of price * excess``: the Lagrangian of alphas whose expected cost keeps to a search's limits.
+
+    With c what a place costs, k how many edges a node keeps, and sums over the places that the rule lets a node choose,
+
+        C(W) = rest + sum over nodes of k (sum_(e,o) W[e,o] c[e,o]) / (sum_(e,o) W[e,o])
+        excess = (C(W) - limit) / (cost of the largest network - cost of the smallest).
+
+    C is the cost of D(W) where W is 1 there and 0 on all other allowed places, and the mean over all networks where W
+    is uniform. After every step of the alphas the price is raised, or lowered as far as 0, by dual ascent
+    (Arrow, Hurwicz & Uzawa, 1958), ``price = max(0, price + rate * alpha_lr * excess)``: it grows as long as the
+    limit is not kept. Without a limit it is 0.
+
+    Args:
+        rate: how fast, in learning rates of the alphas.
+    """
+
+    rate: float = 1.0
+
+    def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
+        return (alphas.prices * excesses(alphas.weights(), alphas.candidates)).sum()
+
+    @torch.no_grad()
+    def follow(self, alphas: Alphas, rate: float) -> None:
+        """Dual ascent of the prices."""
+        excess = excesses(alphas.weights(), alphas.candidates)
+        alphas.prices.add_(self.rate * rate * excess.to(alphas.prices)).clamp_min_(0)
+
+
+def excesses(W_NEO: Tensor, candidates: Candidates) -> Tensor:
+    """By how much the expected cost is above each limit, in parts of the range of the space's networks: (L,)."""
+    places, rule = candidates.open, candidates.rule
+    choosable = places.any(dim=-1).sum(dim=-1)
+    keeps = choosable if rule.edges is None else choosable.clamp(max=rule.edges)
+    W = W_NEO * places
+    share = keeps[:, None, None] * W / W.sum(dim=(1, 2), keepdim=True).clamp_min(torch.finfo(W.dtype).tiny)
+    found = []
+    for limit in rule.limits:
+        cost = limit.costs.to(W_NEO)
+        ends = [
+            limit.cost(discretize(sign * limit.costs.double(), rule.unlimited, candidates.present.cpu()))
+            for sign in (-1, 1)
+        ]
+        found.append((limit.rest - limit.most + (share * cost).sum()) / max(1, ends[1] - ends[0]))
+    return torch.stack(found) if found else W_NEO.new_zeros(0)
+
+
 def _entropy(x: Tensor) -> Tensor:
     """``-sum x log x`` over the last dimension; what is 0 (padding, sparse W) has no slope instead of an infinite."""
     # Masked, not clamped alone: the gradient of 0 log 0 would be infinite times zero.
@@ -225,6 +277,9 @@ def _entropy(x: Tensor) -> Tensor:
 
 PENALTIES: dict[str, type[Penalty]] = {
     kind.__name__: kind
-    for kind in (DiscretizationLoss, BetaDecay, EntropyLoss, NonePenalty, DirichletDivergence, ZeroOneLoss)
+    for kind in (
+        *(DiscretizationLoss, BetaDecay, EntropyLoss, NonePenalty, DirichletDivergence, ZeroOneLoss),
+        ExpectedCost,
+    )
 }
 """Every penalty by the name that a method's text calls it."""

@@ -84,6 +84,12 @@ OPERATION_PICTURES = Column(
 OPERATION_PICTURES_SELECTION = Column(
     "operation_pictures_selection", "the same cost of a selection that does not read alphas off"
 )
+OVER_LIMIT = Column(
+    "over_limit",
+    "how far the expected cost is above its limit, in parts of the range of the space's networks; of several limits "
+    "the one that is exceeded most",
+)
+LIMIT_PRICE = Column("limit_price", "what the alphas' loss has of it: the price of that limit")
 DROP_PATH = Column("drop_path", "probability that a path is dropped")
 VALID_BALANCED = Column(
     "valid_balanced", "mean recall of the classes on the validation part (`-class_weights balanced`)"
@@ -98,7 +104,7 @@ SEARCH = (
 """What every search's history has, in this order."""
 OF_SELECTION = (SECONDS_SELECTION, OPERATION_PICTURES_SELECTION)
 """What a selection that does not read alphas off costs."""
-SEARCH_SOMETIMES = (HESSIAN_EIGENVALUE, *OF_SELECTION)
+SEARCH_SOMETIMES = (HESSIAN_EIGENVALUE, *OF_SELECTION, OVER_LIMIT, LIMIT_PRICE)
 """What a search's history has behind them with some settings."""
 TRAINING = (
     *(EPOCH, WEIGHT_LR, DROP_PATH, TRAIN_LOSS, TRAIN_TOP1, VALID_LOSS, VALID_TOP1, VALID_BALANCED, SECONDS),

@@ -14,6 +14,7 @@ from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.data import Loader
 from dadarts.methods.alphas import Alphas
+from dadarts.methods.penalties import excesses
 from dadarts.methods.schedules import Progress
 from dadarts.rundir import history
 from dadarts.rundir.history import Values
@@ -58,6 +59,16 @@ def entropy(alphas: Alphas) -> float:
 def choices(alphas: Alphas) -> Tensor:
     """D(W) of all stacked nodes, bool (N, E, O)."""
     return discretize(alphas.weights(), alphas.candidates.rule, alphas.candidates.present)
+
+
+@torch.no_grad()
+def limits(alphas: Alphas) -> Values:
+    """How far the expected cost is over the limit that it exceeds most, and that limit's price; nothing without one."""
+    excess = excesses(alphas.weights(), alphas.candidates)
+    if not len(excess):
+        return {}
+    most = int(excess.argmax())
+    return {history.OVER_LIMIT: float(excess[most]), history.LIMIT_PRICE: float(alphas.prices[most])}
 
 
 def hessian_eigenvalue(bilevel: Bilevel, valid: Batch, progress: Progress, iterations: int = 20) -> float:

@@ -29,7 +29,7 @@ from dadarts.runs.events import Event, Note, SearchDone, ValidationStep
 from dadarts.runs.meter import timed
 from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
-from dadarts.searching import diagnostics
+from dadarts.searching import diagnostics, limits
 from dadarts.searching.judging import judged
 from dadarts.searching.notes import notes
 from dadarts.searching.selecting import select
@@ -84,6 +84,7 @@ class _Search:
             f"{state.engine.name} engine ({self.run.why(state.engine.why)})",
         )
         said = [*state.foundation.notes(state.loaders.train), *notes(config), state.engine.note]
+        said += limits.notes(state.space, limits.target(config, state.foundation))
         if config.method.selection.trains:
             said.append(state.rates.note)
         yield from (Note(text) for text in said if text)
@@ -99,6 +100,7 @@ class _Search:
                 self._write_cost_of_selection()
         genotype = self._retained(scores)
         yield from _said_of(genotype)
+        yield from map(Note, limits.kept_to(state.space, scores, limits.target(config, state.foundation)))
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
         yield from self.run.ended(str(genotype))
         yield SearchDone(self.folder, genotype, pictures)
@@ -145,7 +147,7 @@ class _Search:
         is_last = progress.epoch + 1 == progress.epochs or self._stops([*self.state.history, row_of(eigenvalue)])
         is_due = is_last or (progress.epoch + 1) % self.config.validation_every == 0
         validation = (yield from self._validation_columns(progress)) if is_due else {}
-        genotype = derive(self.config.space, self.state.scores())
+        genotype = derive(self.state.space, self.state.scores())
         measured: Values = {
             history.EPOCH: progress.epoch,
             **self._epoch_columns(here),
@@ -159,6 +161,7 @@ class _Search:
             history.TEMPERATURE_NODE: self._temperatures(here).node,
             history.OPERATION_PICTURES: self.state.bilevel.work.of_epoch,
             **eigenvalue,
+            **diagnostics.limits(self.state.bilevel.alphas),
             # Known when the selection has ended.
             **({} if self.config.method.selection.reads_alphas else dict.fromkeys(history.OF_SELECTION)),
         }
@@ -194,7 +197,7 @@ class _Search:
 
     def _write_only_row(self, scores: Mixing) -> None:
         """The one row of a search that trains nothing: what can be said of its genotype."""
-        genotype = derive(self.config.space, scores)
+        genotype = derive(self.state.space, scores)
         nothing = {history.SECONDS: 0.0, history.OPERATION_PICTURES: 0}
         measured: Values = {history.EPOCH: 0, **diagnostics.shares(genotype), **nothing}
         self.state.history = [row_of(measured, history.SEARCH)]
@@ -249,7 +252,7 @@ class _Search:
 
     def _retained(self, scores: Mixing) -> Genotype:
         try:
-            genotype = derive(self.config.space, scores, self.config.method.retain)
+            genotype = derive(self.state.space, scores, self.config.method.retain)
         except InputError as error:
             kept = contents.GENOTYPE_TEXT.at(self.folder)
             raise RunError(f"{error.marked}; {kept} holds the top2 genotype") from None

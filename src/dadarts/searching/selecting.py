@@ -80,7 +80,7 @@ class _Searched:
 
     @property
     def space(self) -> SearchSpace:
-        return self.run.config.space
+        return self.state.space
 
     @property
     def candidates(self) -> Candidates:

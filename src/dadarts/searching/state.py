@@ -28,7 +28,7 @@ from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed
 from dadarts.runs.meter import Position
 from dadarts.runs.setup import Foundation, Loading
-from dadarts.searching import diagnostics, halves
+from dadarts.searching import diagnostics, halves, limits
 from dadarts.searching.bilevel import Bilevel
 from dadarts.searching.halves import Loaders
 from dadarts.searching.judging import of_alphas
@@ -83,6 +83,11 @@ class SearchState:
         return {"device": str(base.device), "threads": base.threads.count, "engine": self.engine.name}
 
     @property
+    def space(self) -> SearchSpace:
+        """The space with its limits, which follow from the data."""
+        return self.bilevel.supernet.space
+
+    @property
     def steps(self) -> int:
         """Batch pairs in an epoch."""
         return self.loaders.steps
@@ -115,6 +120,7 @@ class SearchState:
         supernet.load_state_dict(fresh.state_dict())
         drawn = _alphas(supernet.space, generator(seed, "alphas", number), self.bilevel.method)
         own.load_state_dict(drawn.state_dict())
+        own.prices.zero_()
         self.optimizers.sgd.state.clear()
         self.optimizers.adam.state.clear()
         self.initial = self.alphas_now()
@@ -167,6 +173,7 @@ class SearchState:
             "settled_places": self.settled_places,
             "measured": self.measured,
             "races": self.races.to_checkpoint(),
+            "limits": limits.to_checkpoint(self.bilevel.alphas),
             "selecting": self.selecting,
             "work": self.bilevel.work.to_checkpoint(),
             "position": asdict(self.position),
@@ -202,6 +209,7 @@ class SearchState:
         selecting = fitting.number("selecting", saved["selecting"])
         # One that began before there was a count has none.
         counted = OperationPictures.read(saved.get("work"), self.restart_epochs * self.bilevel.method.restarts)
+        kept_to = limits.read(saved.get("limits"), self.bilevel.alphas)
         history = fitting.rows("history", saved["history"])
         position = self._position(saved["position"], history)
         if len(history) != len(snapshots) and self.bilevel.method.selection.trains:
@@ -214,6 +222,7 @@ class SearchState:
         self.mixing, self.decided, self.measured, self.selecting = mixing, decided, measured, selecting
         self.settled_places, self.races = places.clone(), races
         self.bilevel.work.restore(counted)
+        limits.restore(kept_to, self.bilevel)
 
     @property
     def _searched(self) -> int:
@@ -257,12 +266,13 @@ def build(config: SearchConfig, processes: Processes = ALONE, loaded: Loading = 
         flags="-init_channels, -layers or -nodes",
         device=base.device,
     )
+    space = limits.limited(config, base)
     with seeded(config.seed, "weights"):
         supernet = placed(
-            Supernet(config.space, base.macro, config.checkpoint_activations, config.method.channel_fraction),
+            Supernet(space, base.macro, config.checkpoint_activations, config.method.channel_fraction),
             base.device,
         )
-    alphas = _alphas(config.space, generator(config.seed, "alphas"), config.method).to_device(base.device)
+    alphas = _alphas(space, generator(config.seed, "alphas"), config.method).to_device(base.device)
     engine = pick_engine(config.engine, supernet, base.device, config.precision, processes)
     synchronise(supernet, processes)
     tolerance = config.sparse_tolerance if engine.sparse else 0.0
@@ -272,14 +282,9 @@ def build(config: SearchConfig, processes: Processes = ALONE, loaded: Loading = 
     )
     chosen = rates(config, loaders.steps)
     optimizers = Optimizers(
-        bilevel,
-        momentum=config.w_momentum,
-        weight_decay=config.w_weight_decay,
-        nesterov=config.nesterov,
-        grad_clip=config.w_grad_clip,
-        alpha_lr=chosen.alphas,
-        alpha_weight_decay=config.alpha_weight_decay,
-    )
+        bilevel, momentum=config.w_momentum, weight_decay=config.w_weight_decay, nesterov=config.nesterov,
+        grad_clip=config.w_grad_clip, alpha_lr=chosen.alphas, alpha_weight_decay=config.alpha_weight_decay,
+    )  # fmt: skip
     restart_epochs = config.epochs // config.method.restarts
     state = SearchState(bilevel, optimizers, loaders, base, engine, chosen, restart_epochs, initial=[])
     state.initial = state.alphas_now()

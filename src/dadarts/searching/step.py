@@ -79,7 +79,7 @@ class Optimizers:
             gradient, valid_loss = self.bilevel.architecture_gradient(train, valid, progress, self.inner(weight_lr))
             if not _finite(valid_loss, gradient):
                 return StepLosses(_NAN, _NOTHING, valid_loss)
-            _update(self.adam, self.bilevel.alpha, gradient)
+            self._alpha_update(gradient)
             # Whether the gradient is finite was asked for: the device has computed it.
             architecture_seconds = time.monotonic() - began
         losses = self.weight_step(train, self._weights_mixing(progress), weight_lr)
@@ -116,8 +116,13 @@ class Optimizers:
         n = len(self.bilevel.w)
         if not _finite(loss, gradient[n:]) or not self._weight_update(gradient[:n], loss):
             return StepLosses(_NAN, _NOTHING, None)
-        _update(self.adam, self.bilevel.alpha, gradient[n:])
+        self._alpha_update(gradient[n:])
         return StepLosses(loss, (logits.argmax(dim=1) == train.labels).sum(), None)
+
+    def _alpha_update(self, gradient: list[Tensor]) -> None:
+        _update(self.adam, self.bilevel.alpha, gradient)
+        for penalty in self.bilevel.method.alphas.penalties:
+            penalty.follow(self.bilevel.alphas, self.adam.param_groups[0]["lr"])
 
     def _weight_update(self, gradient: list[Tensor], loss: Tensor) -> bool:
         norm = torch.nn.utils.get_total_norm(gradient)

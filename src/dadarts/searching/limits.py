@@ -1,0 +1,162 @@
+"""The limits of a search: of which network they are, and the space without the networks that cost more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dadarts.architecture.discretization import Limit, discretize, least
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.architecture.supernet import Mixing
+from dadarts.config import SearchConfig
+from dadarts.engines.profile import Profile, Scale, kept, profiled
+from dadarts.engines.profile.limits import at_most_latency, at_most_multiply_adds, at_most_parameters
+from dadarts.engines.profile.written import read_csv
+from dadarts.errors import InputError, shortened
+from dadarts.methods.alphas import Alphas
+from dadarts.pacing import counted
+from dadarts.runs import fitting
+from dadarts.runs.checkpoint import State
+from dadarts.runs.setup import Foundation
+from dadarts.runs.threads import by_size, computing_with
+from dadarts.searching.bilevel import Bilevel
+
+
+def target(config: SearchConfig, base: Foundation) -> Macro:
+    """The size that limits are of, for the pictures of a search: as asked for, else as `dadarts train` has it."""
+    size = config.space.train_size
+    return Macro(
+        config.target_channels or size.channels,
+        config.target_layers or size.layers,
+        base.data.train.shape,
+        len(base.data.classes),
+        config.stem_multiplier,
+    )
+
+
+def limited(config: SearchConfig, base: Foundation) -> SearchSpace:
+    """The search's space without the networks that cost more than the configuration lets them.
+
+    Raises:
+        InputError: that are all of them; the smallest that one can cost is named.
+    """
+    space, macro = config.space, target(config, base)
+    limits: list[Limit] = []
+    if config.max_parameters is not None:
+        limits.append(at_most_parameters(space, macro, config.max_parameters))
+    if config.max_multiply_adds is not None:
+        limits.append(at_most_multiply_adds(space, macro, config.max_multiply_adds))
+    if config.max_latency_ms is not None:
+        # In turn: what the first process measures, the others find.
+        costs = base.processes.in_turn(lambda: latencies(config, macro))
+        limits.append(at_most_latency(space, macro, config.max_latency_ms, costs))
+    try:
+        return keeping_to(space, tuple(limits))
+    except InputError as error:
+        raise InputError(
+            f"{error.marked} with {_sized(macro)}; -target_channels and -target_layers ask for another size"
+        ) from None
+
+
+def keeping_to(space: SearchSpace, limits: tuple[Limit, ...]) -> SearchSpace:
+    """The space under limits.
+
+    Raises:
+        InputError: no network of the space keeps to them; the smallest that one can cost is named.
+    """
+    kept_to = replace(space, limits=limits)
+    least(kept_to.rule, space.stacked({kind: space.present(kind) for kind in space.kinds}))
+    return kept_to
+
+
+def latencies(config: SearchConfig, macro: Macro) -> Profile:
+    """What operations take: as a table says, or as this machine was or is now measured, a picture at a time."""
+    if config.costs is not None:
+        return read_csv(config.costs)
+    _, height, width = macro.image_shape
+    scale = Scale(config.space, macro, 1, by_size(height * width * macro.channels).count)
+    found = kept(scale)
+    if found is None:
+        with computing_with(scale.threads):
+            found = profiled(scale)
+    return found
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a stopped search keeps of its limits.
+
+    Args:
+        limits: as they were measured, read or counted when it began.
+        prices: as they were when it stopped.
+    """
+
+    limits: tuple[Limit, ...]
+    prices: Tensor
+
+
+def to_checkpoint(alphas: Alphas) -> list[State]:
+    """What `read` takes back."""
+    limits = alphas.candidates.rule.limits
+    return [
+        {"of": limit.of, "rest": limit.rest, "costs": limit.costs, "price": alphas.prices[number].clone()}
+        for number, limit in enumerate(limits)
+    ]
+
+
+def read(saved: Any, alphas: Alphas) -> Kept:
+    """The limits of a checkpoint; a search that began before there were any has none.
+
+    Raises:
+        MisfitError: they are not of this search.
+    """
+    own = alphas.candidates.rule.limits
+    there = fitting.part("limits", [] if saved is None else saved, list)
+    names = [fitting.part("limits", one, dict).get("of") for one in there]
+    if names != [limit.of for limit in own]:
+        raise fitting.MisfitError(f"limits are of {shortened(names, 80)}")
+    limits = tuple(
+        replace(
+            limit,
+            rest=fitting.number("limits.rest", one.get("rest"), whole=True),
+            costs=fitting.tensor_like("limits.costs", one.get("costs"), limit.costs),
+        )
+        for one, limit in zip(there, own, strict=True)
+    )
+    prices = [fitting.tensor_like("limits.price", one.get("price"), alphas.prices[0]) for one in there]
+    return Kept(limits, torch.stack(prices) if prices else alphas.prices)
+
+
+def restore(kept: Kept, bilevel: Bilevel) -> None:
+    """Go on with them."""
+    bilevel.alphas.prices.copy_(kept.prices)
+    bilevel.alphas.keep_to(kept.limits)
+    bilevel.supernet.space = replace(bilevel.supernet.space, limits=kept.limits)
+
+
+def notes(space: SearchSpace, macro: Macro) -> Iterator[str]:
+    """What is to be said of limits before a search."""
+    present = space.stacked({kind: space.present(kind) for kind in space.kinds})
+    for limit, smallest in zip(space.limits, least(space.rule, present), strict=True):
+        yield (
+            f"at most {limit.said(limit.most)} as {_sized(macro)}, where the smallest network of the space has "
+            f"{limit.said(smallest)}"
+        )
+
+
+def kept_to(space: SearchSpace, scores: Mixing, macro: Macro) -> Iterator[str]:
+    """What is to be said of limits when the genotype of these scores is found."""
+    present = space.stacked({kind: space.present(kind) for kind in space.kinds})
+    chosen = discretize(space.stacked(scores).cpu(), space.rule, present)
+    for limit in space.limits:
+        cost, most = limit.said(limit.cost(chosen)), limit.said(limit.most)
+        yield f"{cost} as {_sized(macro)}, of at most {most}"
+
+
+def _sized(macro: Macro) -> str:
+    return f"{counted(macro.channels, 'channel')} and {counted(macro.layers, 'layer')}"

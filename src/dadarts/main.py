@@ -48,7 +48,7 @@ _ORACLE = Command(
     (Flag(("runs_dir",), "output", "where @NAME is looked up", default="runs"), _JSON),
     positionals=(
         ("benchmark", "nas-bench-201 or nas-bench-macro"),
-        ("genotype", _GENOTYPE),
+        ("genotype", f"{_GENOTYPE}; or controls: what can be reached without a search"),
     ),
     notes="Percentile: percentage of the space's networks that are at most as good. Regret: points below the best. "
     f"{Command.notes}",
@@ -188,6 +188,12 @@ def _oracle(words: list[str]) -> int:
     from dadarts.oracle import oracle
 
     table = oracle(values["benchmark"])
+    if values["genotype"] == "controls":
+        from dadarts.oracle import controls
+
+        found = json.dumps(controls.as_dict(table), indent=1) if configs.truth("json", values) else controls.text(table)
+        print(found)
+        return 0
     _say(reading_notes(values), words)
     answer = table.query(genotype_text(values["genotype"], Path(values.get("runs_dir", "runs"))))
     if configs.truth("json", values):

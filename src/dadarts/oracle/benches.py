@@ -9,6 +9,7 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dadarts.errors import unknown
 from dadarts.oracle.table import Standing, Table
@@ -21,6 +22,8 @@ _CELL = re.compile(re.escape(CELL).replace(r"\{\}", f"({'|'.join(OPERATIONS)})")
 _DIGIT = {name: digit for digit, name in enumerate(OPERATIONS)}
 _CLASSIFIERS = {"cifar10": 0, "cifar100": 90 * 65, "imagenet16": 110 * 65}
 """Parameters beyond those of 10 classes: a class has 64 weights and a bias."""
+_FIXED, _MULTIPLY_ADDS = 7_783_040, {"nor_conv_1x1": 3_932_160, "nor_conv_3x3": 9 * 3_932_160}
+"""Of a 32x32 picture: what every network has, and what an edge adds in all 15 cells."""
 
 
 class NasBench201(Table):
@@ -40,6 +43,20 @@ class NasBench201(Table):
     @property
     def form(self) -> str:
         return f"a cell looks like {CELL.format(*['op'] * _EDGES)}, op one of {', '.join(OPERATIONS)}"
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        return OPERATIONS
+
+    @property
+    def choices(self) -> NDArray[np.int64]:
+        return _digits_of_all(len(self), len(OPERATIONS), _EDGES)
+
+    @property
+    def multiply_adds(self) -> NDArray[np.int64]:
+        of_operation = np.array([_MULTIPLY_ADDS.get(name, 0) for name in OPERATIONS], np.int64)
+        found: NDArray[np.int64] = _FIXED + of_operation[self.choices].sum(axis=1)
+        return found
 
     def number(self, arch: str) -> int:
         found = _CELL.fullmatch(arch)
@@ -69,6 +86,11 @@ class NasBench201(Table):
         return int(self.columns["params"][number]) + _CLASSIFIERS[dataset]
 
 
+def _digits_of_all(count: int, base: int, places: int) -> NDArray[np.int64]:
+    """(N, places) the digits of the numbers from 0 on."""
+    return np.stack(np.unravel_index(np.arange(count), (base,) * places), axis=1).astype(np.int64)
+
+
 def _column(dataset: str) -> str:
     return f"{dataset}_valid_acc"
 
@@ -92,6 +114,18 @@ class NasBenchMacro(Table):
     @property
     def form(self) -> str:
         return "a network is 8 digits, one a layer: 0 identity, 1 mb3_k3, 2 mb6_k5"
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        return ("identity", "mb3_k3", "mb6_k5")
+
+    @property
+    def choices(self) -> NDArray[np.int64]:
+        return _digits_of_all(len(self), _CHOICES, LAYERS)
+
+    @property
+    def multiply_adds(self) -> NDArray[np.int64]:
+        return self.columns["flops"].astype(np.int64)
 
     def number(self, arch: str) -> int:
         if re.fullmatch("[012]{8}", arch) is None:

@@ -113,6 +113,21 @@ class Table(ABC):
     def form(self) -> str:
         """What an architecture text of this benchmark looks like."""
 
+    @property
+    @abstractmethod
+    def operations(self) -> tuple[str, ...]:
+        """The operations that a network chooses among, everywhere the same."""
+
+    @property
+    @abstractmethod
+    def choices(self) -> NDArray[np.int64]:
+        """(N, places) which of the operations each network has at each of its places."""
+
+    @property
+    @abstractmethod
+    def multiply_adds(self) -> NDArray[np.int64]:
+        """(N,) multiply-adds of a 32x32 picture, with 10 classes."""
+
     @abstractmethod
     def number(self, arch: str) -> int:
         """Which network an architecture text means; InputError where it is none of this space."""
@@ -138,6 +153,11 @@ class Table(ABC):
     def _standings(self) -> Mapping[str, Standing]:
         return {dataset: self._standing(dataset) for dataset in self.datasets}
 
+    @property
+    def parameters(self) -> NDArray[np.int64]:
+        """(N,) trainable parameters, with 10 classes."""
+        return self.columns["params"].astype(np.int64)
+
     def architectures(self) -> Iterator[str]:
         """All architecture texts, in the order of their numbers."""
         return map(self.arch, range(len(self)))
@@ -149,7 +169,12 @@ class Table(ABC):
             InputError: the benchmark has no such data set.
         """
         self._refuse_unknown(dataset)
-        return np.array([self._accuracy(number, dataset) for number in range(len(self))])
+        return self._accuracies[dataset].copy()
+
+    @cached_property
+    def _accuracies(self) -> Mapping[str, NDArray[np.float64]]:
+        numbers = range(len(self))
+        return {name: np.array([self._accuracy(number, name) for number in numbers]) for name in self.datasets}
 
     def best(self, dataset: str) -> Answer:
         """The network that no other is better than on a data set, the first of equals.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -18,7 +19,8 @@ from dadarts.cli.shown_run import known_pictures
 from dadarts.config.settings import Settings, setting
 from dadarts.data import KNOWN
 from dadarts.engines.profile import Cost, Profile, Scale, kept, profiled
-from dadarts.errors import unknown
+from dadarts.engines.profile.written import as_csv
+from dadarts.errors import InputError, unknown
 from dadarts.runs.threads import by_size, computing_with
 
 BATCH_SIZE = 32
@@ -31,6 +33,9 @@ class ProfileSettings(Settings):
     search_space: str = setting("darts", "network", "whose operations", usual=True)
     nodes: int | None = setting(None, "network", "nodes of a cell (default: the space's)", ge=1, le=16)
     dataset: str = setting("cifar10", "network", "a known data set, for the sizes of its pictures", usual=True)
+    image_shape: str | None = setting(
+        None, "network", "channels, height and width of own pictures in place of a data set's, as 3x64x64", usual=True
+    )
     init_channels: int | None = setting(
         None, "network", "C, initial channels (default: the space's for trainings)", ge=1, le=4096, usual=True
     )
@@ -48,6 +53,13 @@ class ProfileSettings(Settings):
             raise unknown("data set", dataset, KNOWN)
         return dataset
 
+    @field_validator("image_shape")
+    @classmethod
+    def _shape_is_of_pictures(cls, shape: str | None) -> str | None:
+        if shape is not None and re.fullmatch(r"[1-9]\d{0,3}x[1-9]\d{0,3}x[1-9]\d{0,3}", shape) is None:
+            raise InputError("give channels, height and width, as 3x64x64")
+        return shape
+
     @property
     def scale(self) -> Scale:
         """What `profiled` measures.
@@ -58,8 +70,12 @@ class ProfileSettings(Settings):
         pictures = known_pictures(self.dataset)
         assert pictures is not None  # noqa: S101 -- the data set is a known one
         own = (self.search_space,) if self.nodes is None else (self.search_space, self.nodes)
+        shape = pictures.shape
+        if self.image_shape is not None:
+            channels, height, width = map(int, self.image_shape.split("x"))
+            shape = channels, height, width
         return scale_of(
-            spaces.space(*own), pictures.shape, pictures.classes, self.init_channels, self.layers,
+            spaces.space(*own), shape, pictures.classes, self.init_channels, self.layers,
             self.batch_size, self.threads,
         )  # fmt: skip
 
@@ -85,7 +101,16 @@ def profile_command() -> Command:
         "dadarts profile",
         "Measure what every operation of a search space costs on this machine: forward and backward in a training, and "
         "in predictions. It is measured once; `dadarts show` then says what a network's pictures cost.",
-        (*flags_of(ProfileSettings), Flag(("json",), "output", "print JSON", boolean=True)),
+        (
+            *flags_of(ProfileSettings),
+            Flag(("json",), "output", "print JSON", boolean=True),
+            Flag(
+                ("csv",),
+                "output",
+                "print what predictions take as the table that the -costs of a search reads, with another device's",
+                boolean=True,
+            ),
+        ),
     )
 
 
@@ -94,14 +119,17 @@ def profile(argv: Sequence[str]) -> int:
     from dadarts.cli import configs
 
     values: dict[str, Any] = dict(profile_command().parse(argv))
-    in_json = configs.truth("json", values)
-    settings = ProfileSettings(**{name: value for name, value in values.items() if name != "json"})
+    in_json, in_csv = (configs.truth(name, values) for name in ("json", "csv"))
+    settings = ProfileSettings(**{name: value for name, value in values.items() if name not in ("json", "csv")})
     scale = settings.scale
     found = None if settings.again else kept(scale)
     if found is None:
         with computing_with(scale.threads):
             found = profiled(scale)
-    print(_as_json(scale, found) if in_json else _as_table(scale, found))
+    if in_csv:
+        print(as_csv(found), end="")
+    else:
+        print(_as_json(scale, found) if in_json else _as_table(scale, found))
     return 0
 
 

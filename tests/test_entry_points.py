@@ -197,13 +197,27 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-test_path t", "test_path", Path("t")),
     ("-broken refuse", "broken", "refuse"),
     ("-value_range nominal", "value_range", "nominal"),
+    ("-max_parameters 1.5M", "max_parameters", 1_500_000),
+    ("-max_multiply_adds 100k", "max_multiply_adds", 100_000),
+    ("-max_latency_ms 2.5", "max_latency_ms", 2.5),
+    ("-costs t.csv", "costs", Path("t.csv")),
+    ("-target_channels 8", "target_channels", 8),
+    ("-target_layers 6", "target_layers", 6),
+    ("-limit_rate 0", "limit_rate", 0.0),
 ]
+ONLY_WITH: dict[str, tuple[str, dict[str, Any]]] = {
+    "costs": ("-max_latency_ms 5", {"max_latency_ms": 5.0}),
+    "target_channels": ("-max_parameters 9k", {"max_parameters": 9000}),
+    "target_layers": ("-max_parameters 9k", {"max_parameters": 9000}),
+}
+"""What has a meaning beside another setting alone."""
 
 
 @pytest.mark.parametrize(("words", "name", "value"), SEARCH_FLAGS)
 def test_every_setting_of_a_search_is_a_flag_at_both_entry_points(words: str, name: str, value: Any) -> None:
-    needed = ["-name", "a", "-dataset", "digits"]
-    python = SearchConfig(name="a", dataset="digits", **{name: value}, method=darts())
+    with_words, with_settings = ONLY_WITH.get(name, ("", {}))
+    needed = ["-name", "a", "-dataset", "digits", *with_words.split()]
+    python = SearchConfig(name="a", dataset="digits", **{name: value}, **with_settings, method=darts())
     assert getattr(python, name) == value
     assert original.search_config([*needed, *words.split()]) == python
     open_rates = {own: rule for own, rule in BY_STEPS.items() if own != name}

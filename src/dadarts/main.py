@@ -1,4 +1,4 @@
-"""The command ``dadarts search | train | predict | compare | show | profile | oracle | runs | demo``."""
+"""The command ``dadarts search | train | predict | compare | show | profile | pareto | oracle | runs | demo``."""
 
 from __future__ import annotations
 
@@ -182,6 +182,13 @@ def _profile(words: list[str]) -> int:
     return profile(words)
 
 
+def _pareto(words: list[str]) -> int:
+    """weigh what a search would have found against its cost"""
+    from dadarts.cli.pareto import pareto
+
+    return pareto(words)
+
+
 def _oracle(words: list[str]) -> int:
     """look a network up in a published benchmark"""
     values = _ORACLE.parse(words)
@@ -285,6 +292,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "predict": _predict,
     "show": _show,
     "profile": _profile,
+    "pareto": _pareto,
     "oracle": _oracle,
     "runs": _runs,
     "demo": _demo,

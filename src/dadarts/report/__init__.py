@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dadarts.report.cell import draw_cell
     from dadarts.report.curves import draw_curves, draw_training
+    from dadarts.report.front import draw_front
 
-__all__ = ["draw_cell", "draw_curves", "draw_training"]
+__all__ = ["draw_cell", "draw_curves", "draw_front", "draw_training"]
 
-_HOMES = {"draw_cell": "cell", "draw_curves": "curves", "draw_training": "curves"}
+_HOMES = {"draw_cell": "cell", "draw_curves": "curves", "draw_training": "curves", "draw_front": "front"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def limited(config: SearchConfig, base: Foundation) -> SearchSpace:
         limits.append(at_most_multiply_adds(space, macro, config.max_multiply_adds))
     if config.max_latency_ms is not None:
         # In turn: what the first process measures, the others find.
-        costs = base.processes.in_turn(lambda: latencies(config, macro))
+        costs = base.processes.in_turn(lambda: latencies(space, macro, config.costs))
         limits.append(at_most_latency(space, macro, config.max_latency_ms, costs))
     try:
         return keeping_to(space, tuple(limits))
@@ -74,12 +75,12 @@ def keeping_to(space: SearchSpace, limits: tuple[Limit, ...]) -> SearchSpace:
     return kept_to
 
 
-def latencies(config: SearchConfig, macro: Macro) -> Profile:
+def latencies(space: SearchSpace, macro: Macro, table: Path | None) -> Profile:
     """What operations take: as a table says, or as this machine was or is now measured, a picture at a time."""
-    if config.costs is not None:
-        return read_csv(config.costs)
+    if table is not None:
+        return read_csv(table)
     _, height, width = macro.image_shape
-    scale = Scale(config.space, macro, 1, by_size(height * width * macro.channels).count)
+    scale = Scale(space, macro, 1, by_size(height * width * macro.channels).count)
     found = kept(scale)
     if found is None:
         with computing_with(scale.threads):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.network import Network
 from dadarts.architecture.places import Place, places_of
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import space
-from dadarts.engines.profile import Cost, Profile, table
+from dadarts.engines.profile import Cost, Profile, probe, table
 from dadarts.engines.profile.written import as_csv, read_csv
 from dadarts.errors import InputError
 from tests.commands import TINIEST, modern, refusal, succeed, without_pictures
+from tests.engines.test_profile import recorded_places
 
 SIZE = ("--init_channels", "4", "--layers", "3")
 SPACE = ("--search_space", "connect-nas-bench", "--nodes", "2", "--dataset", "digits")
 MACRO = Macro(4, 3, (1, 8, 8), 10)
+_REST = Cost(1, 1, 0.01)
 QUICK = ("64" if word == "16" else word for word in TINIEST)
 SEARCH = ("search", *QUICK, "--name", "it", "--target_channels", "4", "--target_layers", "3", "--max_latency_ms")
 
@@ -33,12 +37,21 @@ def _in_an_empty_folder_without_a_clock(tmp_path: Path, monkeypatch: pytest.Monk
     without_pictures(monkeypatch)
     monkeypatch.setattr(table, "_folder", lambda: tmp_path / "measured")
     monkeypatch.setattr(table, "cost_of", _made_up)
-    monkeypatch.setattr(table, "cost_of_network", lambda network, batch: Cost(1, 1, 0.02))
+    monkeypatch.setattr(probe, "SMALL", 3)
+    monkeypatch.setattr(table, "costs_of_networks", _made_up_together)
 
 
 def _made_up(own: object, place: Place, batch: int) -> Cost:
     per_channel = {"nor_conv_3x3": 1e-4, "skip_connect": 1e-6}[place.operation]
     return Cost(0, 0, place.channels * per_channel / place.stride)
+
+
+def _made_up_together(networks: list[Network], batch: int, done: object) -> list[Cost]:
+    """The sum of a network's operations, and 10 ms."""
+    return [
+        reduce(lambda total, place: total.plus(_made_up(None, place, 1), 1), recorded_places(each).elements(), _REST)
+        for each in networks
+    ]
 
 
 def latency(text: str, costs: Profile) -> float:

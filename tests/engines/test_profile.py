@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,21 @@ from dadarts.architecture.operations import NONE
 from dadarts.architecture.places import Place, places_of, places_of_genotype
 from dadarts.architecture.skeletons import Macro, Site
 from dadarts.architecture.spaces import SPACES, space
+from dadarts.cli.profile import _progress
 from dadarts.engines.native.network import FusedNode
 from dadarts.engines.profile import (
     Cost,
     Profile,
     Scale,
     cost,
+    keep,
     kept,
+    probe,
     profiled,
     table,
 )
+from dadarts.engines.profile.fit import fitted
+from dadarts.engines.profile.probe import probes
 from tests.commands import modern, refusal, succeed
 from tests.nets import native_kernels
 
@@ -51,8 +58,14 @@ def quick(monkeypatch: pytest.MonkeyPatch, cache: Path) -> list[Place]:
         asked.append(place)
         return Cost(1e-6 * place.channels, 1e-5 * place.channels, 1e-4 * place.channels)
 
+    def costs_of_networks(networks: list[Network], batch: int, done: Callable[[], None]) -> list[Cost]:
+        # As much as the sum of their operations, and 1, 2 and 3 seconds.
+        totals = [sum(place.channels * times for place, times in recorded_places(each).items()) for each in networks]
+        return [Cost(1 + 1e-6 * total, 2 + 1e-5 * total, 3 + 1e-4 * total) for total in totals]
+
+    monkeypatch.setattr(probe, "SMALL", 3)
     monkeypatch.setattr(table, "cost_of", cost_of)
-    monkeypatch.setattr(table, "cost_of_network", lambda network, batch: Cost(1, 1, 1))
+    monkeypatch.setattr(table, "costs_of_networks", costs_of_networks)
     return asked
 
 
@@ -119,21 +132,59 @@ def scale(batch: int = 2) -> Scale:
 
 def test_a_network_costs_the_sum_of_its_operations_and_the_rest(quick: list[Place]) -> None:
     profile = profiled(scale())
-    assert isinstance(profile, Profile)
-    first = places_of_genotype(random_genotype(scale().space, 0), scale().macro)
-    own = sum(place.channels * times for place, times in first.items())
-    assert astuple(profile.rest) == pytest.approx((1 - 1e-6 * own, 1 - 1e-5 * own, 1 - 1e-4 * own))
-    other = random_genotype(scale().space, 3)
-    added = sum(place.channels * times for place, times in places_of_genotype(other, scale().macro).items())
-    expected = profile.rest.plus(Cost(1e-6, 1e-5, 1e-4), added)
-    assert astuple(profile.of(other, scale().macro)) == pytest.approx(astuple(expected))
+    assert astuple(profile.rest) == pytest.approx((1, 2, 3), rel=1e-4)
+    genotype = random_genotype(scale().space, 3)
+    added = sum(place.channels * times for place, times in places_of_genotype(genotype, scale().macro).items())
+    expected = Cost(1, 2, 3).plus(Cost(1e-6, 1e-5, 1e-4), added)
+    assert astuple(profile.of(genotype, scale().macro)) == pytest.approx(astuple(expected), rel=1e-4)
     with pytest.raises(KeyError):
-        profile.of(other, replace(scale().macro, channels=3))
+        profile.of(genotype, replace(scale().macro, channels=3))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_probe_has_the_places_that_it_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SMALL", 2)
+    macro = replace(MACRO, layers=4)
+    found = probes(space(name), macro)
+    for each in (found[0], found[-1]):
+        assert recorded_places(each.network) == each.places
+        assert each.network.macro == each.macro
+    assert found[-1].macro == macro
+    assert set(found[0].places) <= set(places_of(space(name), macro))
+    # Small probes could be of every place.
+    assert set(places_of(space(name), found[0].macro)) == set(places_of(space(name), macro))
+    assert found[0].places != found[1].places
+
+
+def test_whole_networks_correct_what_operations_cost_alone() -> None:
+    own, macro = scale().space, scale().macro
+    found = probes(own, macro)
+    places = places_of(own, macro)
+    truth = {place: Cost(*[1e-5 * (1 + number % 7)] * 3) for number, place in enumerate(places)}
+    # Alone they seem to cost half as much, or half more.
+    alone = {place: truth[place].plus(truth[place], (-0.5, 0.5)[number % 2]) for number, place in enumerate(places)}
+    rest = Cost(2e-4, 2e-4, 2e-4)
+    measured = [_summed(truth, probe.places, rest) for probe in found]
+    costs, rests = fitted(alone, found, measured)
+    errors = {}
+    for way, by in (("alone", alone), ("together", costs)):
+        others = [places_of_genotype(random_genotype(own, seed), macro) for seed in range(100, 120)]
+        pairs = [(_summed(by, each, rests[macro]), _summed(truth, each, rest)) for each in others]
+        errors[way] = max(abs(found.forward / true.forward - 1) for found, true in pairs)
+    assert errors["together"] < errors["alone"] / 2
+    assert all(cost.forward >= 0 for cost in costs.values())
+
+
+def _summed(costs: dict[Place, Cost], places: Counter[Place], rest: Cost) -> Cost:
+    for place, times in places.items():
+        rest = rest.plus(costs[place], times)
+    return rest
 
 
 def test_what_was_measured_is_kept_for_the_same_question(quick: list[Place], cache: Path) -> None:
     assert kept(scale()) is None
     profile = profiled(scale())
+    keep(scale(), profile)
     assert kept(scale()) == profile
     assert kept(scale(batch=3)) is None
     (file,) = cache.iterdir()
@@ -143,8 +194,12 @@ def test_what_was_measured_is_kept_for_the_same_question(quick: list[Place], cac
 
 
 def test_a_measurement_takes_time(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost, "_ROUNDS", 2)
-    profile = profiled(scale())
+    for name in ("_ROUNDS", "_ROUNDS_OF_NETWORKS"):
+        monkeypatch.setattr(cost, name, 2)
+    monkeypatch.setattr(probe, "SMALL", 3)
+    told: list[tuple[int, int]] = []
+    profile = profiled(scale(), lambda done, of: told.append((done, of)))
+    assert [done for done, _ in told] == list(range(1, told[0][1] + 1))
     assert isinstance(profile, Profile)
     assert list(profile.operations) == places_of(scale().space, scale().macro)
     dense = [cost for place, cost in profile.operations.items() if place.operation == "nor_conv_3x3"]
@@ -175,6 +230,31 @@ def test_show_says_what_a_prediction_costs_where_it_was_measured(quick: list[Pla
     profile = kept(Scale(space("nas-bench-201"), Macro(2, 1, (1, 8, 8), 10), 32, 1))
     assert profile is not None
     assert shown["prediction_us"] == round(1e6 * profile.of(genotype, Macro(2, 1, (1, 8, 8), 10)).prediction, 1)
+
+
+def test_it_says_that_it_measures_and_prints_what_it_cannot_keep(quick: list[Place], cache: Path) -> None:
+    cache.write_text("not a folder")
+    outcome = succeed(modern, "profile", *TINY)
+    first, second = outcome.err.splitlines()
+    assert "measuring" in first
+    assert "not kept" in second
+    assert str(cache) in second
+    assert "nor_conv_3x3" in outcome.out
+
+
+def test_on_a_terminal_a_bar_grows(quick: list[Place], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with _progress() as progress:
+        progress(1, 4)
+        progress(4, 4)
+    assert "measuring" in terminal.getvalue()
+    assert "100%" in terminal.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from dadarts.architecture.counting import Counting, Shape, count_parameters
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.operations import NONE
-from dadarts.architecture.skeletons import Cell, Macro, applied, build_backbone
+from dadarts.architecture.skeletons import Cell, Macro, Site, applied, build_backbone
 from dadarts.architecture.spaces import SearchSpace
 
-Named: TypeAlias = Callable[[str, int], Sequence[tuple[str, int]]]
-"""(kind, number of a node) -> names of its operations, and the states that they read, counted from the first."""
+Named: TypeAlias = Callable[[Site, int], Sequence[tuple[str, int]]]
+"""(site, number of a node) -> names of its operations, and the states that they read, counted from the first."""
 
 
 @dataclass(frozen=True, order=True)
@@ -88,8 +88,8 @@ def places_of_genotype(genotype: Genotype, macro: Macro) -> Counter[Place]:
 def walked_space(space: SearchSpace, macro: Macro) -> Walked:
     """What the networks of a space are made of, with every candidate on every edge."""
 
-    def candidates(kind: str, number: int) -> list[tuple[str, int]]:
-        edges = space.candidates[kind][number]
+    def candidates(site: Site, number: int) -> list[tuple[str, int]]:
+        edges = space.candidates[site.kind][number]
         return [(name, edge) for edge, names in enumerate(edges) for name in names]
 
     return _walked(space, macro, candidates, dict.fromkeys(space.kinds, space.joined))
@@ -97,13 +97,22 @@ def walked_space(space: SearchSpace, macro: Macro) -> Walked:
 
 def walked(genotype: Genotype, macro: Macro) -> Walked:
     """What a genotype's network is made of; nothing is allocated."""
-    space = genotype.space
+    return _walked_cells(genotype, macro, lambda site: genotype)
 
-    def chosen(kind: str, number: int) -> list[tuple[str, int]]:
-        first = space.reads(kind, number).start
-        return [(name, state - first) for name, state in genotype.cells[kind].nodes[number]]
 
-    return _walked(space, macro, chosen, {kind: cell.concat for kind, cell in genotype.cells.items()})
+def places_of_cells(genotypes: Sequence[Genotype], macro: Macro) -> Counter[Place]:
+    """The places of a network of which every cell is that of another genotype, all of one space."""
+    return _walked_cells(genotypes[0], macro, lambda site: genotypes[site.index]).places
+
+
+def _walked_cells(first: Genotype, macro: Macro, at: Callable[[Site], Genotype]) -> Walked:
+    space = first.space
+
+    def chosen(site: Site, number: int) -> list[tuple[str, int]]:
+        begin = space.reads(site.kind, number).start
+        return [(name, state - begin) for name, state in at(site).cells[site.kind].nodes[number]]
+
+    return _walked(space, macro, chosen, {kind: cell.concat for kind, cell in first.cells.items()})
 
 
 def _walked(space: SearchSpace, macro: Macro, named: Named, concat: Mapping[str, Sequence[int]]) -> Walked:
@@ -113,7 +122,7 @@ def _walked(space: SearchSpace, macro: Macro, named: Named, concat: Mapping[str,
         site = cell.site
 
         def node(number: int, _: nn.Module, states: list[Tensor]) -> Tensor:
-            for name, state in named(site.kind, number):
+            for name, state in named(site, number):
                 stride = site.input_stride if state < space.inputs else 1
                 channels, height, width = states[state].shape[1:]
                 if name != NONE:

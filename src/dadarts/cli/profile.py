@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +20,7 @@ from dadarts.cli.flags import Command, Flag, flags_of
 from dadarts.cli.shown_run import known_pictures
 from dadarts.config.settings import Settings, setting
 from dadarts.data import KNOWN
-from dadarts.engines.profile import Cost, Profile, Scale, kept, profiled
+from dadarts.engines.profile import Cost, Profile, Scale, keep, kept, profiled
 from dadarts.engines.profile.written import as_csv
 from dadarts.errors import InputError, unknown
 from dadarts.runs.threads import by_size, computing_with
@@ -124,13 +126,38 @@ def profile(argv: Sequence[str]) -> int:
     scale = settings.scale
     found = None if settings.again else kept(scale)
     if found is None:
-        with computing_with(scale.threads):
-            found = profiled(scale)
+        with computing_with(scale.threads), _progress() as progress:
+            found = profiled(scale, progress)
+        _keep(scale, found)
     if in_csv:
         print(as_csv(found), end="")
     else:
         print(_as_json(scale, found) if in_json else _as_table(scale, found))
     return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """What `profiled` tells, on standard error: a bar on a terminal, elsewhere one line at the beginning."""
+    if not sys.stderr.isatty():
+        print("dadarts profile: measuring, once for this size; a minute or several", file=sys.stderr)
+        yield lambda done, of: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    parts = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with Progress(*parts, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("measuring, once for this size", total=None)
+        yield lambda done, of: shown.update(task, completed=done, total=of)
+
+
+def _keep(scale: Scale, found: Profile) -> None:
+    try:
+        keep(scale, found)
+    except OSError as error:
+        why = error.strerror or error
+        print(f"dadarts profile: not kept for next time, {error.filename or 'the cache'}: {why}", file=sys.stderr)
 
 
 def _as_table(scale: Scale, profile: Profile) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
-from dadarts.engines.profile import Profile, Scale, kept, profiled
+from dadarts.engines.profile import Profile, Scale, keep, kept, profiled
 from dadarts.engines.profile.limits import at_most_latency, at_most_multiply_adds, at_most_parameters
 from dadarts.engines.profile.written import read_csv
 from dadarts.errors import InputError, shortened
@@ -85,6 +86,9 @@ def latencies(space: SearchSpace, macro: Macro, table: Path | None) -> Profile:
     if found is None:
         with computing_with(scale.threads):
             found = profiled(scale)
+        # A cache that cannot be written costs the next search the time.
+        with suppress(OSError):
+            keep(scale, found)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ Pass: TypeAlias = Callable[[], object]
 
 _LIGHT = "skip_connect"
 """What the other edges are, where a space has it."""
-_ROUNDS = 11
+_ROUNDS, _ROUNDS_OF_NETWORKS = 11, 5
 _LEAST_S = 0.001
 """Shorter passes are repeated until they take so long together."""
 
@@ -56,7 +57,8 @@ class Cost:
         )
 
 
-NOTHING = Cost(0.0, 0.0, 0.0)
+def nothing() -> None:
+    """What is done after a turn where nobody waits."""
 
 
 def cost_of(space: SearchSpace, place: Place, batch: int) -> Cost:
@@ -72,17 +74,26 @@ def cost_of(space: SearchSpace, place: Place, batch: int) -> Cost:
     without, among = (
         _passes_of(LoneNode(space, site, operations), x) for operations in (others, (*others, place.operation))
     )
-    shortest = _shortest([*without, *among])
+    shortest = _shortest([*without, *among], _ROUNDS)
     forward, both, prediction = (
         max(0.0, most - least) / batch for least, most in zip(shortest[:3], shortest[3:], strict=True)
     )
     return Cost(forward, max(0.0, both - forward), prediction)
 
 
-def cost_of_network(network: Network, batch: int) -> Cost:
-    """A whole network's cost, its classifier's included."""
-    forward, both, prediction = _shortest(_passes_of(network, _pictures(batch, network.macro.image_shape)))
-    return Cost(forward / batch, max(0.0, both - forward) / batch, prediction / batch)
+def costs_of_networks(networks: Sequence[Network], batch: int, done: Callable[[], None] = nothing) -> list[Cost]:
+    """What whole networks cost, their classifiers included, in turns; `done` is called after every pass."""
+    passes = [_passes_of(network, _pictures(batch, network.macro.image_shape)) for network in networks]
+    shortest = _shortest([run for three in passes for run in three], _ROUNDS_OF_NETWORKS, done)
+    return [
+        Cost(forward / batch, max(0.0, both - forward) / batch, prediction / batch)
+        for forward, both, prediction in zip(*[iter(shortest)] * 3, strict=True)
+    ]
+
+
+def turns(networks: int) -> int:
+    """How often `costs_of_networks` says that it has done a pass."""
+    return 3 * networks * _ROUNDS_OF_NETWORKS
 
 
 def _passes_of(module: LoneNode | Network, x: Tensor) -> list[Pass]:
@@ -126,11 +137,15 @@ def _pictures(batch: int, shape: tuple[int, int, int]) -> Tensor:
     return torch.randn((batch, *shape), generator=draw).contiguous(memory_format=torch.channels_last)
 
 
-def _shortest(passes: Sequence[Pass]) -> list[float]:
+def _shortest(passes: Sequence[Pass], rounds: int, done: Callable[[], None] = nothing) -> list[float]:
     """Seconds of the shortest round of every pass: what else the machine does only adds. They take turns."""
     repeats = [max(1, min(64, int(_LEAST_S / max(_seconds(each, 1), 1e-9)))) for each in passes]
-    rounds = [[_seconds(each, times) for each, times in zip(passes, repeats, strict=True)] for _ in range(_ROUNDS)]
-    return [min(seconds) for seconds in zip(*rounds, strict=True)]
+    shortest = [math.inf] * len(passes)
+    for _ in range(rounds):
+        for number, (each, times) in enumerate(zip(passes, repeats, strict=True)):
+            shortest[number] = min(shortest[number], _seconds(each, times))
+            done()
+    return shortest
 
 
 def _seconds(run: Pass, times: int) -> float:

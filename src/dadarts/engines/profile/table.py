@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,14 +15,19 @@ import platformdirs
 import torch
 
 from dadarts import files
-from dadarts.architecture.genotype import Genotype, random_genotype
-from dadarts.architecture.network import Network
+from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.places import Place, places_of, places_of_genotype
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.engines.inference import SOURCE
 from dadarts.engines.native.build import NoCompilerError, called
-from dadarts.engines.profile.cost import NOTHING, Cost, cost_of, cost_of_network
+from dadarts.engines.profile.cost import Cost, cost_of, costs_of_networks, turns
+from dadarts.engines.profile.fit import fitted
+from dadarts.engines.profile.probe import probes
+from dadarts.machine import keep_freed_memory
+
+_WAY = "alone and together"
+"""How costs are measured: those of another way are not kept for this one."""
 
 
 @dataclass(frozen=True)
@@ -60,28 +65,48 @@ class Profile:
         Raises:
             KeyError: an operation at a place that has not been measured.
         """
-        return _sum(self.operations, places_of_genotype(genotype, macro), self.rest)
+        total = self.rest
+        for place, times in places_of_genotype(genotype, macro).items():
+            total = total.plus(self.operations[place], times)
+        return total
 
 
-def _sum(operations: Mapping[Place, Cost], places: Mapping[Place, int], begin: Cost = NOTHING) -> Cost:
-    total = begin
-    for place, times in places.items():
-        total = total.plus(operations[place], times)
-    return total
+def profiled(scale: Scale, progress: Callable[[int, int], None] = lambda done, of: None) -> Profile:
+    """The profile, measured; torch is to compute with as many threads as the scale says.
+
+    Operations are measured alone, and then networks of them, which correct what they cost together (`fitted`).
+
+    Args:
+        progress: is told how much has been done, and of how much.
+    """
+    # As trainings do: else the zeros of fresh memory are measured, too.
+    keep_freed_memory()
+    places, networks = places_of(scale.space, scale.macro), probes(scale.space, scale.macro)
+    of, done = len(places) + turns(len(networks)), 0
+
+    def turn() -> None:
+        nonlocal done
+        done += 1
+        progress(done, of)
+
+    alone = {}
+    for place in places:
+        alone[place] = cost_of(scale.space, place, scale.batch)
+        turn()
+    measured = costs_of_networks([probe.network for probe in networks], scale.batch, turn)
+    operations, rests = fitted(alone, networks, measured)
+    return Profile(operations, rests[scale.macro])
 
 
-def profiled(scale: Scale) -> Profile:
-    """The profile, measured and then kept; torch is to compute with as many threads as the scale says."""
-    operations = {place: cost_of(scale.space, place, scale.batch) for place in places_of(scale.space, scale.macro)}
-    genotype = random_genotype(scale.space, 0)
-    own = _sum(operations, places_of_genotype(genotype, scale.macro))
-    whole = cost_of_network(Network(genotype, scale.macro), scale.batch)
-    rest = whole.plus(own, -1)
-    profile = Profile(operations, Cost(*(max(0.0, seconds) for seconds in asdict(rest).values())))
+def keep(scale: Scale, profile: Profile) -> None:
+    """Keep a profile for `kept`.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
     path = _file(scale)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, json.dumps(_as_json(profile)))
-    return profile
 
 
 def kept(scale: Scale) -> Profile | None:
@@ -97,7 +122,7 @@ def _file(scale: Scale) -> Path:
         kernels = [called(), called(SOURCE)]
     except NoCompilerError:
         kernels = ["torch", platform.machine(), platform.processor()]
-    about = [scale.space.name, scale.space.nodes, *scale.space.ops, scale.macro, scale.batch, scale.threads]
+    about = [_WAY, scale.space.name, scale.space.nodes, *scale.space.ops, scale.macro, scale.batch, scale.threads]
     digest = hashlib.sha256(" ".join(map(str, [*kernels, torch.__version__, *about])).encode()).hexdigest()[:16]
     return _folder() / f"{scale.space.name}-{digest}.json"
 

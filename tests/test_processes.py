@@ -473,6 +473,7 @@ def test_a_refusal_is_said_by_the_first_process_alone(tmp_path: Path, monkeypatc
 
 def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     words = [*TINY_TRAINING, "-drop_path_prob", "0.3", "-valid_fraction", "0.2", "-class_weights", "balanced"]
+    words += ["-mixup", "0.4", "-label_smoothing", "0.1", "-ema", "0.2", "-schedule", "one_cycle", "-nesterov"]
     running = pair("augment", ["-name", "it", *words], tmp_path)
     assert finish(running) == [0, 0], running[0].err
     succeed(augment, "-name", "one", *words)

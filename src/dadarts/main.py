@@ -84,13 +84,13 @@ def search_config(argv: Sequence[str]) -> SearchConfig:
 
 
 def _train_command() -> Command:
-    return configs.train_command("dadarts train", configs.BY_PICTURES)
+    return configs.train_command("dadarts train", configs.BY_LENGTH)
 
 
 def train_config(argv: Sequence[str]) -> TrainConfig:
     """The configuration that the words of ``dadarts train`` spell."""
     values, _, _ = configs.split_run_flags(_train_command().parse(argv))
-    return configs.train_config({**configs.BY_PICTURES, **values})
+    return configs.train_config({**configs.BY_LENGTH, **values})
 
 
 def _dispatch(words: list[str]) -> int:
@@ -130,7 +130,7 @@ def _train(words: list[str]) -> int:
     values = _train_command().parse(words)
     taken = configs.reading_of_search(values)
     notes = taken_over(values.get("genotype", ""), taken)
-    return execute.train_from_values(values, ["dadarts", "train", *words], {**configs.BY_PICTURES, **taken}, notes)
+    return execute.train_from_values(values, ["dadarts", "train", *words], {**configs.BY_LENGTH, **taken}, notes)
 
 
 def _compare(words: list[str]) -> int:

@@ -104,6 +104,15 @@ def test_a_training_that_was_stopped_goes_on_to_its_end() -> None:
     assert (folder / "model.safetensors").is_file()
 
 
+def test_a_training_of_before_there_were_recipes_goes_on_with_the_original_s() -> None:
+    saved = json.loads(Path("runs/augment/stopped/config.json").read_text())["settings"]
+    given = ("dataset", "epochs", "batch_size", "genotype", "init_channels", "layers", "dataset_portion", "aux_weight")
+    words = [word for name in given for word in (f"--{name}", str(saved[name]))]
+    outcome = succeed(modern, "train", "--name", "stopped", *words, "--cutout_length", "0", "--resume")
+    assert column(Path("runs/augment/stopped"), "weight_lr") == [0.025, 0.0125]
+    assert 0 <= float(outcome.last_line) <= 1
+
+
 @pytest.mark.parametrize(("name", "setting"), [("stopped", "seed"), ("stopped", "batch_size"), ("stopped", "flip")])
 def test_they_do_not_go_on_with_other_settings(name: str, setting: str) -> None:
     words = ["search", "--name", name, "--resume", "--dataset", "digits", "--epochs", "3", "--nodes", "1"]

@@ -33,8 +33,8 @@ RUN_FLAGS = (
 )
 BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
 """What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
-BY_PICTURES = MappingProxyType({"cutout_length": AUTO})
-"""What ``dadarts train`` leaves to the size of pictures; ``augment.py`` has the original's 16 for all."""
+BY_LENGTH = MappingProxyType(dict.fromkeys(TrainConfig.BY_LENGTH, AUTO))
+"""What ``dadarts train`` leaves to its length and to the size of pictures; ``augment.py`` has the original's recipe."""
 CONFIGS: Mapping[Kind, type[RunConfig]] = MappingProxyType({SEARCH: SearchConfig, TRAINING: TrainConfig})
 """The settings of each kind of run."""
 UNSUPPORTED = frozenset(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -22,7 +22,8 @@ class Flag:
     """One flag: its names (the first is the setting's), where ``--help`` lists it, and what it says there.
 
     A flag that is `needed` stands in the usage line; what must be given is checked where the values are. Those that are
-    `usual` are what most people need: ``-h`` lists no others.
+    `usual` are what most people need: ``-h`` lists no others. One that is `boolean` may stand without a value, and take
+    one of its `words` besides True and False.
     """
 
     names: tuple[str, ...]
@@ -32,6 +33,7 @@ class Flag:
     default: str | None = None
     needed: bool = False
     usual: bool = False
+    words: frozenset[str] = frozenset()
 
 
 def flags_of(model: type[BaseModel]) -> list[Flag]:
@@ -46,7 +48,10 @@ def _flag(name: str, field: FieldInfo) -> Flag:
     shown = None if field.is_required() or field.default is None or field.default is False else str(field.default)
     boolean = field.annotation is bool or bool in get_args(field.annotation)
     names = (name, *extra["aliases"])
-    return Flag(names, extra["group"], field.description or "", boolean, shown, field.is_required(), extra["usual"])
+    literals = [kind for kind in get_args(field.annotation) if get_origin(kind) is Literal]
+    words = frozenset(str(word) for kind in literals for word in get_args(kind)) if boolean else frozenset()
+    text = field.description or ""
+    return Flag(names, extra["group"], text, boolean, shown, field.is_required(), extra["usual"], words)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -168,7 +173,7 @@ class Command:
             seen.add(flag.names[0])
             following = argv[position + 1] if position + 1 < len(argv) else None
             if value is None and flag.boolean:
-                takes = following is not None and following.lower() in TRUTH
+                takes = following is not None and following.lower() in TRUTH | flag.words
                 value = argv[next(words)] if takes else "True"
             elif value is None:
                 if following is None or _is_flag(following, by_name):

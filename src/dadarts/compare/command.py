@@ -66,7 +66,9 @@ def compare_command() -> Command:
         if flag.names[0] not in _FROM_JOBS
     ]
     training = [
-        Flag(tuple(f"{_PREFIX}{name}" for name in flag.names), "training", flag.text, flag.boolean, flag.default)
+        replace(
+            flag, names=tuple(f"{_PREFIX}{name}" for name in flag.names), group="training", needed=False, usual=False
+        )
         for flag in flags_of(TrainConfig)
         if flag.names[0] not in _SHARED | {"genotype"}
     ]

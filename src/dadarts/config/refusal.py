@@ -43,12 +43,12 @@ def accepted(field: FieldInfo) -> str:
     if bounded := next((kind for kind in types if get_origin(kind) is Annotated), None):
         number = FieldInfo.from_annotation(bounded)
         return " or ".join([accepted(number), *choices])
+    if bool in types:
+        return f"give {', '.join(['True', *choices]) if choices else 'True'} or False"
     if choices:
         return f"give {' or '.join(filter(None, (', '.join(choices[:-1]), choices[-1])))}"
     if any(get_origin(kind) is tuple for kind in types):
         return "give names, as a,b,c"
-    if bool in types:
-        return "give True or False"
     if int in types:
         return f"give a whole number {_bounds(field, whole=True)}"
     return f"give a number {_bounds(field, whole=False)}" if float in types else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from dadarts.config.run import RunConfig
+from dadarts.config.run import AUTO, RunConfig
 from dadarts.config.settings import setting
 from dadarts.errors import InputError
 from dadarts.rundir.lookup import genotype_text
@@ -31,8 +31,20 @@ else:
     GenotypeField = Annotated[Any, BeforeValidator(_as_genotype), PlainSerializer(str)]
 
 
+Auto = Literal["auto"]
+"""Leaves a setting to the length of the training (`training.recipe`)."""
+Part = Annotated[float, Field(ge=0, lt=1)]
+Factor = Annotated[float, Field(ge=0, le=1e3)]
+
+
 class TrainConfig(RunConfig):
     """Training a genotype's network from scratch."""
+
+    BY_LENGTH: ClassVar[tuple[str, ...]] = (
+        *("schedule", "lr", "nesterov", "weight_decay", "decayed", "label_smoothing", "ema", "mixup"),
+        *("cutout_length", "drop_path_prob", "aux_weight"),
+    )
+    """The settings that make a recipe: `auto` leaves each to how long the training is, and to the size of pictures."""
 
     name: str = setting(..., "run", "name of the run; its folder is runs/augment/NAME", usual=True)
     epochs: int = setting(600, "run", "passes over the training set", ge=1, le=10**6, usual=True)
@@ -61,15 +73,35 @@ class TrainConfig(RunConfig):
         le=1000,
         usual=True,
     )
-    aux_weight: float = setting(0.4, "network", "weight of the auxiliary head's loss; 0 is no head", ge=0, le=1e3)
-    drop_path_prob: float = setting(0.2, "network", "drop-path probability at the end of a linear rise", ge=0, lt=1)
-
-    lr: float = setting(
-        0.025, "weights w", "learning rate at the start; a cosine takes it to 0", ge=0, le=1e3, usual=True
+    aux_weight: Factor | Auto = setting(0.4, "network", "weight of the auxiliary head's loss; 0 is no head, or auto")
+    drop_path_prob: Part | Auto = setting(
+        0.2, "network", "drop-path probability at the end of a linear rise; 0 is none, or auto"
     )
+
+    lr: Factor | Auto = setting(0.025, "weights w", "largest learning rate, or auto", usual=True)
+    schedule: Literal["cosine", "one_cycle", "triangle", "auto"] = setting(
+        "cosine",
+        "weights w",
+        "of the rate: cosine, down from epoch to epoch; step by step one_cycle, up and by a cosine down, or triangle, "
+        "up and straight down; or auto",
+    )
+    warm_up: Part = setting(0.2, "weights w", "part of the steps in which a rate that goes step by step rises")
     momentum: float = setting(0.9, "weights w", "momentum", ge=0, lt=1)
-    weight_decay: float = setting(3e-4, "weights w", "weight decay", ge=0, le=1e3)
+    nesterov: bool | Auto = setting(False, "weights w", "Nesterov momentum: True, False or auto")
+    weight_decay: Factor | Auto = setting(3e-4, "weights w", "weight decay, or auto")
+    decayed: Literal["all", "kernels", "auto"] = setting(
+        "all", "weights w", "which weights decay: all, kernels (neither norms nor biases) or auto"
+    )
     grad_clip: float = setting(5.0, "weights w", "largest norm of the gradient; 0 is none", ge=0, le=1e9)
+
+    ema: Part | Auto = setting(
+        0.0,
+        "weights w",
+        "average weights over steps, and keep that: the half-life as a part of the training; 0 is none, or auto",
+    )
+    label_smoothing: Part | Auto = setting(
+        0.0, "weights w", "share of a label that goes to all classes alike; 0 is none, or auto"
+    )
 
     engine: Literal["auto", "reference", "native"] = setting(
         "auto", "run", "form of the network's training steps: reference, native (C++ kernels, CPU), or auto: the faster"
@@ -85,6 +117,9 @@ class TrainConfig(RunConfig):
         "data",
         "side of the square that cutout blanks; 0 is none, auto half of a picture's side and at most 16",
         usual=True,
+    )
+    mixup: Annotated[float, Field(ge=0, le=100)] | Auto = setting(
+        0.0, "data", "alpha of Beta(alpha, alpha), by which two training pictures are mixed; 0 is none, or auto"
     )
     valid_fraction: float = setting(
         0.0, "data", "part of the training set held out to choose the epoch that is kept; 0 keeps the last", ge=0, lt=1
@@ -106,11 +141,22 @@ class TrainConfig(RunConfig):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> TrainConfig:
+        if self.nesterov is True and not self.momentum:
+            raise InputError("-nesterov needs -momentum above 0")
         if self.batch_size == 1 and self.has_auxiliary_head:
             raise InputError("-batch_size 1: batch norm in the auxiliary head needs 2 pictures; or pass -aux_weight 0")
         return self
 
+    @classmethod
+    def auto(cls, **values: Any) -> TrainConfig:
+        """The configuration of ``dadarts train``: what makes a recipe follows from the length, unless it is given.
+
+        Raises:
+            InputError: a value cannot be used.
+        """
+        return cls(**{**dict.fromkeys(cls.BY_LENGTH, AUTO), **values})
+
     @property
     def has_auxiliary_head(self) -> bool:
         """Whether the network is trained with DARTS' auxiliary head (only the darts skeleton has one)."""
-        return self.aux_weight > 0 and self.genotype.syntax == "darts"
+        return self.aux_weight != 0 and self.genotype.syntax == "darts"

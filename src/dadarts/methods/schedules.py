@@ -102,6 +102,27 @@ class Late:
 Schedule: TypeAlias = Constant | Late | Linear
 
 
+def one_cycle(peak: float, step: int, steps: int, warm_up: float, *, linear: bool = False) -> float:
+    """The rate of a step of one cycle (arXiv 1708.07120): up to `peak` in a straight line, then down towards 0.
+
+    Down by half a cosine, or `linear` in a straight line too. The rate is 0 only before the first step and after the
+    last one, so that none of them is lost.
+
+    Args:
+        step: counted from 0.
+        steps: of the whole run.
+        warm_up: the part of the steps in which the rate rises.
+
+    >>> [round(one_cycle(1, step, 4, 0.5, linear=True), 2) for step in range(4)]
+    [0.5, 1.0, 0.67, 0.33]
+    """
+    rising = max(1, round(warm_up * steps))
+    if step < rising:
+        return peak * (step + 1) / rising
+    fraction = (step + 1 - rising) / (steps + 1 - rising)
+    return peak * ((1 - fraction) if linear else (1 + math.cos(math.pi * fraction)) / 2)
+
+
 def cosine(start: float, end: float, progress: Progress) -> float:
     """Cosine annealing per epoch (arXiv 1608.03983, equation 5, one cycle): `start` at epoch 0."""
     return end + (start - end) * (1 + math.cos(math.pi * progress.fraction)) / 2

@@ -93,9 +93,10 @@ def as_begun(run: SavedRun, config: AnyRun) -> AnyRun:
     Raises:
         InputError: a value in the run's is none that the setting can have.
     """
-    saved = {**BEFORE, **run.saved_config().settings}
-    left_open = {name for name, value in config if value == AUTO and name not in ENVIRONMENT}
-    begun = {name: saved[name] for name in left_open & set(saved)}
+    # A run that began before there was a setting has computed what is now its default, or what `BEFORE` says.
+    defaults = {name: field.default for name, field in type(config).model_fields.items()}
+    saved = {**defaults, **BEFORE, **run.saved_config().settings}
+    begun = {name: saved[name] for name, value in config if value == AUTO and name not in ENVIRONMENT}
     checked = type(config)(**(dict(config) | begun))
     # A copy keeps a data set that was given as an object.
     return config.model_copy(update={name: getattr(checked, name) for name in begun})
@@ -110,6 +111,6 @@ def refuse_differences(run: SavedRun, differences: list[str]) -> None:
         )
 
 
-def settled(config: AnyRun, values: Mapping[str, float]) -> AnyRun:
+def settled(config: AnyRun, values: Mapping[str, float | str]) -> AnyRun:
     """The configuration with values for what it has left open."""
     return config.model_copy(update=dict(values))

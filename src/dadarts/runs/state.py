@@ -50,7 +50,7 @@ class State(Protocol):
         ...
 
     @property
-    def settled(self) -> Mapping[str, float]:
+    def settled(self) -> Mapping[str, float | str]:
         """Settings that the configuration may leave open, as the data decides them: what the run is saved with."""
         ...
 

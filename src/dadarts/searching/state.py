@@ -93,7 +93,7 @@ class SearchState:
         return self.loaders.steps
 
     @property
-    def settled(self) -> Mapping[str, float]:
+    def settled(self) -> Mapping[str, float | str]:
         """The learning rates, which a configuration may have left open."""
         return {"w_lr": self.rates.weights, "alpha_lr": self.rates.alphas}
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from dadarts.config import TrainConfig
 from dadarts.data import Loader
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import autocast
-from dadarts.methods.schedules import Progress, cosine
+from dadarts.methods.schedules import Progress
 from dadarts.rundir import contents, history
 from dadarts.rundir.history import Row, Values, row_of
 from dadarts.rundir.kinds import TRAINING
@@ -33,6 +34,7 @@ from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
 from dadarts.seeds import generator
 from dadarts.training import assessment, export, metrics
+from dadarts.training.mixup import mixed
 from dadarts.training.state import TrainState, build
 
 SETTLED_STEPS = 100
@@ -73,15 +75,15 @@ class _Training:
         network = f"{self.run.sizes}, {count_parameters(state.network):,} parameters"
         engine = f"{state.engine.name} engine ({self.run.why(state.engine.why)})"
         yield self.run.started(state, state.train, self.run.kind.noun, network, engine)
-        said = [*state.foundation.notes(state.train), state.engine.note]
+        said = [*state.foundation.notes(state.train), state.engine.note, state.recipe.note]
         yield from (Note(text) for text in said if text)
         yield from self.run.notes()
-        if config.aux_weight and not config.has_auxiliary_head:
+        if state.recipe.aux_weight and not config.has_auxiliary_head:
             yield Note(f"the {config.genotype.syntax} skeleton has no auxiliary head: -aux_weight has no effect")
         side = min(state.foundation.data.train.shape[1:])
-        if state.cutout >= side:
+        if (cutout := state.recipe.cutout_length) >= side:
             yield Note(
-                f"-cutout_length {state.cutout} blanks up to the whole of a picture of {side} pixels: nothing "
+                f"-cutout_length {cutout} blanks up to the whole of a picture of {side} pixels: nothing "
                 f"may be learnt; give {side // 2} or less"
             )
         if config.genotype.verdict:
@@ -89,43 +91,44 @@ class _Training:
         with self.run.saved_when_stopped(state):
             yield from self.run.epochs(state, self._steps, self._measured)
             if state.best is not None:
-                state.network.load_state_dict(state.best[1])
+                state.judged.network.load_state_dict(state.best[1])
             tested = yield from self._tested()
         data = state.foundation.data
         if self.run.folder.writable:
             file = contents.NETWORK.at(self.folder)
-            export.save(file, state.network, data.classes, data.mean, data.std, data.value_range)
+            export.save(file, state.judged.network, data.classes, data.mean, data.std, data.value_range)
         pictures = self.run.draw(config.genotype, state.history, report.draw_training)
         self.run.folder.write_text(contents.METRICS, metrics.laid_out(tested))
         yield from self.run.ended(json.dumps(tested))
         yield TrainDone(self.folder, tested, pictures)
 
     def _steps(self, progress: Progress) -> Iterator[Taken]:
-        config, state = self.config, self.state
-        for group in state.sgd.param_groups:
-            group["lr"] = self._lr(progress)
-        for batch, loading in timed(state.train.epoch(progress.epoch, state.position.step)):
+        config, state, how = self.config, self.state, self.state.recipe
+        begin = state.position.step
+        for step, (batch, loading) in enumerate(timed(state.train.epoch(progress.epoch, begin)), begin):
+            for group in state.sgd.param_groups:
+                group["lr"] = how.rate(progress, step, state.steps)
+            given = mixed(batch, how.mixup, self.run.processes)
             draw = generator(batch.key, "drop-path")
             drop_path = DropPath(self._drop_path(progress), draw, self.run.processes)
             with autocast(config.precision, state.foundation.device):
-                logits, side = state.engine.forward.forward_with_auxiliary(batch.images, drop_path, batch.key)
+                logits, side = state.engine.forward.forward_with_auxiliary(given.images, drop_path, batch.key)
             logits, side = logits.float(), None if side is None else side.float()
-            loss = state.loss(logits, batch.labels)
-            total = loss if side is None else loss + config.aux_weight * state.loss(side, batch.labels)
+            loss = given.loss(state.loss, logits)
+            total = loss if side is None else loss + how.aux_weight * given.loss(state.loss, side)
             state.sgd.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
             mean_loss = self._averaged_gradients(loss)
             if config.grad_clip:
                 torch.nn.utils.clip_grad_norm_(state.parameters, config.grad_clip)
             state.sgd.step()
+            if state.average is not None:
+                state.average.update()
             correct = (logits.argmax(dim=1) == batch.labels).sum()
             yield self.run.taken(mean_loss, correct, batch.labels, loading)
 
-    def _lr(self, progress: Progress) -> float:
-        return cosine(self.config.lr, 0.0, progress)
-
     def _drop_path(self, progress: Progress) -> float:
-        return self.config.drop_path_prob * progress.fraction
+        return self.state.recipe.drop_path_prob * progress.fraction
 
     def _averaged_gradients(self, loss: Tensor) -> Tensor:
         """Make gradients those of the global batch, and return its mean loss."""
@@ -157,7 +160,7 @@ class _Training:
             position.measuring = time.monotonic() - began
         measured: Values = {
             history.EPOCH: progress.epoch,
-            history.WEIGHT_LR: self._lr(progress),
+            history.WEIGHT_LR: state.recipe.rate(progress, state.steps - 1, state.steps),
             history.DROP_PATH: self._drop_path(progress),
             history.TRAIN_LOSS: position.mean_loss,
             history.TRAIN_TOP1: position.top1,
@@ -172,18 +175,20 @@ class _Training:
     def _answers(
         self, loader: Loader, event: Callable[[int, int], Event]
     ) -> Generator[Event, None, tuple[Score, Answers]]:
-        network, answer = self.state.network, self.state.engine.answer
-        found = evaluation.answers(network, loader, lambda batch: answer(batch.images, batch.key))
+        judged = self.state.judged
+        answer = judged.engine.answer
+        found = evaluation.answers(judged.network, loader, lambda batch: answer(batch.images, batch.key))
         return (yield from evaluated(self.run, self.state, found, event))
 
     @torch.no_grad()
     def _settle(self, epoch: int) -> None:
-        """Where few steps were taken, gather running statistics anew: of the weights now, over an epoch's batches."""
-        if (epoch + 1) * self.state.steps >= SETTLED_STEPS:
+        """Where running statistics are of other weights, gather them anew over an epoch's first batches."""
+        state, judged = self.state, self.state.judged
+        if state.average is None and (epoch + 1) * state.steps >= SETTLED_STEPS:
             return
-        with averaging(self.state.network):
-            for batch in self.state.train.epoch(epoch):
-                self.state.engine.forward(batch.images, noise_key=batch.key)
+        with averaging(judged.network):
+            for batch in islice(state.train.epoch(epoch), SETTLED_STEPS):
+                judged.engine.forward(batch.images, noise_key=batch.key)
 
     def _tested(self) -> Generator[Event, None, dict[str, Any]]:
         state = self.state

@@ -11,21 +11,26 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class CrossEntropy:
-    """Mean over a batch of ``-u_c log p_c``, c the picture's class.
+    """Mean over a batch of ``-sum_k t_k u_k log p_k``.
+
+    t is 1 - s for the picture's class, and s / K more for every one (label smoothing: arXiv 1512.00567, section 7).
 
     Args:
         weights: u, float32 (K,); None is 1 for every class.
+        smoothing: s.
     """
 
     weights: Tensor | None = None
+    smoothing: float = 0.0
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of logits (B, K) and labels (B,), in nats."""
         if self.weights is None:
-            return F.cross_entropy(logits, labels)
+            return F.cross_entropy(logits, labels, label_smoothing=self.smoothing)
         # Not over the sum of the batch's weights: they would do nothing in a batch of one class, and the mean over
         # processes would not be that of the batch that they share.
-        return F.cross_entropy(logits, labels, weight=self.weights, reduction="sum") / len(labels)
+        total = F.cross_entropy(logits, labels, weight=self.weights, reduction="sum", label_smoothing=self.smoothing)
+        return total / len(labels)
 
 
 def balanced(labels: Tensor, count: int) -> Tensor:

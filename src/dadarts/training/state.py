@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from dadarts.architecture.network import Network
 from dadarts.architecture.norms import synchronise
 from dadarts.config import TrainConfig
-from dadarts.config.run import AUTO, Computed
+from dadarts.config.run import Computed
 from dadarts.data import Loader, hold_out, stratified_part
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.choose import TrainingEngine, pick_training_engine
@@ -24,9 +25,17 @@ from dadarts.runs.meter import Position
 from dadarts.runs.optimizers import SGD
 from dadarts.runs.setup import Foundation
 from dadarts.seeds import seeded
+from dadarts.training.averaging import Average
 from dadarts.training.losses import CrossEntropy, balanced
+from dadarts.training.recipe import Recipe, recipe
 
-CUSTOMARY_CUTOUT = 16
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The network that is measured and kept, and the form of its passes."""
+
+    network: Network
+    engine: TrainingEngine
 
 
 @dataclass
@@ -37,7 +46,9 @@ class TrainState:
         engine: the form of the network that takes the steps.
         loss: of a batch.
         epochs: how many it has in all.
-        cutout: side of the square that is blanked in training pictures, in pixels.
+        recipe: how it is trained.
+        average: of its weights, where they are averaged.
+        judged: what is measured and kept: the average, and where there is none the network.
         selection: batches of the held-out part that chooses the epoch that is kept, where there is one.
         history: one row an epoch.
         best: accuracy on the held-out part (balanced where the classes of the loss are) and the network's tensors, of
@@ -52,7 +63,9 @@ class TrainState:
     loss: CrossEntropy
     foundation: Foundation
     epochs: int
-    cutout: int
+    recipe: Recipe
+    average: Average | None
+    judged: Judged
     position: Position = field(default_factory=Position)
     history: list[Row] = field(default_factory=list)
     best: tuple[float, dict[str, Tensor]] | None = None
@@ -65,8 +78,7 @@ class TrainState:
     @property
     def parameters(self) -> list[nn.Parameter]:
         """The network's, as the optimizer has listed them: to find them in the network takes milliseconds."""
-        found: list[nn.Parameter] = self.sgd.param_groups[0]["params"]
-        return found
+        return [parameter for group in self.sgd.param_groups for parameter in group["params"]]
 
     @property
     def steps(self) -> int:
@@ -74,9 +86,9 @@ class TrainState:
         return self.train.steps()
 
     @property
-    def settled(self) -> Mapping[str, float]:
-        """The side of the square that cutout blanks, which a configuration may have left open."""
-        return {"cutout_length": self.cutout}
+    def settled(self) -> Mapping[str, float | str]:
+        """The recipe, which a configuration may have left open."""
+        return self.recipe.settled
 
     @property
     def images_per_second(self) -> float:
@@ -91,7 +103,8 @@ class TrainState:
     def keep_if_best(self, accuracy: float) -> None:
         """Remember the network where it is better on the held-out part than in every epoch before."""
         if self.best is None or accuracy > self.best[0]:
-            self.best = accuracy, {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+            tensors = self.judged.network.state_dict()
+            self.best = accuracy, {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
     def to_checkpoint(self) -> State:
         """Tensors and plain values that `restore` takes back."""
@@ -101,6 +114,7 @@ class TrainState:
             "position": asdict(self.position),
             "history": self.history,
             "best": self.best,
+            **({} if self.average is None else {"average": self.average.network.state_dict()}),
         }
 
     def restore(self, saved: State) -> None:
@@ -111,6 +125,7 @@ class TrainState:
         """
         own = self.network.state_dict()
         network = fitting.tensors_like("network", saved["network"], own)
+        average = None if self.average is None else fitting.tensors_like("average", saved["average"], own)
         sgd = fitting.optimizer_like("sgd", saved["sgd"], self.sgd, ["momentum_buffer"])
         history = fitting.rows("history", saved["history"])
         found = fitting.position(saved["position"], epochs=self.epochs, steps=self.steps)
@@ -121,6 +136,8 @@ class TrainState:
             if type(best) is not tuple or len(best) != 2:
                 raise fitting.MisfitError("best is not an accuracy and tensors")
             best = fitting.number("best[0]", best[0], most=1), fitting.tensors_like("best[1]", best[1], own)
+        if self.average is not None and average is not None:
+            self.average.network.load_state_dict(average)
         self.network.load_state_dict(network)
         self.sgd.load_state_dict(sgd)
         self.position, self.history, self.best = found, history, best
@@ -133,32 +150,52 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
         InputError: the data, the device or the batch size cannot be used.
     """
     base = setup.lay(config, processes)
-    cutout = _cutout(config, base)
-    train, selection = _loaders(config, base, cutout)
+    how = recipe(config, min(base.data.train.shape[1:]))
+    train, selection = _loaders(config, base, how.cutout_length)
     space = config.genotype.space
     base.refuse_lone_picture(space, train)
     small = "-init_channels or -layers"
+    copies = 4 if how.ema else 3
     memory.refuse_too_large(
-        partial(Network, config.genotype), base.macro, space.nodes, copies=3, flags=small, device=base.device
+        partial(Network, config.genotype), base.macro, space.nodes, copies=copies, flags=small, device=base.device
     )
     with seeded(config.seed, "weights"):
-        network = placed(Network(config.genotype, base.macro, config.has_auxiliary_head), base.device)
-    engine = pick_training_engine(config.engine, network, base.device, processes)
-    synchronise(network, processes)
-    sgd = SGD(
-        network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
-    )
+        network = placed(Network(config.genotype, base.macro, how.aux_weight > 0), base.device)
     weights = None
     if config.class_weights == "balanced":
         weights = balanced(train.labels, len(base.data.classes)).to(base.device)
-    return TrainState(network, engine, sgd, train, selection, CrossEntropy(weights), base, config.epochs, cutout)
+    loss = CrossEntropy(weights, how.label_smoothing)
+    average = Average(network, how.ema * config.epochs * train.steps()) if how.ema else None
+    taking, *others = (
+        _judged(config, each, base, processes) for each in (network, *([average.network] if average else []))
+    )
+    sgd = _optimizer(network, config, how)
+    return TrainState(
+        network, taking.engine, sgd, train, selection, loss, base, config.epochs, how, average, [taking, *others][-1]
+    )
 
 
-def _cutout(config: TrainConfig, base: Foundation) -> int:
-    if config.cutout_length == AUTO:
-        # 16 is for pictures of 32 pixels (arXiv 1708.04552): of smaller ones it would blank most.
-        return min(CUSTOMARY_CUTOUT, min(base.data.train.shape[1:]) // 2)
-    return config.cutout_length
+def _judged(config: TrainConfig, network: Network, base: Foundation, processes: Processes) -> Judged:
+    engine = pick_training_engine(config.engine, network, base.device, processes)
+    synchronise(network, processes)
+    return Judged(network, engine)
+
+
+def _optimizer(network: Network, config: TrainConfig, how: Recipe) -> SGD:
+    parameters = list(network.parameters())
+    groups: list[dict[str, Any]] = [{"params": parameters}]
+    if how.decayed == "kernels":
+        # Norms and biases are what has no more than one axis (arXiv 1812.01187, section 3.1).
+        kernels, others = ([p for p in parameters if (p.ndim > 1) is is_kernel] for is_kernel in (True, False))
+        groups = [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+    return SGD(
+        groups,
+        lr=how.lr,
+        momentum=config.momentum,
+        weight_decay=how.weight_decay,
+        nesterov=how.nesterov,
+        foreach=True,
+    )
 
 
 def _loaders(config: TrainConfig, base: Foundation, cutout: int) -> tuple[Loader, Loader | None]:

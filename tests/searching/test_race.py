@@ -18,8 +18,10 @@ from dadarts.architecture.genotype import derive
 from dadarts.config import SearchConfig
 from dadarts.errors import CheckpointError, RunError
 from dadarts.methods.catalogue import dadarts_lookahead, darts_first_order
+from dadarts.methods.method import Method
 from dadarts.methods.selection import Race
 from dadarts.methods.terms import Terms
+from dadarts.methods.text import parse_method
 from dadarts.runs import checkpoint
 from dadarts.runs.events import Event, Note, SearchDone, SelectionStep
 from dadarts.searching.forks import stream
@@ -218,16 +220,19 @@ def test_any_method_may_end_in_races_and_flags_set_them() -> None:
     assert main.search_config([*words, "--selection", "race"]).method == replace(darts_first_order(), selection=Race())
 
 
-def test_the_setting_is_the_one_that_was_tried() -> None:
+def test_the_setting_is_the_one_that_is_written_down() -> None:
     assert Race() == Race(**vars(Terms()))
-    assert (Race().steps, Race().pictures, Race().order_pictures, Race().put_off, Race().looks) == (
-        100,
-        4096,
-        1024,
-        1,
-        1,
-    )
-    assert math.isclose(Race().level, 0.5 * math.erfc(2 / math.sqrt(2)), rel_tol=1e-3)
+    it = dadarts_lookahead().selection
+    assert isinstance(it, Race)
+    assert (it.steps, it.rungs, it.rate, it.put_off, it.looks, it.none) == (100, 2, 0.5, 1, 0, False)
+    assert (it.pictures, it.order_pictures) == (4096, 1024)
+    assert math.isclose(it.level, 0.5 * math.erfc(2 / math.sqrt(2)), rel_tol=1e-3)
+
+
+def test_a_race_that_was_saved_before_there_were_rungs_has_one() -> None:
+    saved = repr(Method(order="none", selection=Race())).replace(", rungs=1", "")
+    assert "rungs" not in saved
+    assert parse_method(saved) == Method(order="none", selection=Race())
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,15 @@ class SelectionFlags(Settings):
     )
     selection_steps: int = setting(100, _SELECTION, "race: batches that train a fork of the weights", ge=1, le=10**6)
     selection_rungs: int = setting(
-        1, _SELECTION, "race: rungs, on each of which the better half is trained twice as long", ge=1, le=10
+        1,
+        _SELECTION,
+        "race: rungs, on each the better half is trained twice as long (dadarts-lookahead 2)",
+        ge=1,
+        le=10,
     )
-    selection_looks: int = setting(1, _SELECTION, "race: how often decided edges are raced again", ge=0, le=100)
+    selection_looks: int = setting(
+        1, _SELECTION, "race: how often decided edges are raced again (dadarts-lookahead 0)", ge=0, le=100
+    )
     selection_none: bool = setting(False, _SELECTION, "race: `none` is raced too, where the space lets edges keep it")
     selection_genotypes: int = setting(100, _SELECTION, "best-of-random: how many are drawn", ge=1, le=10**6)
     restarts: int | None = setting(

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from dadarts import files
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
+from dadarts.architecture.drawing import draw_within
 from dadarts.architecture.genotype_text import CHOICES, Edge, read
 from dadarts.architecture.operations import ALL_OPS, NONE
 from dadarts.architecture.spaces import SearchSpace, Syntax, for_syntax
@@ -171,6 +172,9 @@ def random_genotype(space: SearchSpace, seed: int) -> Genotype:
 
 def draw_scores(space: SearchSpace, draw: Generator) -> dict[str, tuple[Tensor, ...]]:
     """Scores of 0 and 1, kind -> node -> (E, O), that `discretize` leaves as they are: `random_genotype`'s draw."""
+    if space.limits:
+        present_NEO = space.stacked({kind: space.present(kind) for kind in space.kinds})
+        return space.split(draw_within(present_NEO, space.rule, draw).float())
     return {k: tuple(draw_uniform(p, space.rule, draw).float() for p in space.present(k)) for k in space.kinds}
 
 

@@ -289,7 +289,7 @@ def test_what_a_selection_takes_and_returns_is_what_is_measured(monkeypatch: pyt
         return load(request)
 
     monkeypatch.setattr("dadarts.data.load", noted)
-    succeed(modern, "compare", "--methods", methods, "--seeds", "0", *TINY, "--report")
+    said = succeed(modern, "compare", "--methods", methods, "--seeds", "0", *TINY, "--report")
     assert len(loaded) == 1, "before it begins, a comparison loads its data once, not once a method"
     selected, read_off = rows()
     with (FOLDER / "search" / selected["job"] / "history.csv").open(newline="") as file:
@@ -302,6 +302,9 @@ def test_what_a_selection_takes_and_returns_is_what_is_measured(monkeypatch: pyt
     assert float(selected["operation_pictures"]) == sum(counted) + float(history[1]["operation_pictures_selection"])
     # A mixture for both levels, against single paths.
     assert float(read_off["operation_pictures"]) > 6 * sum(counted) > 0
+    *_, table, _, _, last = said.err.splitlines()
+    assert "operation-pictures" in table
+    assert last == f"report: {FOLDER / 'report.html'}"
     # The hard pass of its last epoch was not one of the genotype that it returned.
     assert selected["discrete_top1"] == selected["discretization_gap"] == ""
     assert float(read_off["discretization_gap"]) == pytest.approx(
@@ -353,6 +356,9 @@ def test_a_comparison_is_of_one_data_set() -> None:
         (["--methods", "darts", "--batch_size", "999999"], "a batch of 999999 is more than the"),
         (["--methods", "darts", "--dataset", "nowhere"], "nowhere"),
         (["--methods", "darts", "--train_epochs", "3"], "give --train with it"),
+        (["--methods", "darts", "--margin", "0.2"], "--margin is for the report; give --report with it"),
+        (["--methods", "darts", "--report", "--margin", "0"], "--margin 0: give points above 0"),
+        (["--methods", "darts", "--report", "--margin", "nan"], "--margin nan: give points above 0"),
         (["--methods", "darts", "--train", "--train_lr", "nan"], "-train_lr nan"),
         (["--methods", "darts", "--train_genotype", "x"], "unknown flag --train_genotype"),
         (["--methods", "darts", "--epochs", "0"], "-epochs 0"),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dadarts import oracle
 from dadarts.architecture.genotype import Genotype, derive
-from dadarts.compare import figures, report, results
+from dadarts.compare import ending, figures, report, results
 from dadarts.compare.analysis import Block, blocks_of
 from dadarts.compare.jobs import Job, Protocol, jobs_of
 from dadarts.compare.provenance import provenance
@@ -44,7 +44,8 @@ def result(job: Job, text: str, seconds: float) -> Result:
         "job": job.key, "method": job.method, "seed": job.search.seed, "space": "nas-bench-201", "dataset": "digits",
         "state": "done", "tries": 1, "genotype": text, "seconds": seconds, "discretization_gap": 0.25,
         "parameter_free_share": genotype.parameter_free_share(), "source": "abc", "device": "cpu",
-        "truth_cifar10_accuracy": score.accuracy, "truth_cifar10_regret": score.regret,
+        "truth_cifar10_accuracy": score.accuracy, "truth_cifar10_regret": score.regret, "operation_pictures": 5e6,
+        "truth_imagenet16_accuracy": TABLE.query(text).scores["imagenet16"].accuracy,
     }  # fmt: skip
     return Result(job, row, (Genotype.parse(MIXED), genotype))
 
@@ -112,7 +113,9 @@ def test_choices_are_shares_of_all_edges(block: Block) -> None:
 def test_the_markdown_has_the_numbers_the_command_and_the_hashes(found: list[Result], tmp_path: Path) -> None:
     text = written(found, tmp_path)["report.md"]
     best = TABLE.query(BEST).scores["cifar10"].accuracy
-    assert f"| dadarts | 2 | {best:.2f} | [{best:.2f}, {best:.2f}] | {best:.2f} | {best:.2f} |" in text
+    point = f"{best:.2f} | [{best:.2f}, {best:.2f}]"
+    better = 100 * (TABLE.accuracies("cifar10") > best).mean()
+    assert f"| dadarts | 2 | {point} | {point} | {best:.2f} | {better:.1f} | " in text
     assert text.index("| dadarts | 2 |") < text.index("| darts | 2 |")
     assert "| darts | dadarts | 2 | -" in text
     assert "| darts | 1/2; 1/2 below 60 % |" in text
@@ -122,6 +125,12 @@ def test_the_markdown_has_the_numbers_the_command_and_the_hashes(found: list[Res
         assert sha256((tmp_path / name).read_bytes()).hexdigest() in text
     assert TABLE.metadata["source_sha256"] in text
     assert "DIFFERENT PROGRAMS" not in text
+    # What needs no search stands below what was searched, on every data set of the benchmark.
+    assert text.count("| nor_conv_3x3 everywhere | 1 |") == len(TABLE.datasets)
+    assert "| nor_conv_3x3 everywhere | 1 | 90.20 | 0.00 |" in text
+    assert "nas-bench-201's imagenet16 accuracy" in text
+    assert "no margin was planned (-margin)" in text
+    assert text.count("| undecided |") == 1, "two seeds decide nothing"
 
 
 def test_the_page_stands_alone_and_draws_what_it_says(found: list[Result], tmp_path: Path) -> None:
@@ -252,3 +261,34 @@ def test_results_can_be_read_back_from_the_table(found: list[Result], tmp_path: 
         cells = [row["dataset"] for row in csv.DictReader(file)]
     assert cells == ["'=1+1.npz", "''quoted", "plain", "'-2"]
     assert [cell.removeprefix("'") for cell in cells] == names
+
+
+def test_a_comparison_ends_with_a_small_table_of_the_best_first(found: list[Result]) -> None:
+    said = io.StringIO()
+    ending.show(found, said, Path("runs/compare/it/report.html"))
+    title, head, first, second, last = said.getvalue().splitlines()
+    best = f"{TABLE.query(BEST).scores['cifar10'].accuracy:.2f}"
+    assert title.strip() == "nas-bench-201 on digits: nas-bench-201's cifar10 accuracy (%)"
+    assert head.split() == ["method", "n", "mean", "95", "%", "interval", "median", "operation-pictures", "seconds"]
+    assert first.split() == ["dadarts", "2", best, f"[{best},", f"{best}]", best, "5.00", "M", "10.0"]
+    assert second.split()[0] == "darts"
+    assert last == "report: runs/compare/it/report.html"
+    assert max(map(len, said.getvalue().splitlines())) <= 110
+    for one in found:
+        one.row.update(truth_cifar10_accuracy=None, operation_pictures=None, seconds=None)
+    said = io.StringIO()
+    ending.show(found, said)
+    assert said.getvalue().splitlines()[2].split() == ["darts", "0", "-", "-", "-", "-", "-"]
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_planned_margin_is_said_with_what_is_equal_within_it(found: list[Result], tmp_path: Path) -> None:
+    for one in found:
+        one.row["truth_cifar10_accuracy"] = 90.0
+    report.write(found, provenance(["dadarts"], found, ()), tmp_path, 0.25)
+    text = (tmp_path / "report.md").read_text()
+    assert "equal within 0.25, where two one-sided t-tests" in text
+    assert "| equal within 0.25 |" in text
+    with (tmp_path / "pairs.csv").open(newline="") as file:
+        (pair,) = csv.DictReader(file)
+    assert (pair["p_equal"], pair["verdict"]) == ("0.0", "equal within 0.25")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import inf
 
+from dadarts.compare.pairs import Pair, compare_pairs
 from dadarts.compare.results import Result, Row, truth_of
-from dadarts.compare.statistics import Interval, Pair, Summary, compare_pairs, mean_course, summarise
+from dadarts.compare.statistics import Interval, Summary, mean_course, summarise
 from dadarts.oracle import Table
 from dadarts.rundir import history
 from dadarts.searching.judging import COLLAPSED
@@ -23,6 +25,7 @@ class Measure:
     Args:
         scale: what values are multiplied with (100 for percent, 1e-6 for MB).
         digits: how many stand behind the point.
+        bounds: what it can be at all.
     """
 
     column: str
@@ -30,14 +33,17 @@ class Measure:
     more_is_better: bool = False
     scale: float = 1.0
     digits: int = 2
+    bounds: tuple[float, float] = (-inf, inf)
 
     def value(self, result: Result) -> float | None:
         value = result.row.get(self.column)
         return None if value is None else self.scale * float(value)
 
 
-TESTED = Measure("test_top1", "test accuracy after training (%)", True, 100)
-UNTRAINED = Measure(history.DISCRETE_TOP1.name, "validation accuracy of the discretized supernet (%)", True, 100)
+_PERCENT = (0.0, 100.0)
+TESTED = Measure("test_top1", "test accuracy after training (%)", True, 100, bounds=_PERCENT)
+_SUPERNETS = "validation accuracy of the discretized supernet (%)"
+UNTRAINED = Measure(history.DISCRETE_TOP1.name, _SUPERNETS, True, 100, bounds=_PERCENT)
 GAP = Measure(history.DISCRETIZATION_GAP.name, "discretization gap (points)", False, 100)
 SECONDS = Measure("seconds", "search (s)", digits=1)
 OPERATION_PICTURES = Measure(history.OPERATION_PICTURES.name, "operation-pictures (millions)", scale=1e-6, digits=2)
@@ -99,10 +105,26 @@ class Block:
         scores = []
         if self.table is not None:
             label = f"{self.table.name}'s {self.judged_on} accuracy (%)"
-            scores.append(Measure(f"truth_{self.judged_on}_accuracy", label, True))
+            scores.append(Measure(_truth(self.judged_on), label, True, bounds=_PERCENT))
         if any(result.job.training is not None for result in self.results):
             scores.append(TESTED)
         return tuple(scores) or (UNTRAINED,)
+
+    @property
+    def transfers(self) -> tuple[Measure, ...]:
+        """The benchmark's other data sets."""
+        if self.table is None:
+            return ()
+        return tuple(
+            Measure(_truth(dataset), f"{self.table.name}'s {dataset} accuracy (%)", True, bounds=_PERCENT)
+            for dataset in self.table.datasets
+            if dataset != self.judged_on
+        )
+
+    @property
+    def truths(self) -> dict[str, str]:
+        """Column of ground truth -> its data set."""
+        return {_truth(dataset): dataset for dataset in self.table.datasets} if self.table else {}
 
     def values(self, method: str, measure: Measure) -> dict[int, float]:
         """seed -> value, where there is one."""
@@ -112,7 +134,7 @@ class Block:
     def summary(self, method: str, measure: Measure) -> Summary | None:
         """None where no seed has a value."""
         values = list(self.values(method, measure).values())
-        return summarise(values, measure.more_is_better) if values else None
+        return summarise(values, measure.more_is_better, measure.bounds) if values else None
 
     def collapsed(self, method: str) -> tuple[int, int | None, int]:
         """How many genotypes are over half parameter-free, how many below 60 % accuracy, and of how many."""
@@ -128,9 +150,10 @@ class Block:
         words = [result.row["verdict"] for result in self.found(method)]
         return f"{sum(word in ('undecided', 'locked') for word in words)}/{len(words)}" if any(words) else "-"
 
-    def pairs(self, measure: Measure) -> list[Pair]:
-        """Every two methods by seed."""
-        return compare_pairs({method: self.values(method, measure) for method in self.methods}, measure.more_is_better)
+    def pairs(self, measure: Measure, margin: float | None = None) -> list[Pair]:
+        """Every two methods by seed; differences within a margin are none to speak of."""
+        values = {method: self.values(method, measure) for method in self.methods}
+        return compare_pairs(values, measure.more_is_better, margin)
 
     def regret_course(self, method: str) -> list[tuple[float, Interval | None]]:
         """Mean regret, and its interval, of what a method would have returned after every epoch."""
@@ -157,6 +180,10 @@ class Block:
         return tuple(name for name in self.results[0].job.search.space.ops if name in chosen)
 
 
+def _truth(dataset: str) -> str:
+    return f"truth_{dataset}_accuracy"
+
+
 def blocks_of(results: Sequence[Result]) -> list[Block]:
     """The results by space and data."""
     groups: dict[tuple[str, str], list[Result]] = {}
@@ -165,11 +192,11 @@ def blocks_of(results: Sequence[Result]) -> list[Block]:
     return [Block(*group, tuple(members)) for group, members in groups.items()]
 
 
-def pair_rows(blocks: Sequence[Block]) -> Iterator[Row]:
+def pair_rows(blocks: Sequence[Block], margin: float | None = None) -> Iterator[Row]:
     """Every two methods as a row, for programs."""
     for block in blocks:
         for measure in block.scores:
-            for pair in block.pairs(measure):
+            for pair in block.pairs(measure, margin):
                 yield {"space": block.space, "dataset": block.dataset, "measure": measure.label, **asdict(pair)}
 
 
@@ -178,7 +205,7 @@ def long_rows(blocks: Sequence[Block]) -> Iterator[Row]:
     for block in blocks:
         regret = [block.regret] if block.regret else []
         for method in block.methods:
-            for measure in (*block.scores, *regret, *BEHAVIOUR):
+            for measure in (*block.scores, *block.transfers, *regret, *BEHAVIOUR):
                 summary = block.summary(method, measure)
                 if summary is None:
                     continue
@@ -193,6 +220,8 @@ def long_rows(blocks: Sequence[Block]) -> Iterator[Row]:
                     "median": summary.median,
                     "low95": interval.low if interval else None,
                     "high95": interval.high if interval else None,
+                    "median_low95": summary.median_interval.low if summary.median_interval else None,
+                    "median_high95": summary.median_interval.high if summary.median_interval else None,
                     "worst": summary.worst,
                 }
             yield from _collapse_rows(block, method)

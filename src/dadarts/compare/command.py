@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,6 +37,7 @@ _OWN = (
     Flag(("name",), "comparison", "its folder is runs/compare/NAME (default: spaces and data sets)", usual=True),
     Flag(("train",), "comparison", "train every genotype found, and test it", boolean=True, usual=True),
     Flag(("report",), "comparison", "write report.html and report.md", boolean=True, usual=True),
+    Flag(("margin",), "comparison", "a planned margin in points: the report says which methods are equal within it"),
     Flag(
         ("jobs",),
         "comparison",
@@ -99,9 +100,29 @@ def compare(words: Sequence[str]) -> int:
         store.path.absolute(),
         tuple(sorted({*configs.plugin_fingerprints(values.get("plugin", "")).values()})),
     )
-    methods = listed("methods", values["methods"])
+    methods, margin = listed("methods", values["methods"]), _margin(values)
     jobs = jobs_of(protocol, methods, seeds_of(values.get("seeds", "0:5")), spaces, datasets)
-    return _carry_out(jobs, store, place, ["dadarts", "compare", *words], configs.truth("report", values))
+    argv = ["dadarts", "compare", *words]
+    return _carry_out(jobs, store, place, argv, Reporting(configs.truth("report", values), margin))
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """Whether a report is written, and within which margin differences are none to speak of."""
+
+    wanted: bool = False
+    margin: float | None = None
+
+
+def _margin(values: dict[str, str]) -> float | None:
+    text = values.get("margin")
+    if text is None:
+        return None
+    if not configs.truth("report", values):
+        raise InputError("-margin is for the report; give -report with it")
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) is None or float(text) == 0:
+        raise InputError(f"-margin {text[:40]}: give points above 0 and below 1000, such as 0.2")
+    return float(text)
 
 
 def _folder(values: dict[str, str], spaces: list[str], datasets: list[str]) -> Path:
@@ -172,8 +193,8 @@ def _gpus(text: str) -> float:
     return float(text)
 
 
-def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], report: bool) -> int:
-    from dadarts.compare import results
+def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], reporting: Reporting) -> int:
+    from dadarts.compare import ending, results
     from dadarts.compare.schedule import Schedule
     from dadarts.compare.table import JobTable
 
@@ -195,11 +216,12 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
             ended = schedule.run()
         found = results.collect(schedule.statuses, store)
         paths: tuple[Path, ...] = results.write([result.row for result in found], store.path)
-        if report:
+        if reporting.wanted:
             from dadarts.compare.provenance import provenance
             from dadarts.compare.report import write
 
-            paths = (*paths, *write(found, provenance(argv, found, paths), store.path))
+            paths = (*paths, *write(found, provenance(argv, found, paths), store.path, reporting.margin))
+    ending.show(found, sys.stderr, paths[2] if reporting.wanted else None)
     print(*paths, sep="\n", flush=True)
     failed = [result.row for result in found if result.row["state"] in ("failed", "damaged")]
     for row in failed:

@@ -38,7 +38,7 @@ def _legend(axes: Axes) -> None:
 
 
 def regret_curves(block: Block) -> str:
-    """Mean regret after every epoch, with its 95 % bootstrap interval; empty where there is no ground truth."""
+    """Mean regret after every epoch, with its 95 % interval; empty where there is no ground truth."""
     courses = {method: block.regret_course(method) for method in block.methods}
     courses = {method: course for method, course in courses.items() if course}
     if not courses:

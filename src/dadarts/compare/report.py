@@ -14,7 +14,8 @@ from dadarts.compare import figures
 from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows, pair_rows
 from dadarts.compare.provenance import Provenance, settings_of
 from dadarts.compare.results import Result, Row, as_cell
-from dadarts.compare.statistics import LEVEL, Summary
+from dadarts.compare.scored import CONTROLS, about_pairs, control_table, pair_table, score_table, within
+from dadarts.compare.statistics import LEVEL
 
 
 @dataclass(frozen=True)
@@ -29,28 +30,41 @@ class Section:
     folded: bool = False
 
 
-def write(results: Sequence[Result], provenance: Provenance, folder: Path) -> tuple[Path, ...]:
-    """Write report.html, report.md, statistics.csv and pairs.csv; their paths."""
+def write(
+    results: Sequence[Result], provenance: Provenance, folder: Path, margin: float | None = None
+) -> tuple[Path, ...]:
+    """Write report.html, report.md, statistics.csv and pairs.csv; their paths.
+
+    Args:
+        margin: differences within it are none to speak of; None where none was planned.
+    """
     blocks = blocks_of(results)
-    sections = [*_sections(blocks, results, provenance)]
+    sections = [*_sections(blocks, results, provenance, margin)]
     texts = {
         "report.html": _html(sections),
         "report.md": "\n".join(_markdown(sections)),
         "statistics.csv": _as_csv(long_rows(blocks)),
-        "pairs.csv": _as_csv(pair_rows(blocks)),
+        "pairs.csv": _as_csv(pair_rows(blocks, margin)),
     }
     for name, text in texts.items():
         files.write_text(folder / name, text)
     return tuple(folder / name for name in texts)
 
 
-def _sections(blocks: Sequence[Block], results: Sequence[Result], provenance: Provenance) -> Iterator[Section]:
+def _sections(
+    blocks: Sequence[Block], results: Sequence[Result], provenance: Provenance, margin: float | None
+) -> Iterator[Section]:
     yield _undone(results)
     for block in blocks:
         yield Section(block.title, _introduction(block))
         for measure in block.scores:
-            yield Section(_capital(measure.label), table=_score_table(block, measure), level=3)
-            yield _pair_section(block, measure)
+            yield Section(_capital(measure.label), table=score_table(block, measure), level=3)
+            if controls := control_table(block, measure):
+                yield Section("Without a search", CONTROLS, controls, level=4)
+            yield _pair_section(block, measure, margin)
+        for measure in block.transfers:
+            yield Section(_capital(measure.label), _TRANSFER, score_table(block, measure), level=3)
+            yield Section("Without a search", "", control_table(block, measure), level=4)
         yield Section("How the searches went", _BEHAVIOUR, _behaviour_table(block), level=3)
         yield Section("", picture=figures.regret_curves(block))
         yield Section("", picture=figures.cost_quality(block, block.scores[0]))
@@ -64,11 +78,14 @@ def _sections(blocks: Sequence[Block], results: Sequence[Result], provenance: Pr
 
 
 _BEHAVIOUR = (
-    f"Mean over seeds [{LEVEL:.0%} bootstrap interval]. Collapsed: genotypes with over half of their edges "
+    f"Mean over seeds [{LEVEL:.0%} interval]. Collapsed: genotypes with over half of their edges "
     "parameter-free; on NAS-Bench-201 also, apart, those below 60 % accuracy. Undecided or locked: searches "
     "whose alphas hardly tell operations apart, or whose choices are those of a random draw. Discretization gap: "
     "accuracy of the relaxed less that of the discretized supernet."
 )
+
+
+_TRANSFER = "The same genotypes on another data set of the benchmark, on which nothing was searched; no pair is tested."
 
 
 def _undone(results: Sequence[Result]) -> Section:
@@ -99,51 +116,10 @@ def _introduction(block: Block) -> str:
     )
 
 
-def _score_table(block: Block, measure: Measure) -> tuple[tuple[str, ...], ...]:
-    summaries = {method: block.summary(method, measure) for method in block.methods}
-    ranked = sorted(summaries.items(), key=lambda item: -item[1].mean if item[1] else float("inf"))
-    head = ("method", "seeds", "mean", f"{LEVEL:.0%} interval of the mean", "median", "worst seed")
-    return head, *((method, *_score_cells(summary, measure.digits)) for method, summary in ranked)
-
-
-def _score_cells(summary: Summary | None, digits: int) -> tuple[str, ...]:
-    if summary is None:
-        return "0", "-", "-", "-", "-"
-    numbers = (f"{value:.{digits}f}" for value in (summary.median, summary.worst))
-    return str(summary.count), f"{summary.mean:.{digits}f}", _interval(summary, digits), *numbers
-
-
-def _interval(summary: Summary, digits: int) -> str:
-    if summary.interval is None:
-        return "-"
-    kind = "" if summary.interval.kind == "BCa" else f" ({summary.interval.kind})"
-    return f"[{summary.interval.low:.{digits}f}, {summary.interval.high:.{digits}f}]{kind}"
-
-
-def _pair_section(block: Block, measure: Measure) -> Section:
-    pairs = block.pairs(measure)
-    head = ("first", "second", "seeds", "mean difference", "better/equal/worse", "P(improvement)", "p", "p (Holm)")
-    rows = tuple(
-        (
-            pair.first,
-            pair.second,
-            str(pair.seeds),
-            f"{pair.difference:+.{measure.digits}f}",
-            f"{pair.wins}/{pair.ties}/{pair.seeds - pair.wins - pair.ties}",
-            f"{pair.improvement:.2f}",
-            f"{pair.p:.2g}",
-            f"{pair.p_holm:.2g}",
-        )
-        for pair in pairs
-    )
-    text = (
-        f"By seed: two-sided permutation test of the mean difference, Holm's correction over {len(pairs)} pairs. "
-        "P(improvement) is the chance that a run of the first is better than one of the second. "
-        "n seeds cannot give a p below 2/2^n."
-    )
-    return Section(
-        "Pairs", text if pairs else "There are no two methods to compare.", (head, *rows) if pairs else (), level=4
-    )
+def _pair_section(block: Block, measure: Measure, margin: float | None) -> Section:
+    pairs = block.pairs(measure, margin)
+    text = about_pairs(len(pairs), margin) if pairs else "There are no two methods to compare."
+    return Section("Pairs", text, pair_table(pairs, measure.digits), level=4)
 
 
 def _behaviour_table(block: Block) -> tuple[tuple[str, ...], ...]:
@@ -159,7 +135,9 @@ def _behaviour_table(block: Block) -> tuple[tuple[str, ...], ...]:
         for measure in measures:
             summary = block.summary(method, measure)
             cells.append(
-                "-" if summary is None else f"{summary.mean:.{measure.digits}f} {_interval(summary, measure.digits)}"
+                "-"
+                if summary is None
+                else f"{summary.mean:.{measure.digits}f} {within(summary.interval, measure.digits)}"
             )
         rows.append(tuple(cells))
     return ("method", "collapsed", "undecided or locked", *(measure.label for measure in measures)), *rows

@@ -281,6 +281,12 @@ def test_a_short_training_takes_the_short_recipe_and_a_long_one_the_original_s()
     assert recipe(TrainConfig.auto(**GIVEN), 8).cutout_length == 4
 
 
+@pytest.mark.parametrize(("batch", "rate"), [(16, 0.075), (64, 0.3), (96, 0.4), (1024, 0.4)])
+def test_the_rate_of_a_short_training_grows_with_its_batches(batch: int, rate: float) -> None:
+    assert recipe(TrainConfig.auto(**GIVEN, epochs=30, batch_size=batch), 8).lr == pytest.approx(rate)
+    assert recipe(TrainConfig.auto(**GIVEN, batch_size=batch), 8).lr == 0.025
+
+
 def test_dadarts_train_says_and_saves_the_recipe_and_augment_keeps_the_original_s() -> None:
     words = [word for pair in zip(TINY_TRAINING[::2], TINY_TRAINING[1::2], strict=True) for word in pair]
     place = words.index("-cutout_length")
@@ -293,6 +299,13 @@ def test_dadarts_train_says_and_saves_the_recipe_and_augment_keeps_the_original_
     defaults = {name: TrainConfig.model_fields[name].default for name in TrainConfig.BY_LENGTH}
     assert {name: saved("old")[name] for name in TrainConfig.BY_LENGTH} == defaults
     assert all(float(row["weight_lr"]) in (0.025, 0.0125) for row in history(Path("runs/augment/old")))
+
+
+def test_what_is_left_open_must_agree_with_the_rest_as_what_is_given() -> None:
+    words = [*TINY_TRAINING, "-aux_weight", "auto"]
+    words[words.index("-batch_size") + 1] = "1"
+    words[words.index("-epochs") + 1] = "200"
+    assert "batch norm in the auxiliary head needs 2 pictures" in refusal(augment, "-name", "it", *words)
 
 
 @pytest.mark.parametrize(

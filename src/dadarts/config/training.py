@@ -158,5 +158,5 @@ class TrainConfig(RunConfig):
 
     @property
     def has_auxiliary_head(self) -> bool:
-        """Whether the network is trained with DARTS' auxiliary head (only the darts skeleton has one)."""
-        return self.aux_weight != 0 and self.genotype.syntax == "darts"
+        """Whether it is settled that the network has DARTS' auxiliary head (only the darts skeleton has one)."""
+        return self.aux_weight not in (0, AUTO) and self.genotype.syntax == "darts"

@@ -44,7 +44,7 @@ def row_of(values: Values, always: Sequence[Column] = ()) -> Row:
 
 
 EPOCH = Column("epoch", "which epoch; the first is 0")
-WEIGHT_LR = Column("weight_lr", "learning rate of the weights")
+WEIGHT_LR = Column("weight_lr", "learning rate of the weights; where it goes step by step, that of the last one")
 TEMPERATURE = Column("temperature", "temperature of the relaxation: of operations on an edge, where top-k has two")
 DAL_FACTOR = Column("dal_factor", "what the discretization loss is multiplied by")
 TRAIN_LOSS = Column("train_loss", "mean cross entropy of the epoch's training batches")

@@ -16,6 +16,8 @@ Schedule: TypeAlias = Literal["cosine", "one_cycle", "triangle"]
 CUSTOMARY_CUTOUT = 16
 FEW_EPOCHS = 200
 """A training of fewer is a short one."""
+_RATE, _BATCH, _MOST = 0.3, 64, 0.4
+"""Of a short training: the rate at a batch, and the largest that a larger batch calls for."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,11 @@ def recipe(config: TrainConfig, side: int) -> Recipe:
 
 
 def _short(config: TrainConfig, cutout: int) -> dict[str, Any]:
+    """What benchmarks/results/fit-recipe.md found best within minutes."""
     return {
         "schedule": "one_cycle",
-        "lr": 0.2,
+        # Steps of smaller batches are noisier and more (arXiv 1706.02677, section 2.1).
+        "lr": round(min(_MOST, _RATE * config.batch_size / _BATCH), 4),
         "nesterov": config.momentum > 0,
         "weight_decay": 1e-3,
         "decayed": "kernels",

@@ -151,6 +151,8 @@ def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
     """
     base = setup.lay(config, processes)
     how = recipe(config, min(base.data.train.shape[1:]))
+    # What was left open must agree with the rest as if it had been given.
+    TrainConfig(**{**dict(config), **how.settled})
     train, selection = _loaders(config, base, how.cutout_length)
     space = config.genotype.space
     base.refuse_lone_picture(space, train)

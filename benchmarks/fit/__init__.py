@@ -1,0 +1,1 @@
+"""What a practitioner gets within minutes."""

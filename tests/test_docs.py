@@ -73,7 +73,7 @@ def test_the_commands_of_the_readme_follow_one_another() -> None:
     blocks = re.findall(r"```shell\n(.*?)```", README, re.DOTALL)
     lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
     ours = [words[1:] for words in lines if words[0] == "dadarts"]
-    assert [words[0] for words in ours] == ["search", "train", "predict", "show", "runs", "search", "train"]
+    assert [words[0] for words in ours] == ["search", "train", "predict", "show", "report", "runs", "search", "train"]
     *full, for_a_laptop_first, for_a_laptop_second = ours
     for words in full:
         here = ["flower.jpg", "path"] if words[0] == "predict" else words[2:]

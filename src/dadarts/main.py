@@ -1,23 +1,22 @@
-"""The command ``dadarts search | train | predict | compare | show | profile | pareto | oracle | runs | demo``."""
+"""The command ``dadarts``: search, train, predict, compare, show, report, profile, pareto, oracle, runs, demo."""
 
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dadarts.cli import columns, configs, execute
-from dadarts.cli.flags import Command, Flag, as_typed, next_command
+from dadarts.cli import configs, execute
+from dadarts.cli.flags import Command, Flag, as_typed
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
 from dadarts.rundir.lookup import genotype_text, reading_notes, run_of, taken_over
 
 if TYPE_CHECKING:
-    from dadarts.cli.listing import RunSummary
+    pass
 
 _METHOD = Flag(
     ("method",),
@@ -52,9 +51,6 @@ _ORACLE = Command(
     ),
     notes="Percentile: percentage of the space's networks that are at most as good. Regret: points below the best. "
     f"{Command.notes}",
-)
-_RUNS = Command(
-    "dadarts runs", "List all runs.", (Flag(("runs_dir",), "output", "where runs are kept", default="runs"), _JSON)
 )
 _DEMO = Command(
     "dadarts demo",
@@ -189,6 +185,13 @@ def _pareto(words: list[str]) -> int:
     return pareto(words)
 
 
+def _report(words: list[str]) -> int:
+    """write runs as one HTML page"""
+    from dadarts.pages.command import report
+
+    return report(words)
+
+
 def _oracle(words: list[str]) -> int:
     """look a network up in a published benchmark"""
     values = _ORACLE.parse(words)
@@ -217,45 +220,9 @@ def _oracle(words: list[str]) -> int:
 
 def _runs(words: list[str]) -> int:
     """list all runs"""
-    from dadarts.cli.listing import FLUSH_RIGHT, HEADER, MOST, is_folder, list_runs
-    from dadarts.rundir.kinds import comparisons
+    from dadarts.cli.listed import runs
 
-    values = _RUNS.parse(words)
-    runs_dir = Path(values.get("runs_dir", "runs"))
-    if "runs_dir" in values and not is_folder(runs_dir):
-        raise InputError(f"there is no folder {str(runs_dir)[:200]}; give the -runs_dir that the runs were begun with")
-    runs = list_runs(runs_dir)
-    if configs.truth("json", values):
-        print(json.dumps([run.as_dict() for run in runs], indent=1))
-        return 0
-    compared = comparisons(runs_dir)
-    for folder in compared:
-        print(
-            f"{folder} is a comparison; list its runs: {shlex.join(next_command(words, ['runs'], folder))}",
-            file=sys.stderr,
-        )
-    if not runs:
-        if not compared:
-            begin = shlex.join(next_command(words, ["search"], runs_dir, name="first", dataset="digits"))
-            print(f"there are no runs in {runs_dir} yet; begin one: {begin}", file=sys.stderr)
-        return 0
-    table = [
-        [columns.printable(cell) for cell in (*run.cells(), _going_on(run, runs_dir, words) or run.in_short())]
-        for run in runs
-    ]
-    print(*columns.rows([HEADER, *table], MOST, FLUSH_RIGHT), sep="\n")
-    return 0
-
-
-def _going_on(run: RunSummary, runs_dir: Path, typed: Sequence[str]) -> str:
-    """How to go on with a run that was stopped; empty for others."""
-    if run.state != "stopped":
-        return ""
-    if (runs_dir / "jobs").is_dir():
-        return "goes on with the same `dadarts compare`"
-    plugin = {"plugin": run.plugin} if run.plugin else {}
-    command = [*next_command(typed, [run.verb], runs_dir, name=run.name, **plugin), as_typed("-resume", typed)]
-    return f"go on with: {shlex.join(execute.launched(command, run.processes))}"
+    return runs(words)
 
 
 def _demo(words: list[str]) -> int:
@@ -291,6 +258,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "compare": _compare,
     "predict": _predict,
     "show": _show,
+    "report": _report,
     "profile": _profile,
     "pareto": _pareto,
     "oracle": _oracle,

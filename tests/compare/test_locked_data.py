@@ -14,12 +14,12 @@ import pytest
 from sklearn.datasets import load_digits
 
 from dadarts import oracle
-from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.methods.catalogue import METHODS, dadarts_lookahead, fixed_alpha, random_ws
 from dadarts.methods.selection import Perturbation, Race
 from dadarts.oracle import storage
 from dadarts.searching.loop import search
+from dadarts.searching.trajectory import trajectory
 from tests.commands import result_of_search, without_pictures
 
 

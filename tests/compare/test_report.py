@@ -23,10 +23,10 @@ from dadarts.compare.analysis import Block, blocks_of
 from dadarts.compare.jobs import Job, Protocol, jobs_of
 from dadarts.compare.provenance import provenance
 from dadarts.compare.results import COLUMNS, Result, as_cell
-from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
 from dadarts.methods.alphas import Alphas
+from dadarts.searching.trajectory import trajectory
 from dadarts.seeds import generator
 
 TABLE = oracle.nas_bench_201()

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from dadarts.architecture.spaces import space
-from dadarts.compare.trajectory import trajectory
 from dadarts.config import SearchConfig
 from dadarts.methods.schedules import Progress
 from dadarts.searching.state import build
+from dadarts.searching.trajectory import trajectory
 from tests.commands import (
     COMMON,
     TINIEST,

@@ -24,6 +24,7 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.distributed import LAUNCHER, Processes, from_environment, joined
 from dadarts.errors import DadartsError, RunError
 from dadarts.pacing import counted
+from dadarts.rundir import command
 from dadarts.rundir.kinds import SEARCH, TRAINING
 from dadarts.rundir.lookup import differences_in_reading, reading_notes
 from dadarts.runs.events import Event, Note, RunStarted, SearchDone, TrainDone
@@ -121,6 +122,8 @@ def run(
             progress(event)
             if isinstance(event, RunStarted):
                 folder = RunFolder(event.folder)
+                if processes.is_first:
+                    folder.log(command.line(launched([*argv], processes.count)))
                 for note in notes:
                     progress(Note(note))
             if isinstance(event, SearchDone | TrainDone):

@@ -50,6 +50,40 @@ class Shown:
     prediction_us: float | None = None
 
 
+@dataclass(frozen=True)
+class NetworkCost:
+    """What a genotype's network costs; the fields are those of `Shown`."""
+
+    space: str
+    init_channels: int
+    layers: int
+    parameters: int
+    multiply_adds: int
+    prediction_us: float | None
+
+
+def cost_of(
+    genotype: Genotype,
+    data: Pictures,
+    *,
+    space: str | None = None,
+    init_channels: int | None = None,
+    layers: int | None = None,
+) -> NetworkCost:
+    """What a genotype's network costs on pictures, at the space's size for trainings where none is given.
+
+    Raises:
+        InputError: the space does not contain the genotype.
+    """
+    home = _first_home(genotype) if space is None else _containing(genotype, spaces.space(space))
+    size = home.train_size
+    macro = Macro(init_channels or size.channels, layers or size.layers, data.shape, data.classes)
+    costs = count_costs(genotype, macro)
+    profile = kept(scale_of(home, data.shape, data.classes, macro.channels, macro.layers))
+    prediction = None if profile is None else round(1e6 * profile.of(genotype, macro).prediction, 1)
+    return NetworkCost(home.name, macro.channels, macro.layers, costs.parameters, costs.multiply_adds, prediction)
+
+
 def show(
     genotype: Genotype,
     *,
@@ -71,11 +105,8 @@ def show(
     Raises:
         InputError: the space does not contain the genotype, or the data set is not a known one.
     """
-    home = _first_home(genotype) if space is None else _containing(genotype, spaces.space(space))
     data = dataset if isinstance(dataset, Pictures) else _known(dataset)
-    size = home.train_size
-    macro = Macro(init_channels or size.channels, layers or size.layers, data.shape, data.classes)
-    costs = count_costs(genotype, macro)
+    cost = cost_of(genotype, data, space=space, init_channels=init_channels, layers=layers)
     folder = pictures / blake2b(str(genotype).encode(), digest_size=4).hexdigest()
     drawn = []
     for kind in genotype.cells:
@@ -87,12 +118,10 @@ def show(
         report.draw_cell(genotype, kind, path, f"{kind} cell")
         drawn.append(str(path))
     said = list(genotype.verdict.lines) if genotype.verdict else []
-    costing = (macro.channels, macro.layers, costs.parameters, costs.multiply_adds)
-    profile = kept(scale_of(home, data.shape, data.classes, macro.channels, macro.layers))
-    prediction = None if profile is None else round(1e6 * profile.of(genotype, macro).prediction, 1)
+    costing = (cost.init_channels, cost.layers, cost.parameters, cost.multiply_adds)
     return Shown(
-        str(genotype), home.name, data.dataset, data.shape, data.classes, *costing, drawn, said,
-        prediction_us=prediction,
+        str(genotype), cost.space, data.dataset, data.shape, data.classes, *costing, drawn, said,
+        prediction_us=cost.prediction_us,
     )  # fmt: skip
 
 

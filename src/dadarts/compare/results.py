@@ -19,13 +19,13 @@ from dadarts.architecture.spaces import space
 from dadarts.compare.jobs import Job
 from dadarts.compare.schedule import Status
 from dadarts.compare.store import ANEW, Finite, Store, Whole, read
-from dadarts.compare.trajectory import trajectory
 from dadarts.errors import InputError
 from dadarts.oracle import ORACLES, Table
 from dadarts.rundir import contents, history
 from dadarts.rundir.history import row_of
 from dadarts.rundir.saved import SavedRun
 from dadarts.searching.diagnostics import shares
+from dadarts.searching.trajectory import trajectory
 
 Row: TypeAlias = dict[str, Any]
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")

@@ -109,6 +109,21 @@ class Foundation:
         )
 
 
+def request_of(config: SearchConfig | TrainConfig) -> DataRequest:
+    """Which data a run reads, and how."""
+    return DataRequest(
+        config.dataset,
+        config.data_path,
+        config.image_size,
+        config.cache_dir,
+        config.workers,
+        Choices(config.classes, config.test_path),
+        skip_broken=config.broken == "skip",
+        given=config.given,
+        nominal=config.value_range == "nominal",
+    )
+
+
 def lay(config: SearchConfig | TrainConfig, processes: Processes, loaded: Loading = load) -> Foundation:
     """Load the data, and make this process compute as the configuration says.
 
@@ -124,17 +139,7 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes, loaded: Loadin
             f"equal shares; give a multiple of {processes.count}"
         )
     device = pick_device(config.device, config.gpus, processes)
-    request = DataRequest(
-        config.dataset,
-        config.data_path,
-        config.image_size,
-        config.cache_dir,
-        config.workers,
-        Choices(config.classes, config.test_path),
-        skip_broken=config.broken == "skip",
-        given=config.given,
-        nominal=config.value_range == "nominal",
-    )
+    request = request_of(config)
     # In turn: what the first process downloads and decodes, the others find.
     data = processes.in_turn(lambda: loaded(request))
     _, height, width = data.train.shape

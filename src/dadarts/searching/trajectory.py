@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dadarts.architecture.discretization import discretize
 from dadarts.architecture.genotype import Genotype, read_off
+from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.data.npz import read_arrays
 from dadarts.methods.alphas import Alphas
@@ -23,12 +24,14 @@ class Trajectory:
 
     Args:
         genotypes: one an epoch.
+        mixing: the mixing weights W that each is read off.
         kept_from_draw: which part of the last choices, in [0, 1], the random draw had already that they began with:
             with restarts, that of the last of them.
         kept_from_first_epoch: which part of them stood after the first epoch from there.
     """
 
     genotypes: tuple[Genotype, ...]
+    mixing: tuple[Mixing, ...]
     kept_from_draw: float
     kept_from_first_epoch: float
 
@@ -62,6 +65,7 @@ def trajectory(config: SearchConfig, path: Path) -> Trajectory | None:
     draw_D, first_D, last_D = (_chosen(alphas, own) for own in (draw_W, first_W, last_W))
     return Trajectory(
         tuple(read_off(config.space, alphas.split(_chosen(alphas, mean))) for mean in means),
+        tuple(map(alphas.split, means)),
         _share(last_D, draw_D),
         _share(last_D, first_D),
     )

@@ -14,6 +14,7 @@
 #include "pool.hpp"
 #include "projection.hpp"
 #include "unit.hpp"
+#include "winograd.hpp"
 
 #define DADARTS_EXPORT(T, suffix)                                                                                      \
     extern "C" void unit_forward_##suffix(const Window* window, const T* x, const Norm<T>* norm, const T* depthwise,   \
@@ -49,12 +50,14 @@
     }                                                                                                                  \
     extern "C" void dense_forward_##suffix(const Dense* dense, const T* x, const Norm<T>* norm, bool rectify,          \
                                            const T* weight, double eps, T* y, T* out_norm, T* variance, int threads) { \
-        dense_forward<T>(*dense, x, *norm, rectify, weight, eps, y, out_norm, variance, threads);                      \
+        (is_tiled<T>(*dense) ? tiled_forward<T> : dense_forward<T>)(*dense, x, *norm, rectify, weight, eps, y,         \
+                                                                    out_norm, variance, threads);                      \
     }                                                                                                                  \
     extern "C" void dense_backward_##suffix(const Dense* dense, const T* x, const Norm<T>* norm, bool rectify,         \
                                             const T* weight, const Source<T>* source, bool accumulate, T* x_grad,      \
                                             T* weight_grad, int threads) {                                             \
-        dense_backward<T>(*dense, x, *norm, rectify, weight, *source, accumulate, x_grad, weight_grad, threads);       \
+        (is_tiled<T>(*dense) ? tiled_backward<T> : dense_backward<T>)(*dense, x, *norm, rectify, weight, *source,      \
+                                                                      accumulate, x_grad, weight_grad, threads);       \
     }                                                                                                                  \
     extern "C" void norm_of_##suffix(long pictures, long pixels, long channels, const T* x, double eps, T* norm,       \
                                      T* variance, int threads) {                                                       \

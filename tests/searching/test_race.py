@@ -93,24 +93,23 @@ def test_every_fork_is_a_plain_training_of_the_weights_before_it() -> None:
         torch.testing.assert_close(state.races.losses[place][:, 0], expected, rtol=1e-4, atol=1e-5)
         said_losses = [float(number) for number in re.findall(r"\d\.\d{4}", note)]
         assert any(abs(loss - float(expected.mean())) < 2e-4 for loss in said_losses)
-        with torch.no_grad():
-            torch._foreach_copy_(state.bilevel.w, before)
+        put(state, before)
 
 
 def plain_fork(state: SearchState, mixing: Tensor, epoch: int, first: int) -> Tensor:
     """Losses of pictures after the first rung of a race."""
     split = state.bilevel.alphas.split(mixing)
-    plain_steps(state, split, epoch, first, QUICK.steps)
+    plain_steps(state, split, epoch, first)
     return plain_losses(state, split)
 
 
-def plain_steps(state: SearchState, split: Any, epoch: int, first: int, count: int) -> None:
+def plain_steps(state: SearchState, split: Any, epoch: int, first: int) -> None:
     """A few steps of plain SGD with momentum, decay and clipping."""
     sgd = torch.optim.SGD(state.bilevel.w, lr=0.05, momentum=0.9, weight_decay=3e-4)
     steps = state.loaders.train.steps()
-    for step in range(count):
+    for step in range(QUICK.steps):
         batch = list(state.loaders.train.epoch(epoch + (first + step) // steps))[(first + step) % steps]
-        sgd.param_groups[0]["lr"] = 0.001 + 0.049 * (1 + math.cos(math.pi * step / count)) / 2
+        sgd.param_groups[0]["lr"] = 0.001 + 0.049 * (1 + math.cos(math.pi * step / QUICK.steps)) / 2
         sgd.zero_grad()
         loss = F.cross_entropy(state.bilevel.supernet(batch.images, split, batch.key), batch.labels)
         gradient = torch.autograd.grad(loss, state.bilevel.w, allow_unused=True, materialize_grads=True)
@@ -130,26 +129,34 @@ def plain_losses(state: SearchState, split: Any) -> Tensor:
     return torch.cat(found)
 
 
-def test_those_that_go_on_are_trained_from_where_they_were_on_the_next_batches() -> None:
+def test_those_that_go_on_are_the_mean_of_copies_on_other_batches() -> None:
     config = SearchConfig(name="it", method=replace(METHOD, selection=replace(QUICK, rungs=2)), **TINY)
     state, (node, edge), (note,) = first_race(config, "it")
     W = state.bilevel.alphas.weights().detach()
     before = [w.detach().clone() for w in state.bilevel.w]
-    # A race of two rungs takes 2 + 4 batches; both of two operations go on to the second.
+    # A race of two rungs trains one copy and two more, of two batches each; both of two operations go on.
     first = len(state.races.outcomes) * 6
     assert len(state.races.losses) == 4
     for column in (0, 1):
         mixing = W.clone()
         mixing[node, edge] = F.one_hot(torch.tensor(column), W.shape[-1]) * W[node, edge].square().sum().sqrt()
         split = state.bilevel.alphas.split(mixing)
-        plain_steps(state, split, config.epochs, first, 2)
-        plain_steps(state, split, config.epochs, first + 2, 4)
+        copies = []
+        for copy in range(3):
+            plain_steps(state, split, config.epochs, first + 2 * copy)
+            copies.append([w.detach().clone() for w in state.bilevel.w])
+            put(state, before)
+        put(state, [torch.stack(own).mean(dim=0) for own in zip(*copies, strict=True)])
         expected = plain_losses(state, split)
         torch.testing.assert_close(state.races.losses[2 + column][:, 0], expected, rtol=1e-4, atol=1e-5)
         said_losses = [float(number) for number in re.findall(r"\d\.\d{4}", note)]
         assert any(abs(loss - float(expected.mean())) < 2e-4 for loss in said_losses)
-        with torch.no_grad():
-            torch._foreach_copy_(state.bilevel.w, before)
+        put(state, before)
+
+
+@torch.no_grad()
+def put(state: SearchState, weights: list[Tensor]) -> None:
+    torch._foreach_copy_(state.bilevel.w, weights)
 
 
 @pytest.mark.parametrize("rungs", [1, 2])

@@ -65,11 +65,11 @@ class SelectionFlags(Settings):
     selection_pictures: int | None = setting(
         None, _SELECTION, "perturbation, race: measure at most so many held-out pictures; 0 is all", ge=0, le=10**9
     )
-    selection_steps: int = setting(100, _SELECTION, "race: batches that train a fork of the weights", ge=1, le=10**6)
+    selection_steps: int = setting(100, _SELECTION, "race: batches that train a copy of the weights", ge=1, le=10**6)
     selection_rungs: int = setting(
         1,
         _SELECTION,
-        "race: rungs, on each the better half is trained twice as long (dadarts-lookahead 2)",
+        "race: rungs, each trains twice as many copies of the better half (dadarts-lookahead 2)",
         ge=1,
         le=10,
     )

@@ -10,11 +10,11 @@ class Terms:
     """How forks of the weights are trained, measured and judged.
 
     Args:
-        steps: batches that train a fork on the first rung of a race.
-        rungs: how many rungs a race has: the better half of its forks, at least two, is trained for twice as many
-            steps as on the rung before.
-        rate: where a fork's learning rate begins on every rung, in parts of the search's; it ends, by a cosine, with
-            the search's last, `w_lr_min`.
+        steps: batches that train a copy of a fork; on the first rung there is one.
+        rungs: how many rungs a race has: of the better half of its forks, at least two, twice as many copies are
+            trained as on the rung before, each on other batches. A fork's weights are the mean of its copies'.
+        rate: where the learning rate of a copy begins, in parts of the search's; it ends, by a cosine, with the
+            search's last, `w_lr_min`.
         pictures: at most so many of the validation half are what a fork is judged by; 0 is all.
         order_pictures: the same for the order of edges and for ties.
         level: of Holm's one-sided test that drops what is worse than the best; 1 - Phi(2), two standard errors.
@@ -36,13 +36,13 @@ class Terms:
     none: bool = False
     rungs: int = 1
 
-    def first_step(self, rung: int) -> int:
-        """How many batches have trained a fork before a rung: n, 2n, 4n, ... are those of the rungs.
+    def copies_before(self, rung: int) -> int:
+        """How many copies of a fork are trained before a rung: 1, 2, 4, ... are those of the rungs.
 
-        >>> [Terms(steps=100).first_step(rung) for rung in range(4)]
-        [0, 100, 300, 700]
+        >>> [Terms().copies_before(rung) for rung in range(4)]
+        [0, 1, 3, 7]
         """
-        return self.steps * ((1 << rung) - 1)
+        return (1 << rung) - 1
 
     def steps_of(self, rung: int) -> int:
         """How many batches train a fork on a rung."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -34,14 +34,6 @@ def stream(loader: Loader, epoch: int, first: int) -> Iterator[Batch]:
         first = (passed + 1) * loader.steps()
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """The weights of a fork behind a rung."""
-
-    rung: int
-    weights: list[Tensor]
-
-
 @dataclass
 class Forks:
     """The race that a selection runs.
@@ -58,7 +50,8 @@ class Forks:
     split: Callable[[Tensor], Mixing]
     _forks: Mapping[int, Tensor] = field(default_factory=dict, init=False)
     _terms: Terms = field(default_factory=Terms, init=False)
-    _trained: dict[int, _Trained] = field(default_factory=dict, init=False)
+    _trained: dict[int, tuple[int, list[Tensor]]] = field(default_factory=dict, init=False)
+    """How many copies of a fork are trained, and their mean."""
     _rung: int = field(default=0, init=False)
     _entering: Sequence[int] = field(default=(), init=False)
 
@@ -84,7 +77,6 @@ class Forks:
                 measuring = Returning(paired.harms(self.state.bilevel, loader, {name: self.split(forks[name])}))
                 for step, _ in measuring:
                     yield SelectionStep(min(begin + (number + 1) * steps - loader.steps() + step, end), end)
-                self._trained[name] = _Trained(rung, self._weights())
                 self.state.bilevel.work.measured({name: self.split(forks[name])}, len(loader.index))
             known.append(measuring.value[name])
             self.run.save_if_due(self.state)
@@ -101,7 +93,7 @@ class Forks:
         state = self.state
         if winner is not None:
             with self._forked(), state.bilevel.work.uncounted():
-                for step in self._reach(winner, self._rung):
+                for step in self._train(winner, self._rung):
                     yield SelectionStep(step, self._terms.steps_of(self._rung))
                 weights = self._weights()
             self._take(weights)
@@ -131,31 +123,33 @@ class Forks:
             sgd.state.clear()
             sgd.state.update(momentum)
 
-    def _reach(self, name: int, rung: int) -> Iterator[int]:
-        """Bring a fork to where it stands behind a rung, and count the steps that it takes."""
-        begin = 0
-        if (known := self._trained.get(name)) is not None:
-            begin = known.rung + 1
-            self._take(known.weights)
-        for number in range(begin, rung + 1):
-            yield from self._train_on(name, number)
-
     def _train(self, name: int, rung: int) -> Iterator[int]:
-        """Train a fork on a rung, and on those before it where that is forgotten; count the steps of this one."""
-        with self.state.bilevel.work.uncounted():
-            for _ in self._reach(name, rung - 1):
-                yield 0
-        yield from self._train_on(name, rung)
+        """Train the copies of a fork's rung, and those before it that are forgotten, and leave the mean of all.
 
-    def _train_on(self, name: int, rung: int) -> Iterator[int]:
+        The steps of the rung are counted.
+        """
+        begun, terms = self._weights(), self._terms
+        before, (done, mean) = terms.copies_before(rung), self._trained.get(name, (0, begun))
+        for copy in range(done, terms.copies_before(rung + 1)):
+            self._take(begun)
+            with self.state.bilevel.work.uncounted() if copy < before else nullcontext():
+                for step in self._train_copy(name, copy):
+                    yield max(0, (copy - before) * terms.steps + step)
+            # One after another, so that what is kept of the rung before gives the same bits.
+            mean = list(torch._foreach_lerp(mean, self._weights(), 1 / (copy + 1)))
+        self._trained[name] = terms.copies_before(rung + 1), mean
+        self._take(mean)
+
+    def _train_copy(self, name: int, copy: int) -> Iterator[int]:
+        """Train the weights on the batches of a copy, and count its steps."""
         state, terms, mixing = self.state, self._terms, self.split(self._forks[name])
         state.optimizers.sgd.state.clear()
-        start, steps = terms.rate * state.rates.weights, terms.steps_of(rung)
+        start = terms.rate * state.rates.weights
         end = min(start, self.run.config.w_lr_min)
-        first = len(state.races.outcomes) * terms.first_step(terms.rungs) + terms.first_step(rung)
+        first = (len(state.races.outcomes) * terms.copies_before(terms.rungs) + copy) * terms.steps
         batches: Any = stream(state.loaders.train, len(state.history), first)
-        for step, batch in enumerate(islice(batches, steps)):
-            losses = state.optimizers.weight_step(batch, mixing, cosine(start, end, Progress(step, steps)))
+        for step, batch in enumerate(islice(batches, terms.steps)):
+            losses = state.optimizers.weight_step(batch, mixing, cosine(start, end, Progress(step, terms.steps)))
             if not bool(losses.train_loss.isfinite()):
                 raise RunError(
                     f"the loss of a fork is {losses.train_loss.item()} in its step {step + 1}; lower "

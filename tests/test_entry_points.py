@@ -22,6 +22,7 @@ from dadarts.methods.penalties import DiscretizationLoss
 from dadarts.methods.relaxations import Hard, TopK
 from dadarts.methods.schedules import Constant, Linear
 from dadarts.searching.rates import rates
+from dadarts.training.recipe import recipe
 from tests.commands import (
     BENCH_GENOTYPE,
     DARTS_GENOTYPE,
@@ -93,9 +94,10 @@ def test_the_training_line_of_the_seed_means_the_same_at_all_entry_points() -> N
     assert str(python.genotype) == genotype
     for form in (words, double_dashes(words), spelled_out(words)):
         assert original.augment_config(form) == python
-        # Half of the side of CIFAR's pictures, and at most 16.
-        assert main.train_config(form) == python.model_copy(update=BY_PICTURES)
-        assert main.train_config([*form, "--cutout_length", "16"]) == python
+        modern_words = main.train_config(form)
+        assert modern_words == python.model_copy(update=BY_LENGTH)
+        # At 600 epochs of CIFAR's pictures, which have 32 pixels a side.
+        assert modern_words.model_copy(update=recipe(modern_words, 32).settled) == python
 
 
 def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
@@ -126,8 +128,24 @@ def test_a_named_method_is_its_flags_at_the_original_entry(name: str) -> None:
     assert original.search_config([*needed, *flags]) == main.search_config([*needed, "--method", name, *ORIGINAL_RATES])
 
 
-BY_PICTURES = {"cutout_length": "auto"}
-"""What ``dadarts train`` leaves to the size of the pictures, and ``dadarts search`` to the number of steps."""
+BY_LENGTH = dict.fromkeys(
+    (
+        *(
+            "cutout_length",
+            "drop_path_prob",
+            "aux_weight",
+            "lr",
+            "schedule",
+            "nesterov",
+            "weight_decay",
+            "decayed",
+            "ema",
+        ),
+        *("label_smoothing", "mixup"),
+    ),
+    "auto",
+)
+"""What ``dadarts train`` leaves to its length and to the size of pictures, and ``dadarts search`` to its steps."""
 BY_STEPS = {"w_lr": "auto", "alpha_lr": "auto"}
 ORIGINAL_RATES = ["--w_lr", "0.025", "--alpha_lr", "3e-4"]
 
@@ -239,6 +257,13 @@ TRAIN_FLAGS: list[tuple[str, str, Any]] = [
     ("-cutout_length 8", "cutout_length", 8),
     ("-class_weights balanced", "class_weights", "balanced"),
     ("-drop_path_prob 0.3", "drop_path_prob", 0.3),
+    ("-schedule triangle", "schedule", "triangle"),
+    ("-warm_up 0.5", "warm_up", 0.5),
+    ("-nesterov", "nesterov", True),
+    ("-decayed kernels", "decayed", "kernels"),
+    ("-label_smoothing 0.2", "label_smoothing", 0.2),
+    ("-ema 0.1", "ema", 0.1),
+    ("-mixup 0.4", "mixup", 0.4),
     ("-valid_fraction 0.1", "valid_fraction", 0.1),
     ("-n_layers 5", "layers", 5),
     ("-init_channels 4", "init_channels", 4),
@@ -253,7 +278,7 @@ def test_every_setting_of_a_training_is_a_flag_at_both_entry_points(words: str, 
     python = TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE, **{name: value})
     assert getattr(python, name) == value
     assert original.augment_config([*needed, *words.split()]) == python
-    open_settings = {own: rule for own, rule in BY_PICTURES.items() if own != name}
+    open_settings = {own: rule for own, rule in BY_LENGTH.items() if own != name}
     assert main.train_config([*needed, *double_dashes(words.split())]) == python.model_copy(update=open_settings)
     assert python != TrainConfig(name="a", dataset="digits", genotype=DARTS_GENOTYPE)
 

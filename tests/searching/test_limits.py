@@ -67,6 +67,26 @@ def test_every_kind_of_search_keeps_to_both_limits_at_once(method: str) -> None:
     assert own.multiply_adds <= most.multiply_adds
 
 
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [("fixed-alpha", ()), ("dadarts-lookahead", ("--selection_steps", "1", "--selection_looks", "1"))],
+)
+def test_what_is_decided_edge_by_edge_leaves_a_network_within_the_limit(method: str, words: tuple[str, ...]) -> None:
+    most = 4600
+    genotype, said = found("--max_parameters", str(most), "--selection_pictures", "16", *words, method=method)
+    assert costs(genotype).parameters <= most
+    # Nothing that was decided had to be taken back.
+    decided = {
+        (kind, int(node), int(edge)): operation
+        for kind, node, edge, operation in re.findall(r"(normal|reduce) node (\d), edge (\d) keeps (\w+)", said)
+    }
+    assert decided
+    for kind, cell in genotype.cells.items():
+        for number, node in enumerate(cell.nodes):
+            for operation, state in node:
+                assert decided.get((kind, number, state), operation) == operation
+
+
 def test_a_limit_that_nothing_exceeds_changes_no_number() -> None:
     succeed(modern, *QUICK[:-4], "--method", "dadarts", "--name", "free")
     succeed(modern, *QUICK, "--method", "dadarts", "--name", "bound", "--max_parameters", "1G")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import zip_longest
+from itertools import combinations, zip_longest
 from math import inf
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dadarts.architecture.supernet import Mixing
+from dadarts.methods.affordable import Purse
 from dadarts.methods.alphas import Candidates
 from dadarts.methods.missed import By, Missed, most_missed, surest
 from dadarts.methods.searched import Searched
@@ -109,19 +110,28 @@ class Perturbing:
     def _next(self, M: Tensor) -> Generator[Any, None, tuple[Decision, Missed]]:
         """What is decided next, and how: of one measurement, which serves the order and the decision."""
         candidates, due = self.search.candidates, self._due()
+        purse = self._purse(M)
         without = {
             (place, name): self.search.split(left)
             for place, decision in enumerate(due)
             for name, left in without_each(M, candidates, decision, self.renormalise).items()
+            if decision.edge is None or purse.after({(decision.node, decision.edge): name}).is_enough
         }
         measured = yield from self.search.harms(without, self.pictures, len(self.decisions))
         found = []
         for place, decision in enumerate(due):
             harm = {name: measured[place, name] for own, name in without if own == place}
             kept = 1 if decision.edge is not None else candidates.rule.edges or len(harm)
-            found.append(most_missed(harm, kept, self.by))
+            missed = most_missed(harm, kept, self.by)
+            found.append(missed if decision.edge is not None else affordable(missed, decision.node, purse))
         first = surest(found)
         return due[first], found[first]
+
+    def _purse(self, M: Tensor) -> Purse:
+        """What the decisions so far leave open: of a decided edge what it keeps, and nothing of a dropped one."""
+        candidates = self.search.candidates
+        undecided = ~self.search.settled[:, :-1].to(M.device)
+        return Purse(candidates, (candidates.open & (undecided.unsqueeze(-1) | (M > 0))).cpu())
 
     def _due(self) -> list[Decision]:
         """The decisions that may be the next one: of the same kind of cell, and all edges before all nodes."""
@@ -148,6 +158,19 @@ class Perturbing:
             return f"{kind} node {number} keeps edges {' and '.join(map(str, sorted(missed.kept)))}{how_sure}"
         name = self.search.space.table(kind)[number][decision.edge][missed.kept[0]]
         return f"{kind} node {number}, edge {decision.edge} keeps {name} ({missed.top1:.1%} without it{how_sure})"
+
+
+def affordable(missed: Missed, node: int, purse: Purse) -> Missed:
+    """The edges that are missed most of those that a node may keep within the limits.
+
+    The first set of as many in the order of what is missed: sets differ by their least missed edge first.
+    """
+    ranked = (*missed.kept, *missed.dropped)
+    for places in sorted(combinations(range(len(ranked)), len(missed.kept)), key=lambda places: places[::-1]):
+        dropped = [name for place, name in enumerate(ranked) if place not in places]
+        if purse.after({}, [(node, edge) for edge in dropped]).is_enough:
+            return replace(missed, kept=tuple(ranked[place] for place in places), dropped=tuple(dropped))
+    return missed
 
 
 def without_each(M: Tensor, candidates: Candidates, decision: Decision, renormalise: bool) -> dict[int, Tensor]:

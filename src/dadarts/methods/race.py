@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor
 
 from dadarts.architecture.supernet import Mixing
+from dadarts.methods.affordable import Purse
 from dadarts.methods.alphas import Candidates
 from dadarts.methods.missed import most_missed
 from dadarts.methods.perturbation import Decision, without_each
@@ -80,7 +82,22 @@ class Racing:
 
     @cached_property
     def _choices(self) -> dict[Place, tuple[int, ...]]:
-        return choices_of(self.search.candidates, self._table, self.terms.none)
+        named = choices_of(self.search.candidates, self._table, self.terms.none)
+        # A limit may ask for edges without an operation.
+        enough = self._purse_of(named).is_enough
+        return named if enough else choices_of(self.search.candidates, self._table, none=True)
+
+    def _purse_of(self, choices: Mapping[Place, tuple[int, ...]]) -> Purse:
+        places = torch.zeros_like(self.search.candidates.present, device="cpu")
+        for place, operations in choices.items():
+            places[place][list(operations)] = True
+        return Purse(self.search.candidates, places)
+
+    def _affordable(self, course: Course, place: Place) -> tuple[int, ...]:
+        """The operations of an edge that leave a network within the limits, as the other edges are decided."""
+        kept = {other: operation for other, operation in course.kept.items() if other != place}
+        purse = self._purse_of(self._choices).after(kept, course.removed)
+        return tuple(name for name in self._choices[place] if purse.after({place: name}).is_enough)
 
     @cached_property
     def _first(self) -> Tensor:
@@ -139,16 +156,17 @@ class Racing:
             found[place][name] = measured[place, name]
         return found
 
-    def _forks(self, M: Tensor, place: Place) -> dict[int, Tensor]:
-        return {operation: one_hot(M, self._first, place, operation) for operation in self._choices[place]}
+    def _forks(self, M: Tensor, place: Place, operations: Iterable[int]) -> dict[int, Tensor]:
+        return {operation: one_hot(M, self._first, place, operation) for operation in operations}
 
     def _decide(self, course: Course, place: Place) -> Generator[Any, None, None]:
         """Race the operations of an edge, and keep the winner, or let the edge wait."""
         search, terms, M = self.search, self.terms, self._mixing(course)
-        if len(self._choices[place]) == 1:
-            yield from search.conclude([Outcome(*place, self._choices[place][0])])
+        affordable = self._affordable(course, place)
+        if len(affordable) == 1:
+            yield from search.conclude([Outcome(*place, affordable[0])])
             return
-        forks = self._forks(M, place)
+        forks = self._forks(M, place, affordable)
         race, losses = yield from self._rung(forks, 0)
         if race.closest < terms.put_off and course.may_wait(place):
             yield search.said(f"{self._named(place)} waits: {self._said(place, race, losses)}")
@@ -164,13 +182,17 @@ class Racing:
     def _look_again(self, course: Course, place: Place) -> Generator[Any, None, None]:
         """Race the operations of a decided edge again; what stands stays unless it is shown to be worse."""
         stands = course.kept[place]
-        race, losses = yield from self._run(self._forks(self._mixing(course), place), stands)
+        forks = self._forks(self._mixing(course), place, self._affordable(course, place))
+        race, losses = yield from self._run(forks, stands)
         yield from self._keep(place, stands if stands in race.left else race.best, race, losses)
 
     def _remove(self, course: Course, node: int) -> Generator[Any, None, None]:
         """Race a node without each of its edges, and remove the one that costs least."""
         M = self._mixing(course)
-        forks = {place[1]: without_edge(M, place) for place in course.edges_of(node)}
+        purse = self._purse_of(self._choices).after(course.kept, course.removed)
+        forks = {
+            place[1]: without_edge(M, place) for place in course.edges_of(node) if purse.after({}, [place]).is_enough
+        }
         race, losses = yield from self._run(forks)
         without = in_words({str(edge): loss for edge, loss in losses.items()})
         yield self.search.said(f"{self._named((node, race.best))} is removed; loss without each: {without}")

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from dadarts.architecture.skeletons import Macro
     from dadarts.architecture.spaces import SPACES, SearchSpace, space
     from dadarts.architecture.supernet import Supernet
-    from dadarts.config import SearchConfig, TrainConfig
+    from dadarts.config import FitConfig, SearchConfig, TrainConfig
     from dadarts.errors import DadartsError, InputError, RunError
+    from dadarts.fitting.loop import fit
     from dadarts.methods.alphas import Alphas
     from dadarts.methods.catalogue import METHODS
     from dadarts.methods.method import Method, Objective
@@ -43,7 +44,7 @@ _HOMES = {
     "methods.alphas": ("Alphas",),
     "methods.method": ("Method", "Objective"),
     "architecture.skeletons": ("Macro",),
-    "config": ("SearchConfig", "TrainConfig"),
+    "config": ("FitConfig", "SearchConfig", "TrainConfig"),
     "architecture.discretization": ("Rule", "discretize"),
     "errors": ("DadartsError", "InputError", "RunError"),
     "plugins": ("register",),
@@ -61,6 +62,7 @@ _HOMES = {
     "architecture.supernet": ("Supernet",),
     "methods.relaxations.soft_top_k": ("soft_top_k",),
     "training.loop": ("train",),
+    "fitting.loop": ("fit",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -70,6 +72,7 @@ __all__ = [
     "Alphas",
     "Constant",
     "DadartsError",
+    "FitConfig",
     "Genotype",
     "Hard",
     "InputError",
@@ -93,6 +96,7 @@ __all__ = [
     "TrainConfig",
     "TrainedNetwork",
     "discretize",
+    "fit",
     "load",
     "oracle",
     "register",

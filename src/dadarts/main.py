@@ -1,4 +1,4 @@
-"""The command ``dadarts``: search, train, predict, compare, show, report, profile, pareto, oracle, runs, demo."""
+"""The command ``dadarts``: fit, search, train, predict, compare, show, report, profile, pareto, oracle, runs, demo."""
 
 from __future__ import annotations
 
@@ -164,6 +164,13 @@ def _show(words: list[str]) -> int:
     return 0
 
 
+def _fit(words: list[str]) -> int:
+    """choose, train and test a network within minutes"""
+    from dadarts.cli.fit import fit
+
+    return fit(words)
+
+
 def _predict(words: list[str]) -> int:
     """classify picture files with a trained network"""
     from dadarts.cli.predict import predict
@@ -253,6 +260,7 @@ def _cell(value: object) -> str:
 
 
 _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
+    "fit": _fit,
     "search": _search,
     "train": _train,
     "compare": _compare,

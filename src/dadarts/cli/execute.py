@@ -27,7 +27,7 @@ from dadarts.pacing import counted
 from dadarts.rundir import command
 from dadarts.rundir.kinds import SEARCH, TRAINING
 from dadarts.rundir.lookup import differences_in_reading, reading_notes
-from dadarts.runs.events import Event, Note, RunStarted, SearchDone, TrainDone
+from dadarts.runs.events import Event, FitDone, Note, RunStarted, SearchDone, TrainDone
 from dadarts.runs.folder import RunFolder
 from dadarts.training import metrics
 
@@ -126,7 +126,7 @@ def run(
                     folder.log(command.line(launched([*argv], processes.count)))
                 for note in notes:
                     progress(Note(note))
-            if isinstance(event, SearchDone | TrainDone):
+            if isinstance(event, SearchDone | TrainDone | FitDone):
                 if processes.is_first:
                     _finish(event, progress)
                 continue
@@ -176,18 +176,24 @@ def launched(words: list[str], processes: int) -> list[str]:
     return [*LAUNCHER, str(processes), *program]
 
 
-def _finish(event: SearchDone | TrainDone, progress: Progress) -> None:
-    for path in event.pictures:
-        print(path, file=sys.stderr)
+def _finish(event: SearchDone | TrainDone | FitDone, progress: Progress) -> None:
+    if not isinstance(event, FitDone):
+        for path in event.pictures:
+            print(path, file=sys.stderr)
     if isinstance(event, SearchDone):
         _print_result(event.genotype, f"the search has ended, and its result is in {event.folder}; ")
         return
     for line in metrics.in_words(event.metrics):
         progress.say(line)
+    if isinstance(event, FitDone) and event.verdict is not None:
+        progress.say(event.verdict)
     doubt = metrics.doubt(event.metrics)
     if doubt is not None:
         progress(Note(doubt))
-    _print_result(event.metrics["test_top1"], f"the training has ended, and its result is in {event.folder}; ")
+    _print_result(
+        event.metrics["test_top1"],
+        f"the {'fit' if isinstance(event, FitDone) else 'training'} has ended, and its result is in {event.folder}; ",
+    )
 
 
 def _print_result(result: object, ended: str) -> None:
@@ -197,7 +203,7 @@ def _print_result(result: object, ended: str) -> None:
         raise streams.unwritten(error, ended) from None
 
 
-def _say_at_once() -> None:
+def say_at_once() -> None:
     """A person who waits is told why before torch, which takes seconds, is imported."""
     if sys.stderr.isatty() and prints():
         print("loading torch and the data ...", file=sys.stderr, flush=True)
@@ -212,7 +218,7 @@ def search_from_values(
         own: the command's settings for a search that does not give them.
     """
     settings, resume, overwrite = configs.split_run_flags(values)
-    _say_at_once()
+    say_at_once()
     configs.load_plugins(values)
     saved = configs.saved_values(values, SEARCH)
     config, notes = (SearchConfig(**saved), []) if saved else configs.search_config({**own, **settings}, default_method)
@@ -262,7 +268,7 @@ def train_from_values(
         notes: what is to be said of these.
     """
     settings, resume, overwrite = configs.split_run_flags(values)
-    _say_at_once()
+    say_at_once()
     configs.load_plugins(values)
     saved = configs.saved_values(values, TRAINING)
     given = {**own, **settings}

@@ -4,7 +4,8 @@ A field is at once the original's ``-flag``, ``dadarts ... --flag`` and an argum
 Torch is imported only when a configuration is made, so that ``--help`` answers at once.
 """
 
+from dadarts.config.fitting import FitConfig
 from dadarts.config.search import SearchConfig
 from dadarts.config.training import TrainConfig
 
-__all__ = ["SearchConfig", "TrainConfig"]
+__all__ = ["FitConfig", "SearchConfig", "TrainConfig"]

@@ -38,12 +38,8 @@ def _as_count(value: Any) -> Any:
 Count = Annotated[int, BeforeValidator(_as_count), Field(ge=1, le=10**15)]
 
 
-class LimitSettings(Settings):
-    """Limits of the network that a genotype is trained as.
-
-    Raises:
-        InputError: a value is out of range, or one that says how a limit is meant stands without it.
-    """
+class Limited(Settings):
+    """What a network may cost."""
 
     max_parameters: Count | None = setting(
         None, _GROUP, "at most so many parameters, as 100k or 1.5M (without the auxiliary head)", usual=True
@@ -59,6 +55,20 @@ class LimitSettings(Settings):
         le=1e6,
         usual=True,
     )
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return any(getattr(self, name) is not None for name in LIMITS)
+
+
+class LimitSettings(Limited):
+    """Limits of the network that a genotype is trained as.
+
+    Raises:
+        InputError: a value is out of range, or one that says how a limit is meant stands without it.
+    """
+
     costs: Path | None = setting(
         None, _GROUP, "latencies of another device: a table as `dadarts profile -csv` writes it"
     )
@@ -75,11 +85,6 @@ class LimitSettings(Settings):
         ge=0,
         le=1e6,
     )
-
-    @property
-    def limited(self) -> bool:
-        """Whether there is any limit."""
-        return any(getattr(self, name) is not None for name in LIMITS)
 
     @model_validator(mode="after")
     def _limits_are_whole(self) -> LimitSettings:

@@ -82,13 +82,6 @@ class RunSettings(Settings):
             raise InputError("a run that was replaced is called like that; give another name, or rename its folder")
         return name
 
-
-# The last base's settings come first in --help.
-class RunConfig(DataSettings, RunSettings):
-    """What searching and training have in common."""
-
-    stem_multiplier: int = setting(3, "network", "channels of the darts stem, in multiples of C", ge=1, le=64)
-
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values."""
         values: dict[str, Any] = json.loads(self.model_dump_json())
@@ -112,6 +105,13 @@ class RunConfig(DataSettings, RunSettings):
             and saved.get(name, BEFORE.get(name, type(self).model_fields[name].default)) != value
             for there, here in [_where_they_differ(saved.get(name), value)]
         ]
+
+
+# The last base's settings come first in --help.
+class RunConfig(DataSettings, RunSettings):
+    """What searching and training have in common."""
+
+    stem_multiplier: int = setting(3, "network", "channels of the darts stem, in multiples of C", ge=1, le=64)
 
 
 def _where_they_differ(first: Any, second: Any) -> tuple[str, str]:

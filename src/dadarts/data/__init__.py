@@ -4,7 +4,7 @@ from dadarts.data.augment import Augmentation
 from dadarts.data.class_folders import Choices
 from dadarts.data.loader import Batch, Loader
 from dadarts.data.loading import load
-from dadarts.data.pictures import DataRequest, DataSet, InMemory, Pictures
+from dadarts.data.pictures import Chosen, DataRequest, DataSet, InMemory, Pictures
 from dadarts.data.preparation import Preparation
 from dadarts.data.registry import KNOWN, Facts
 from dadarts.data.split import hold_out, stratified_halves, stratified_part
@@ -15,6 +15,7 @@ __all__ = [
     "Augmentation",
     "Batch",
     "Choices",
+    "Chosen",
     "DataRequest",
     "DataSet",
     "Facts",

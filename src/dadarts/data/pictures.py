@@ -66,6 +66,28 @@ class InMemory:
         return self.images.index_select(0, index)
 
 
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Some of other pictures, which stay where they are: those at `index`, int64 (N,)."""
+
+    pictures: Pictures
+    index: Tensor
+
+    @cached_property
+    def labels(self) -> Tensor:
+        return self.pictures.labels[self.index]
+
+    @property
+    def shape(self) -> Shape:
+        return self.pictures.shape
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, index: Tensor) -> Tensor:
+        return self.pictures.take(self.index[index])
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a reader gives: the names of the classes, the training part and the test part.

@@ -34,6 +34,8 @@ class Kind:
 
 SEARCH = Kind("search", "search", "search", "-w_lr or -alpha_lr")
 TRAINING = Kind("augment", "training", "train", "-lr")
+FIT = Kind("fit", "fit", "fit", "-minutes")
+"""Its folder is the runs folder of its own runs."""
 KINDS = (SEARCH, TRAINING)
 
 COMPARISONS = "compare"

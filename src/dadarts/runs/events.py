@@ -153,6 +153,36 @@ class TrainDone:
         return f"{self.folder}: test accuracy {self.metrics['test_top1']:.2%}"
 
 
+@dataclass(frozen=True)
+class FitDone:
+    """A fit has ended: its result.
+
+    Args:
+        training: the folder of its last training.
+        title: what the network is called in a sentence.
+        metrics: what is in the metrics.json of its training.
+        verdict: whether searching paid, in a sentence; None where nothing was searched.
+    """
+
+    folder: Path
+    training: Path
+    title: str
+    metrics: Mapping[str, Any]
+    verdict: str | None
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.title}, test accuracy {self.metrics['test_top1']:.2%}"
+
+
 Event: TypeAlias = (
-    RunStarted | Note | StepDone | ValidationStep | SelectionStep | EpochDone | SearchDone | AssessmentStep | TrainDone
+    RunStarted
+    | Note
+    | StepDone
+    | ValidationStep
+    | SelectionStep
+    | EpochDone
+    | SearchDone
+    | AssessmentStep
+    | TrainDone
+    | FitDone
 )

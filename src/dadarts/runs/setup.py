@@ -12,6 +12,7 @@ from torch import Tensor
 from dadarts.architecture.skeletons import Macro, maps_end_in_one_pixel
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.config.data import DataSettings
 from dadarts.data import Augmentation, Choices, DataRequest, DataSet, Loader, Pictures, load
 from dadarts.distributed import Processes
 from dadarts.errors import InputError
@@ -109,8 +110,8 @@ class Foundation:
         )
 
 
-def request_of(config: SearchConfig | TrainConfig) -> DataRequest:
-    """Which data a run reads, and how."""
+def request_of(config: DataSettings) -> DataRequest:
+    """Which data settings ask for."""
     return DataRequest(
         config.dataset,
         config.data_path,
@@ -139,9 +140,8 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes, loaded: Loadin
             f"equal shares; give a multiple of {processes.count}"
         )
     device = pick_device(config.device, config.gpus, processes)
-    request = request_of(config)
     # In turn: what the first process downloads and decodes, the others find.
-    data = processes.in_turn(lambda: loaded(request))
+    data = processes.in_turn(lambda: loaded(request_of(config)))
     _, height, width = data.train.shape
     if config.crop_padding is not None and config.crop_padding >= min(height, width):
         raise InputError(

@@ -18,7 +18,7 @@ from dadarts.architecture.counting import count_parameters
 from dadarts.architecture.network import DropPath
 from dadarts.architecture.norms import averaging
 from dadarts.config import TrainConfig
-from dadarts.data import Loader
+from dadarts.data import Loader, load
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.autocast import autocast
 from dadarts.methods.schedules import Progress
@@ -31,6 +31,7 @@ from dadarts.runs.evaluation import Score, evaluated
 from dadarts.runs.events import AssessmentStep, Event, Note, TrainDone, ValidationStep
 from dadarts.runs.meter import timed
 from dadarts.runs.run import Run
+from dadarts.runs.setup import Loading
 from dadarts.runs.state import Taken
 from dadarts.seeds import generator
 from dadarts.training import assessment, export, metrics
@@ -42,11 +43,19 @@ SETTLED_STEPS = 100
 
 
 def train(
-    config: TrainConfig, *, resume: bool = False, overwrite: bool = False, processes: Processes = ALONE
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    processes: Processes = ALONE,
+    loaded: Loading = load,
 ) -> Iterator[Event]:
     """Train, leave everything in ``runs/augment/NAME``, and yield what happens.
 
     Stopping, resuming and several processes work as in `dadarts.search`.
+
+    Args:
+        loaded: gives the data that the configuration asks for.
 
     Raises:
         InputError: the configuration, the data or the name cannot be used; nothing was created.
@@ -58,7 +67,7 @@ def train(
         yield TrainDone(run.folder.path, metrics.left(result).metrics(run.folder.path), run.pictures(config.genotype))
         return
     files = {contents.GENOTYPE_TEXT: f"{config.genotype}\n", contents.GENOTYPE: config.genotype.to_json()}
-    with run.begun(build, files) as state:
+    with run.begun(partial(build, loaded=loaded), files) as state:
         yield from _Training(run, state).events()
 
 

@@ -14,7 +14,7 @@ from dadarts.architecture.network import Network
 from dadarts.architecture.norms import synchronise
 from dadarts.config import TrainConfig
 from dadarts.config.run import Computed
-from dadarts.data import Loader, hold_out, stratified_part
+from dadarts.data import Loader, hold_out, load, stratified_part
 from dadarts.distributed import ALONE, Processes
 from dadarts.engines.choose import TrainingEngine, pick_training_engine
 from dadarts.rundir.history import Row
@@ -23,7 +23,7 @@ from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed
 from dadarts.runs.meter import Position
 from dadarts.runs.optimizers import SGD
-from dadarts.runs.setup import Foundation
+from dadarts.runs.setup import Foundation, Loading
 from dadarts.seeds import seeded
 from dadarts.training.averaging import Average
 from dadarts.training.losses import CrossEntropy, balanced
@@ -143,13 +143,16 @@ class TrainState:
         self.position, self.history, self.best = found, history, best
 
 
-def build(config: TrainConfig, processes: Processes = ALONE) -> TrainState:
+def build(config: TrainConfig, processes: Processes = ALONE, loaded: Loading = load) -> TrainState:
     """Load the data and draw the network of a training, in every process the same.
+
+    Args:
+        loaded: gives the data asked for.
 
     Raises:
         InputError: the data, the device or the batch size cannot be used.
     """
-    base = setup.lay(config, processes)
+    base = setup.lay(config, processes, loaded)
     how = recipe(config, min(base.data.train.shape[1:]))
     # What was left open must agree with the rest as if it had been given.
     TrainConfig(**{**dict(config), **how.settled})

@@ -1,0 +1,74 @@
+"""The networks that race: each a genotype at a size, so that one code trains, measures and exports all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+from dadarts.architecture.spaces import Size
+
+
+@dataclass(frozen=True)
+class Family:
+    """A genotype that is trained at several sizes.
+
+    Args:
+        name: of its runs: letters and dashes.
+        title: what it is called in a sentence.
+        why: why it is a candidate.
+        genotype: as text.
+        sizes: initial channels and layers.
+    """
+
+    name: str
+    title: str
+    why: str
+    genotype: str
+    sizes: tuple[Size, ...]
+
+
+def _grid(channels: Iterable[int], layers: Iterable[int]) -> tuple[Size, ...]:
+    return tuple(Size(*each) for each in product(channels, layers))
+
+
+_BENCH_SIZES = _grid((4, 6, 8, 12, 16, 24, 32, 48, 64), (1, 2, 4))
+_DARTS_SIZES = _grid((4, 6, 8, 12, 16, 24, 36), (3, 5, 8, 14))
+
+FAMILIES = (
+    Family(
+        "resnet",
+        "a ResNet",
+        "two 3x3 convolutions beside a skip (arXiv 1512.03385, 1603.05027): hard to beat at few minutes",
+        "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|",
+        _BENCH_SIZES,
+    ),
+    Family(
+        "dense",
+        "the best cell of NAS-Bench-201",
+        "3x3 convolutions on five edges and a skip: the most accurate cell of the benchmark on CIFAR-10",
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+        _BENCH_SIZES,
+    ),
+    Family(
+        "separable",
+        "a cell of separable convolutions",
+        "few parameters: depthwise and pointwise convolutions (arXiv 1704.04861) beside skips",
+        "Genotype(normal=[[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], [('sep_conv_3x3', 2), ('skip_connect', 1)]], "
+        "normal_concat=[2, 3], reduce=[[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], [('sep_conv_3x3', 1), "
+        "('skip_connect', 2)]], reduce_concat=[2, 3])",
+        _DARTS_SIZES,
+    ),
+    Family(
+        "darts",
+        "DARTS' published cell",
+        "the second-order cell of arXiv 1806.09055, searched on CIFAR-10",
+        "Genotype(normal=[[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], [('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], "
+        "[('sep_conv_3x3', 1), ('skip_connect', 0)], [('skip_connect', 0), ('dil_conv_3x3', 2)]], "
+        "normal_concat=[2, 3, 4, 5], reduce=[[('max_pool_3x3', 0), ('max_pool_3x3', 1)], [('skip_connect', 2), "
+        "('max_pool_3x3', 1)], [('max_pool_3x3', 0), ('skip_connect', 2)], [('skip_connect', 2), "
+        "('max_pool_3x3', 1)]], reduce_concat=[2, 3, 4, 5])",
+        _DARTS_SIZES,
+    ),
+)
+"""The plain and published cells that race, the likeliest winner first."""

@@ -1,0 +1,144 @@
+"""Which candidates a race has, how large each is, and what they are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dadarts.architecture.costs import Costs, count_costs
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import Size
+from dadarts.config.fitting import FitConfig, Metric
+from dadarts.data import DataSet
+from dadarts.errors import InputError
+from dadarts.fitting import limits, sizing, trial
+from dadarts.fitting.candidates import Family
+from dadarts.fitting.record import Entrant
+from dadarts.fitting.speed import images_per_second
+
+_UNEQUAL = 1.5
+"""Times its equal share from which on a class is so frequent that accuracy says little of the others."""
+_PROBE = "probe"
+_SMALLEST, _LARGEST, _STEPS = 16, 128, 50
+_KEYS: Mapping[Metric, str] = {
+    "accuracy": "test_top1",
+    "balanced_accuracy": "balanced_accuracy",
+    "macro_f1": "macro_f1",
+    "auc": "auc",
+}
+
+
+def metric(config: FitConfig, data: DataSet) -> Metric:
+    """What candidates are chosen by.
+
+    Raises:
+        InputError: an area under the curve is asked for, and there are not two classes.
+    """
+    if config.metric == "auc" and len(data.classes) != 2:
+        raise InputError(f"-metric auc is for two classes, and {config.dataset} has {len(data.classes)}")
+    if config.metric != "auto":
+        return config.metric
+    counts = torch.bincount(data.train.labels, minlength=len(data.classes))
+    return "balanced_accuracy" if int(counts.max()) * len(counts) > _UNEQUAL * int(counts.sum()) else "accuracy"
+
+
+def score(metrics: Mapping[str, Any], metric: str) -> float:
+    """A training's result by a metric, in [0, 1]."""
+    return float(metrics[_KEYS[metric]])  # type: ignore[index]
+
+
+def batch_size(pictures: int) -> int:
+    """Pictures in a batch: as many as leave an epoch fifty steps, from 16 to 128.
+
+    >>> batch_size(200), batch_size(1600), batch_size(50_000)
+    (16, 32, 128)
+    """
+    size = _SMALLEST
+    while size < _LARGEST and pictures >= _STEPS * 2 * size:
+        size *= 2
+    return size
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """A family for these pictures, at the sizes whose counts keep to the limits.
+
+    Args:
+        costs: of those sizes; of none where none does.
+        smallest: what the family's smallest networks cost, by each count for itself.
+        latency_ms: of the cheapest size; None where latencies are not limited.
+    """
+
+    family: Family
+    data: DataSet
+    config: FitConfig
+    costs: Mapping[Size, Costs]
+    smallest: Costs
+    latency_ms: float | None
+
+    @property
+    def may_enter(self) -> bool:
+        """Whether any size keeps to the limits."""
+        most = self.config.max_latency_ms
+        return bool(self.costs) and (most is None or self.latency_ms is None or self.latency_ms <= most)
+
+    def entrant(self, batch: int, seconds: float) -> Entrant:
+        """The largest size that keeps to the limits and is trained in so many seconds."""
+        needed = sizing.epochs_wanted(len(self.data.train)) * len(self.data.train) / seconds
+        by_cost = sorted(self.costs, key=lambda size: self.costs[size].multiply_adds)
+        size, speed = sizing.largest(
+            by_cost, lambda size: self.costs[size].multiply_adds, lambda size: self._speed(size, batch), needed
+        )
+        if self.config.max_latency_ms is not None:
+            fast = limits.fast_enough(size, self.costs, self._latency_ms, self.config.max_latency_ms)
+            if fast != size:
+                size, speed = fast, self._speed(fast, batch)
+        return self._at(size, speed)
+
+    def _at(self, size: Size, speed: float) -> Entrant:
+        own = self.family
+        name = f"{own.name}-{size.channels}x{size.layers}"
+        return Entrant(name, own.name, own.title, own.why, own.genotype, size.channels, size.layers, speed)
+
+    def _speed(self, size: Size, batch: int) -> float:
+        return images_per_second(trial.settings(self.config, Path(), _PROBE, self._at(size, 0.0), 1, batch), self.data)
+
+    def _latency_ms(self, size: Size) -> float:
+        return limits.latency_ms(Genotype.parse(self.family.genotype), _macro(size, self.data))
+
+
+def applicants(families: Sequence[Family], config: FitConfig, data: DataSet) -> list[Applicant]:
+    """The families that keep to the limits at some size.
+
+    Raises:
+        InputError: none does; it says what the smallest network costs.
+    """
+    found = [_applicant(family, config, data) for family in families]
+    able = [each for each in found if each.may_enter]
+    if not able:
+        latencies = [each.latency_ms for each in found if each.latency_ms is not None]
+        raise limits.refusal([each.smallest for each in found], latencies, config)
+    return able
+
+
+def _applicant(family: Family, config: FitConfig, data: DataSet) -> Applicant:
+    genotype = Genotype.parse(family.genotype)
+    costs = {size: count_costs(genotype, _macro(size, data)) for size in family.sizes}
+    smallest = Costs(
+        min(each.parameters for each in costs.values()), min(each.multiply_adds for each in costs.values())
+    )
+    kept = {size: own for size, own in costs.items() if limits.keeps(own, config)}
+    latency = None
+    if kept and config.max_latency_ms is not None:
+        cheapest = min(kept, key=lambda size: kept[size].multiply_adds)
+        latency = limits.latency_ms(genotype, _macro(cheapest, data))
+    return Applicant(family, data, config, kept, smallest, latency)
+
+
+def _macro(size: Size, data: DataSet) -> Macro:
+    return Macro(size.channels, size.layers, data.train.shape, len(data.classes))

@@ -1,0 +1,62 @@
+"""Which sizes of a candidate keep to what a network may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from dadarts.architecture.costs import Costs
+from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.network import Network
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import Size
+from dadarts.config.limits import Limited
+from dadarts.engines.profile.cost import costs_of_networks
+from dadarts.errors import InputError
+from dadarts.runs.threads import by_size, computing_with
+
+
+def keeps(costs: Costs, limits: Limited) -> bool:
+    """Whether a network has no more parameters and multiply-adds than it may."""
+    pairs = ((costs.parameters, limits.max_parameters), (costs.multiply_adds, limits.max_multiply_adds))
+    return all(most is None or own <= most for own, most in pairs)
+
+
+def refusal(costs: Sequence[Costs], latencies: Sequence[float], limits: Limited) -> InputError:
+    """Why there is no candidate: what the smallest network of any of them has, by each limit for itself."""
+    least = (
+        ("max_parameters", limits.max_parameters, [each.parameters for each in costs]),
+        ("max_multiply_adds", limits.max_multiply_adds, [each.multiply_adds for each in costs]),
+        ("max_latency_ms", limits.max_latency_ms, latencies),
+    )
+    said = [
+        f"-{name} {most:,}" + (f" (the smallest found has {min(own):,.6g})" if own else "")
+        for name, most, own in least
+        if most is not None
+    ]
+    return InputError(f"no network that is tried keeps to {' and '.join(said)}")
+
+
+def latency_ms(genotype: Genotype, macro: Macro) -> float:
+    """Milliseconds of a lone picture's prediction, measured on this machine."""
+    _, height, width = macro.image_shape
+    with computing_with(by_size(height * width * macro.channels).count):
+        (cost,) = costs_of_networks([Network(genotype, macro)], 1)
+    return 1e3 * cost.prediction
+
+
+def fast_enough(size: Size, costs: Mapping[Size, Costs], latency: Callable[[Size], float], most_ms: float) -> Size:
+    """The size, or else the largest found below it that is predicted in so many ms; the cheapest where none is.
+
+    What is measured next follows from the multiply-adds.
+    """
+
+    def multiply_adds(size: Size) -> int:
+        return costs[size].multiply_adds
+
+    while (own := latency(size)) > most_ms:
+        smaller = sorted((each for each in costs if multiply_adds(each) < multiply_adds(size)), key=multiply_adds)
+        if not smaller:
+            return size
+        afford = multiply_adds(size) * most_ms / own
+        size = max((each for each in smaller if multiply_adds(each) <= afford), key=multiply_adds, default=smaller[0])
+    return size

@@ -1,0 +1,28 @@
+"""What candidates are trained and judged on while they race: the test part is not among it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dadarts.data import Chosen, DataSet, hold_out, stratified_part
+
+FRACTION, MOST = 0.2, 5000
+"""The part of every class that judges, and how many pictures do at most."""
+
+
+def racing(data: DataSet, seed: int) -> DataSet:
+    """The training part alone, divided: pictures to train on, and as `test` a validation part, by class.
+
+    Raises:
+        InputError: no class has a third picture.
+    """
+    pictures = data.train
+    kept, held = hold_out(pictures.labels, min(FRACTION, MOST / len(pictures)), seed)
+    return replace(data, train=Chosen(pictures, kept), test=Chosen(pictures, held), remarks=(), notes=())
+
+
+def portion(data: DataSet, part: float, seed: int) -> DataSet:
+    """With a part of every class of the training pictures."""
+    return (
+        data if part == 1 else replace(data, train=Chosen(data.train, stratified_part(data.train.labels, part, seed)))
+    )

@@ -1,0 +1,133 @@
+"""What a fit has done so far, kept in its folder: candidates, finished trainings, and seconds spent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from dadarts import files
+from dadarts.config.fitting import FitConfig
+from dadarts.errors import InputError
+from dadarts.fitting.verdict import Ranked
+from dadarts.runs.folder import RunFolder
+from dadarts.runs.resuming import refuse_differences
+
+FILE = "fit.json"
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A candidate as it entered: its genotype as text, its size, and how fast it is trained.
+
+    Args:
+        name: of its runs.
+        family: the name of its family, or ``found``.
+        title: what it is called in a sentence.
+        why: why it is a candidate.
+    """
+
+    name: str
+    family: str
+    title: str
+    why: str
+    genotype: str
+    channels: int
+    layers: int
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training of the race that has ended.
+
+    Args:
+        run: its folder's name.
+        rung: in which round, from 1 on; 0 is the training behind the race, which the test part judges.
+        entrant: whose.
+        score: by the metric of the fit, on the validation part, in [0, 1].
+        pictures: how many judged it.
+        images_per_second: training pictures, over all the time that it has taken.
+    """
+
+    run: str
+    rung: int
+    entrant: str
+    score: float
+    pictures: int
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """All of it.
+
+    Args:
+        metric: what candidates are chosen by.
+        batch_size: pictures in a batch.
+        spent: seconds since the beginning, without those between a stop and its resumption.
+        entrants: None before they are known.
+        trained: in the order of time.
+    """
+
+    metric: str
+    batch_size: int
+    spent: float = 0.0
+    entrants: tuple[Entrant, ...] | None = None
+    trained: tuple[Trained, ...] = field(default=())
+
+    def after(self, trained: Trained) -> Record:
+        """With one more training."""
+        return replace(self, trained=(*self.trained, trained))
+
+    def of(self, run: str) -> Trained | None:
+        """The training of that name, where it has ended."""
+        return next((each for each in self.trained if each.run == run), None)
+
+    def ranked(self) -> list[Ranked]:
+        """The entrants in every round of the race so far."""
+        named = {entrant.name: entrant for entrant in self.entrants or ()}
+        return [
+            Ranked(named[each.entrant].family, named[each.entrant].title, each.score, each.pictures, each.rung)
+            for each in self.trained
+            if each.rung
+        ]
+
+    def speed(self, entrant: Entrant) -> float:
+        """Training pictures a second: of its last training, with everything around its steps; else as probed."""
+        own = [each.images_per_second for each in self.trained if each.entrant == entrant.name]
+        return own[-1] if own else entrant.images_per_second
+
+    def write(self, folder: Path) -> None:
+        """Keep it, whole or not at all."""
+        files.write_text(folder / FILE, json.dumps(asdict(self), indent=1) + "\n")
+
+
+def read(folder: Path) -> Record:
+    """What a fit's folder has of it.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    path = folder / FILE
+    try:
+        return TypeAdapter(Record).validate_json(files.read_text(path))
+    except (OSError, ValueError, RecursionError):
+        raise InputError(f"{path} is damaged; replace the fit with -overwrite") from None
+
+
+def as_begun(folder: RunFolder, config: FitConfig) -> FitConfig:
+    """The configuration to go on with.
+
+    Raises:
+        InputError: settings that decide what is done are not those that the fit has begun with, or are damaged.
+    """
+    try:
+        saved = json.loads(files.read_text(folder.config))["settings"]
+        differences = config.differences(saved)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{folder.config} is damaged; replace the fit with -overwrite") from None
+    refuse_differences(folder, differences)
+    return config

@@ -1,0 +1,143 @@
+"""`dadarts fit` through its command: what it does within its minutes, what it refuses, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dadarts.architecture.spaces import Size
+from dadarts.config.fitting import FitConfig
+from dadarts.data import Chosen, DataRequest, load
+from dadarts.fitting import candidates, entering, loop, parts, plan, record, speed, trial
+from dadarts.fitting.candidates import FAMILIES
+from dadarts.training import loop as training
+from tests import commands
+from tests.commands import modern, refusal, succeed
+
+WORDS = ["--dataset_portion", "0.1", "--threads", "1", "--workers", "0", "--device", "cpu"]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two families at two tiny sizes, raced in seconds."""
+    two = [
+        candidates.Family(family.name, family.title, family.why, family.genotype, (Size(2, layers), Size(4, layers)))
+        for family, layers in ((FAMILIES[0], 1), (FAMILIES[2], 3))
+    ]
+    monkeypatch.setattr(loop, "FAMILIES", two)
+    monkeypatch.setattr(plan, "SHORTEST", 0.1)
+    monkeypatch.setattr(speed, "SECONDS", 0.02)
+    monkeypatch.chdir(tmp_path)
+    commands.without_pictures(monkeypatch)
+
+
+def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() -> None:
+    outcome = succeed(modern, "fit", "digits", "--minutes", "0.05", *WORDS)
+    folder = Path("runs/fit/digits")
+    kept = record.read(folder)
+    raced = {each.entrant: each.score for each in kept.trained if each.rung}
+    assert len(raced) == 2
+    final = kept.of(loop.FINAL)
+    assert final is not None
+    assert raced[final.entrant] == max(raced.values())
+    assert float(outcome.last_line) == json.loads((folder / "augment/final/metrics.json").read_text())["test_top1"]
+    assert "use it: dadarts predict runs/fit/digits/augment/final PICTURES" in outcome.err
+    assert (folder / "result.txt").read_text().strip() == final.entrant
+
+
+def test_the_test_part_is_not_among_what_candidates_are_chosen_by() -> None:
+    data = load(DataRequest("digits", workers=0))
+    racing = parts.racing(data, seed=1)
+    pictures = {picture.numpy().tobytes() for picture in data.train.take(torch.arange(len(data.train)))}
+    own = [
+        picture.numpy().tobytes()
+        for part in (racing.train, racing.test)
+        for picture in part.take(torch.arange(len(part)))
+    ]
+    assert len(own) == len(data.train)
+    assert set(own) == pictures
+    assert len(racing.test) == pytest.approx(len(data.train) / 5, abs=10)
+    assert racing.train.labels.bincount().tolist() == pytest.approx(
+        [count * 4 / 5 for count in data.train.labels.bincount().tolist()], abs=1
+    )
+
+
+def test_a_fit_that_is_stopped_goes_on_with_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["fit", "digits", "--minutes", "0.05", *WORDS]
+    with commands.stop_after(6, signal.SIGTERM, monkeypatch):
+        stopped = commands.call(modern, *words)
+    assert stopped.code == 128 + signal.SIGTERM
+    assert "go on with: dadarts fit digits" in stopped.err
+    before = record.read(Path("runs/fit/digits"))
+    succeed(modern, *words, "--resume")
+    after = record.read(Path("runs/fit/digits"))
+    assert after.entrants == before.entrants
+    assert after.trained[: len(before.trained)] == before.trained
+    assert after.spent > before.spent
+    again = succeed(modern, *words, "--resume")
+    assert record.read(Path("runs/fit/digits")) == after
+    assert again.last_line
+
+
+def test_another_budget_is_not_gone_on_with() -> None:
+    succeed(modern, "fit", "digits", "--minutes", "0.02", *WORDS)
+    said = refusal(modern, "fit", "digits", "--minutes", "0.03", *WORDS, "--resume")
+    assert "--minutes is 0.02 in the run and 0.03 here" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--minutes", "0"], "--minutes 0: give a number above 0"),
+        (["--metric", "auc"], "--metric auc is for two classes, and digits has 10"),
+        (
+            ["--max_parameters", "300"],
+            "no network that is tried keeps to --max_parameters 300 (the smallest found has ",
+        ),
+        (["--max_multiply_adds", "1k"], "no network that is tried keeps to --max_multiply_adds 1,000"),
+        (["--max_latency_ms", "1e-5"], "no network that is tried keeps to --max_latency_ms 1e-05"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(words: list[str], said: str) -> None:
+    assert said in refusal(modern, "fit", "digits", *WORDS, *words)
+
+
+def test_the_network_keeps_to_its_limits() -> None:
+    succeed(modern, "fit", "digits", "--minutes", "0.02", *WORDS, "--max_parameters", "2500")
+    metrics = json.loads(Path("runs/fit/digits/augment/final/metrics.json").read_text())
+    assert metrics["parameters"] <= 2500
+
+
+def test_without_memory_for_a_batch_half_of_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, asked = training.train, []
+
+    def train(config, **given):  # type: ignore[no-untyped-def]
+        asked.append(config.batch_size)
+        if config.batch_size > 8:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+        yield from real(config, **given)
+
+    monkeypatch.setattr(trial, "train", train)
+    succeed(modern, "fit", "digits", "--minutes", "0.02", *WORDS)
+    assert asked[0] == 16
+    assert record.read(Path("runs/fit/digits")).batch_size == 8
+
+
+def test_a_class_that_is_too_frequent_is_judged_by_the_balanced_accuracy() -> None:
+    data = load(DataRequest("digits", workers=0))
+    assert entering.metric(FitConfig(dataset="digits"), data) == "accuracy"
+    zeros = Chosen(data.train, torch.cat([(data.train.labels == 0).nonzero()[:, 0], torch.arange(200)]))
+    frequent = replace(data, train=zeros)
+    assert entering.metric(FitConfig(dataset="digits"), frequent) == "balanced_accuracy"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"), [("digits", "digits"), ("a/b/My flowers.npz", "My-flowers"), ("here/", "here"), ("../x", "x")]
+)
+def test_a_fit_is_called_like_its_data(dataset: str, name: str) -> None:
+    assert FitConfig(dataset=dataset).name == name

@@ -37,7 +37,7 @@ def table(scores: dict[str, dict[int, float]], family: list[tuple[str, str]], ma
     for name in (name for pair in family for name in pair):
         if name not in scores:
             raise SystemExit(f"no scores of {name}; there are {', '.join(sorted(scores))}")
-    head, *rows = pair_table(compare_pairs(scores, margin=margin, family=family), 2)
+    head, *rows = pair_table(compare_pairs(scores, margin=margin, family=family, bounds=(0, 100)), 2)
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

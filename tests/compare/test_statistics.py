@@ -205,6 +205,16 @@ def test_a_pair_is_better_worse_equal_within_the_margin_or_undecided() -> None:
     assert planned.low < planned.difference < planned.high
 
 
+def test_a_difference_of_percents_ends_at_a_hundred() -> None:
+    noisy = [90 + 0.1 * seed for seed in range(9)]
+    values = {"a": dict(enumerate([99.0] * 10)), "b": dict(enumerate([*noisy, 5.0]))}
+    (free,) = compare_pairs(values)
+    (bounded,) = compare_pairs(values, bounds=(0, 100))
+    assert free.high is not None
+    assert free.high > 100 == bounded.high
+    assert free.low == bounded.low
+
+
 def test_power_is_that_of_the_t_test_where_differences_are_normal() -> None:
     def of_t(effect: float, seeds: int) -> float:
         limit, shift = stats.t.ppf(0.975, seeds - 1), effect * sqrt(seeds)

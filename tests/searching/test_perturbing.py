@@ -255,6 +255,9 @@ def test_fixed_alpha_has_the_new_ways_and_the_flag_has_the_papers() -> None:
 
     assert selection() == METHODS["fixed-alpha"]().selection == replace(SUREST, epochs=5, pictures=4096)
     assert selection("--selection", "perturbation", "--selection_epochs", "1") == Perturbation(1)
+    same_cure = ("--selection_order", "surest", "--selection_by", "loss")
+    cured = selection("--selection", "perturbation", "--selection_epochs", "1", *same_cure)
+    assert cured == Perturbation(1, order="surest", by="loss"), "the baseline of docs/methods/fixed-alpha.md"
     every = ["--selection_order", "random", "--selection_by", "accuracy", "--selection_renormalise", "False"]
     assert selection(*every, "--selection_pictures", "0") == Perturbation()
     darts_pt = ["--name", "it", "--dataset", "digits", "--method", "darts", "--selection", "perturbation"]

@@ -153,7 +153,7 @@ class Block:
     def pairs(self, measure: Measure, margin: float | None = None) -> list[Pair]:
         """Every two methods by seed; differences within a margin are none to speak of."""
         values = {method: self.values(method, measure) for method in self.methods}
-        return compare_pairs(values, measure.more_is_better, margin)
+        return compare_pairs(values, measure.more_is_better, margin, bounds=measure.bounds)
 
     def regret_course(self, method: str) -> list[tuple[float, Interval | None]]:
         """Mean regret, and its interval, of what a method would have returned after every epoch."""

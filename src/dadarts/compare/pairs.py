@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from dadarts.compare.statistics import LEVEL, RESAMPLES, Values, mean_interval
+from dadarts.compare.statistics import LEVEL, RESAMPLES, Interval, Values, mean_interval
 
 ALPHA = 1 - LEVEL
 """At which family-wise error a difference, or that there is none to speak of, is taken for shown."""
@@ -134,6 +135,7 @@ def compare_pairs(
     more_is_better: bool = True,
     margin: float | None = None,
     family: Sequence[tuple[str, str]] | None = None,
+    bounds: tuple[float, float] = (-inf, inf),
 ) -> list[Pair]:
     """Pairs of methods on the seeds that both have, corrected together.
 
@@ -142,6 +144,7 @@ def compare_pairs(
         more_is_better: whether wins and improvement count larger values.
         margin: differences within it are none to speak of.
         family: the pairs that were planned; every two methods where there is none.
+        bounds: what a value can be at all, and so what a difference can.
     """
     sign = 1.0 if more_is_better else -1.0
     named = [*combinations(scores, 2)] if family is None else family
@@ -150,7 +153,8 @@ def compare_pairs(
         seeds = sorted(set(scores[first]) & set(scores[second]))
         if seeds:
             a, b = (np.array([scores[name][seed] for seed in seeds]) for name in (first, second))
-            pairs.append(_pair(first, second, a, b, sign))
+            interval = mean_interval(a - b, (bounds[0] - bounds[1], bounds[1] - bounds[0]))
+            pairs.append(_pair((first, second), a, b, sign, interval))
             equal.append(1.0 if margin is None else equivalence(a, b, margin))
     corrected, shown = holm([pair.p for pair in pairs]), holm(equal)
     return [
@@ -159,11 +163,12 @@ def compare_pairs(
     ]
 
 
-def _pair(first: str, second: str, a: NDArray[np.float64], b: NDArray[np.float64], sign: float) -> Pair:
-    interval, p = mean_interval(a - b), paired_permutation(a, b)
+def _pair(
+    names: tuple[str, str], a: NDArray[np.float64], b: NDArray[np.float64], sign: float, interval: Interval | None
+) -> Pair:
+    p = paired_permutation(a, b)
     return Pair(
-        first,
-        second,
+        *names,
         len(a),
         float((a - b).mean()),
         None if interval is None else interval.low,

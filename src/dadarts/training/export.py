@@ -20,7 +20,6 @@ from dadarts.architecture.network import Network
 from dadarts.data import Preparation, ValueRange
 from dadarts.engines.inference import Inference
 from dadarts.errors import InputError
-from dadarts.machine import cores
 from dadarts.rundir.lookup import network_file
 from dadarts.runs.threads import by_size, computing_with
 from dadarts.training.facts import Facts, Sizes, facts_of, network_of
@@ -145,7 +144,7 @@ class TrainedNetwork(nn.Module):
         with computing_with(threads.count):
             if self._inference.network is not self.network:
                 self._inference = Inference(self.network, waits=True)
-            logits = self._inference(self._normalised(pictures.to(self.mean.device)), threads=cores())
+            logits = self._inference(self._normalised(pictures.to(self.mean.device)), threads=threads.count)
         # In float64 no two logits give one probability, so the surest class is that of the largest logit.
         return logits.cpu().double().softmax(dim=1)
 

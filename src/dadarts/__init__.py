@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dadarts.architecture.skeletons import Macro
     from dadarts.architecture.spaces import SPACES, SearchSpace, space
     from dadarts.architecture.supernet import Supernet
+    from dadarts.bundle.making import Bundle, export
     from dadarts.config import FitConfig, SearchConfig, TrainConfig
     from dadarts.errors import DadartsError, InputError, RunError
     from dadarts.fitting.loop import fit
@@ -44,6 +45,7 @@ _HOMES = {
     "methods.alphas": ("Alphas",),
     "methods.method": ("Method", "Objective"),
     "architecture.skeletons": ("Macro",),
+    "bundle.making": ("Bundle", "export"),
     "config": ("FitConfig", "SearchConfig", "TrainConfig"),
     "architecture.discretization": ("Rule", "discretize"),
     "errors": ("DadartsError", "InputError", "RunError"),
@@ -70,6 +72,7 @@ __all__ = [
     "METHODS",
     "SPACES",
     "Alphas",
+    "Bundle",
     "Constant",
     "DadartsError",
     "FitConfig",
@@ -96,6 +99,7 @@ __all__ = [
     "TrainConfig",
     "TrainedNetwork",
     "discretize",
+    "export",
     "fit",
     "load",
     "oracle",

@@ -178,6 +178,13 @@ def _predict(words: list[str]) -> int:
     return predict(words)
 
 
+def _export(words: list[str]) -> int:
+    """write a trained network as a folder that others can use"""
+    from dadarts.cli.export import export
+
+    return export(words)
+
+
 def _profile(words: list[str]) -> int:
     """measure what operations cost on this machine"""
     from dadarts.cli.profile import profile
@@ -265,6 +272,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "train": _train,
     "compare": _compare,
     "predict": _predict,
+    "export": _export,
     "show": _show,
     "report": _report,
     "profile": _profile,

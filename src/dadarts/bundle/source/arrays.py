@@ -1,0 +1,17 @@
+"""From an array file to what the network takes, where its pictures are neither grey nor RGB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dadarts.bundle.source.constants import SHAPE
+
+
+def prepare(path: str | Path) -> np.ndarray:
+    """A picture's array as the network takes it, uint8 (C, H, W), from a .npy file."""
+    pixels = np.load(path, allow_pickle=False)
+    if pixels.shape != SHAPE or pixels.dtype != np.uint8:
+        raise ValueError(f"it holds {pixels.dtype} {pixels.shape}; the network takes uint8 {SHAPE}")
+    return np.asarray(pixels)

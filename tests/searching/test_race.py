@@ -189,6 +189,25 @@ def test_a_search_that_is_stopped_in_mid_race_goes_on_to_the_same_bits(rungs: in
     assert list(dict.fromkeys(notes)) == said(events)
 
 
+def test_a_search_costs_what_the_law_of_the_method_says() -> None:
+    # At this level all but the best of a race are dropped, so that no tie is measured.
+    quick = replace(QUICK, rungs=2, looks=0, put_off=0.0, level=0.999)
+    method = replace(METHOD, selection=quick)
+    config = SearchConfig(name="it", method=method, **{**TINY, "search_space": "nas-bench-201"})
+    list(search(config))
+    validation = build(config).loaders.validation
+    measured, ordered = (len(validation.at_least(pictures).index) for pictures in (20, 10))
+    expected = 0.0
+    for decided in range(3):
+        # Three cells of three edges; `none` computes nothing, so that an undecided edge has four operations.
+        undecided = 3 - decided
+        active = 3 * (4 * undecided + decided)
+        expected += 4 * undecided * (active - 3) * ordered / 3
+        raced = active - 3 * 3
+        expected += raced * (4 * 2 * 16 + 2 * 2 * 2 * 16 + (4 + 2) * measured / 3)
+    assert saved("it")["work"]["selection"] / 3 == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_genotype_is_what_the_races_have_kept() -> None:
     config = SearchConfig(name="it", method=METHOD, **TINY)
     *events, done = search(config)

@@ -37,6 +37,7 @@ from dadarts.engines.native.normed import Normed
 from dadarts.engines.native.passes import Passes
 from dadarts.engines.native.steps import (
     DenseStep,
+    ForgetStep,
     PointwiseStep,
     PoolStep,
     SumStep,
@@ -153,9 +154,9 @@ class _Recorded(torch.autograd.Function):
                 tape.give(state, gradient.contiguous(memory_format=torch.channels_last))
         ctx.outputs = None
         parameters = ctx.saved_tensors
-        tape.back()
+        tape.back(parameters)
         found = tape.raw_gradient(ctx.pictures) if ctx.pictures.wanted else None
-        return None, None, found, *(tape.grads.get(parameter) for parameter in parameters)
+        return None, None, found, *(tape.grads.pop(parameter, None) for parameter in parameters)
 
 
 class _Pass:
@@ -171,13 +172,16 @@ class _Pass:
     def cell(self, cell: Cell, inputs: Sequence[Joined]) -> Joined:
         """The states that a cell's output is the concatenation of."""
         self.tape.pools.clear()
+        since = len(self.tape.steps)
         states = [
             whole(self.tape, self.through(prepare, x)) for prepare, x in zip(cell.preprocess, inputs, strict=True)
         ]
         for node in cell.nodes:
             assert isinstance(node, FixedNode)  # noqa: S101 -- nn.ModuleList forgets the type of what it holds
             states.append(self.node(node, states))
-        return tuple(states[number] for number in cell.concat)
+        joined = tuple(states[number] for number in cell.concat)
+        ForgetStep.taken(self.tape, [state for state in states if state not in joined], since)
+        return joined
 
     def node(self, node: FixedNode, states: Sequence[State]) -> State:
         """The sum of a node's edges."""

@@ -156,6 +156,14 @@ class SumStep:
         tape.record(SumStep(tuple(terms), tuple(keeps), y))
         return y
 
+    def forget(self) -> None:
+        """Let the sum go, which nobody reads any more until the way back."""
+        self.y.raw = Normed(self.y.raw.value.new_empty(0))
+
+    def recall(self, tape: Tape) -> None:
+        """Take the sum again."""
+        self.y.raw = Normed(tape.passes.node_forward([term.raw for term in self.terms], self.keeps))
+
     def back(self, tape: Tape) -> None:
         gradient = tape.raw_gradient(self.y)
         if gradient is None:
@@ -169,6 +177,28 @@ class SumStep:
                 self.terms[j].behind = behind
         for term, keep in zip(self.terms, self.keeps, strict=True):
             tape.give(term, gradient, keep)
+
+
+@dataclass(frozen=True, eq=False)
+class ForgetStep:
+    """Nodes that are read inside of their cell alone, in their order; their sums are not saved.
+
+    To take one again costs a pass over its terms, and those are saved for their own way back.
+    """
+
+    sums: tuple[SumStep, ...]
+
+    @staticmethod
+    def taken(tape: Tape, inner: Sequence[State], since: int) -> None:
+        """Forget the states among the steps that were taken since then."""
+        sums = tuple(step for step in tape.steps[since:] if isinstance(step, SumStep) and step.y in inner)
+        for step in sums:
+            step.forget()
+        tape.record(ForgetStep(sums))
+
+    def back(self, tape: Tape) -> None:
+        for step in self.sums:
+            step.recall(tape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,6 +68,7 @@ class Tape:
         recording: whether it will be gone back.
         steps: those taken.
         grads: of parameters, once they are known.
+        places: where they are written.
         pools: of states in the cell that is computed.
         norms: those passed through, and how many values a channel had.
     """
@@ -76,6 +77,7 @@ class Tape:
     recording: bool
     steps: list[Step] = field(default_factory=list)
     grads: dict[Tensor, Tensor] = field(default_factory=dict)
+    places: dict[Tensor, Tensor] = field(default_factory=dict)
     pools: dict[Hashable, State] = field(default_factory=dict)
     norms: list[tuple[nn.BatchNorm2d, Tensor, int]] = field(default_factory=list)
 
@@ -97,15 +99,18 @@ class Tape:
         if raw.statistics is not None:
             self.norms.append((norm, raw.statistics, raw.value.numel() // raw.value.shape[1]))
 
-    def back(self) -> None:
+    def back(self, parameters: Sequence[Tensor]) -> None:
         """Go back all the way; gradients of parameters are in `grads`."""
+        # In the gaps that the pass leaves as it is let go they would keep larger things from filling these again: a
+        # tenth of the peak of memory.
+        self.places = {parameter: torch.empty_like(parameter) for parameter in parameters}
         while self.steps:
             self.steps.pop().back(self)
 
     def add_grad(self, parameter: Tensor, grad: Tensor) -> None:
         """Add to the gradient of a parameter."""
         so_far = self.grads.get(parameter)
-        self.grads[parameter] = grad if so_far is None else so_far + grad
+        self.grads[parameter] = self.places[parameter].copy_(grad) if so_far is None else so_far.add_(grad)
 
     def give(self, state: State, gradient: Tensor, keep: Tensor | None = None) -> None:
         """Hand over ``keep * gradient`` of a state behind its norm; the tensor must not be written to any more."""

@@ -99,6 +99,41 @@ def test_choices_are_counted_against_the_first_draw() -> None:
     assert (verdict.lines, verdict.word) == ((verdict.summary,), "decided")
 
 
+def test_a_search_that_kept_its_first_draw_says_so_in_one_line() -> None:
+    rows = torch.tensor([0.9] * 10 + [0.2] * 4)
+    first, now = leaning(*rows.tolist()), leaning(*rows.tolist())
+
+    def said(epoch: Tensor | None) -> list[str]:
+        verdict = of_alphas(now, first, places(first, edges=10), [], epoch_NEO=epoch)
+        assert verdict.choices == 10
+        return [line for line in verdict.lines if "first epoch" in line]
+
+    assert said(None) == [], "there was one epoch"
+    assert said(now) == ["all 10 choices stand since the first epoch: this search kept its first draw"]
+    one = now.clone()
+    one[0, 3] = one[0, 3].flip(0)
+    assert said(one) == ["9 of 10 choices stand since the first epoch: this search hardly left its first draw"]
+    one[0, 4] = one[0, 4].flip(0)
+    assert said(one) == []
+    lone = of_alphas(now[:, :1], first[:, :1], places(first[:, :1], edges=1), [], epoch_NEO=now[:, :1])
+    assert lone.lines[-1] == "the only choice stands since the first epoch: this search kept its first draw"
+
+
+@pytest.mark.parametrize("entry", ["search.py", "dadarts"])
+def test_both_commands_say_that_a_search_kept_its_first_draw(entry: str) -> None:
+    words = [*QUICKEST, "-alpha_lr", "1e-5"]
+    run, name = (original, ["-name", "it"]) if entry == "search.py" else (modern, ["search", "-name", "it"])
+    line = "note: all 8 choices stand since the first epoch: this search kept its first draw"
+    assert succeed(run, *name, *words).err.splitlines().count(line) == 1
+    assert json.loads(Path("runs/search/it/genotype.json").read_text())["verdict"]["stood"] == 8
+    assert succeed(run, *name, *words, "-resume").err.splitlines().count(line) == 1
+    before = json.loads(Path("runs/search/it/genotype.json").read_text())
+    del before["verdict"]["stood"]
+    verdict = Genotype.parse(json.dumps(before)).verdict
+    assert verdict is not None
+    assert verdict.stood is None, "of a program that did not count them"
+
+
 def test_the_warnings_say_what_is_wrong_once_with_a_cure() -> None:
     sure, draw = leaning(0.9, 0.9, 0.2, 0.2), leaning(0.2, 0.2, 0.3, 0.3)
     (undecided,) = of_alphas(EVEN, EVEN, places(EVEN), []).warnings

@@ -16,6 +16,8 @@ from dadarts.errors import in_python
 DOUBTS = ("undecided", "locked", "collapsed")
 """What a warning begins with, behind it a colon."""
 _LONGEST = 400
+KEPT = 0.9
+"""Where at least this part of the choices stands since the first epoch, a search has hardly chosen."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Verdict:
         undecided: the same of W that tells nothing apart.
         changed: how many of the choices are others than those of the first random draw.
         choices: how many choices there are.
+        stood: how many of them were made when the first epoch ended; None where that was the last one, too.
         marked: what to mistrust, each in a line that ends with its cure, a dash before the names of settings.
     """
 
@@ -38,6 +41,7 @@ class Verdict:
     undecided: float | None = None
     changed: int | None = None
     choices: int | None = None
+    stood: int | None = None
     marked: Sequence[str] = field(default=(), repr=False)
 
     @property
@@ -78,7 +82,18 @@ class Verdict:
     def lines(self) -> tuple[str, ...]:
         """All that is to be said: the summary, where no warning says it or speaks against it, and what is `marked`."""
         is_said = self.decided is False or "locked" in self.doubts
-        return (*(() if is_said else (self.summary,)), *self.marked)
+        return (*(() if is_said else (self.summary,)), *self.marked, *self._kept)
+
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        """A line where the search has only, or nearly, kept what it began with."""
+        if self.stood is None or not self.choices or self.stood < KEPT * self.choices:
+            return ()
+        if self.stood < self.choices:
+            found, kept = f"{self.stood} of {self.choices} choices stand", "hardly left"
+        else:
+            found, kept = "the only choice stands" if self.choices == 1 else f"all {self.choices} choices stand", "kept"
+        return (f"{found} since the first epoch: this search {kept} its first draw",)
 
     def to_json(self) -> dict[str, Any]:
         """The fields, as JSON values."""

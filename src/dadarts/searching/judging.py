@@ -71,7 +71,13 @@ def certainty(W_NEO: Tensor, candidates: Candidates) -> Certainty:
 
 
 def of_alphas(
-    W_NEO: Tensor, first_NEO: Tensor, candidates: Candidates, history: Sequence[Row], *, trained: bool = True
+    W_NEO: Tensor,
+    first_NEO: Tensor,
+    candidates: Candidates,
+    history: Sequence[Row],
+    *,
+    trained: bool = True,
+    epoch_NEO: Tensor | None = None,
 ) -> Verdict:
     """The verdict on a genotype that is D(W).
 
@@ -79,9 +85,11 @@ def of_alphas(
         first_NEO: W of the random draw that the search began with.
         history: the rows of the epochs since then.
         trained: whether the method trains alphas at all.
+        epoch_NEO: W as the first epoch left it; None where no other followed.
     """
     found = certainty(W_NEO, candidates)
-    chosen, drawn = (discretize(W, candidates.rule, candidates.present) for W in (W_NEO, first_NEO))
+    rule, present = candidates.rule, candidates.present
+    chosen, drawn = (discretize(W, rule, present) for W in (W_NEO, first_NEO))
     choices, changed = int(chosen.sum()), int((chosen & ~drawn).sum())
     verdict = Verdict(found.decided, "alphas", round(found.entropy, 4), round(found.largest, 4), changed, choices)
     if not trained:
@@ -90,7 +98,8 @@ def of_alphas(
             "choice of the genotype to the method"
         )
         return replace(verdict, decided=False, marked=(warning,))
-    return replace(verdict, marked=tuple(_about_choices(found, verdict, history)))
+    stood = None if epoch_NEO is None else int((chosen & discretize(epoch_NEO, rule, present)).sum())
+    return replace(verdict, stood=stood, marked=tuple(_about_choices(found, verdict, history)))
 
 
 def _about_choices(found: Certainty, verdict: Verdict, history: Sequence[Row]) -> list[str]:

@@ -138,12 +138,14 @@ class SearchState:
 
     def verdict(self) -> Verdict:
         """What is to be said of choices that are read off alphas."""
+        begun = self.snapshots[-self.restart_epochs :]
         return of_alphas(
             self.mean_weights().cpu(),
             self._alphas_of(self.initial).weights(),
             self._alphas_of(self.alphas_now()).candidates,
             self.history[-self.restart_epochs :],
             trained=self.bilevel.method.order != "none",
+            epoch_NEO=self._alphas_of(begun[0]).weights() if len(begun) > 1 else None,
         )
 
     def choices_at_last_epoch(self, progress: Progress) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Generator, Tensor
 
 from dadarts import files
+from dadarts.architecture import dialects
 from dadarts.architecture.discretization import Rule, discretize, draw_uniform
 from dadarts.architecture.drawing import draw_within
 from dadarts.architecture.genotype_text import CHOICES, Edge, read
@@ -68,6 +69,20 @@ class Genotype:
             parts.append(f"{kind}={[list(node) for node in cell.nodes]}")
             parts.append(f"{kind}_concat={list(cell.concat)}")
         return f"Genotype({', '.join(parts)})"
+
+    def written(self, dialect: str) -> str:
+        """The text that another codebase reads: ``quark0/darts``, ``pt.darts``, ``naslib`` or ``nas-bench-201``.
+
+        `parse` reads all of them.
+
+        >>> Genotype.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|none~2|").written("naslib")
+        '[2, 1, 1, 0, 1, 1]'
+
+        Raises:
+            InputError: there is no such dialect, or it has no words for this architecture.
+        """
+        cells = {kind: (cell.nodes, cell.concat) for kind, cell in self.cells.items()}
+        return dialects.written(cells, str(self), self.syntax, dialect)
 
     def __hash__(self) -> int:
         return hash(str(self))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from dadarts.architecture import literal, verdict
+from dadarts.architecture.dialects import compact_of
 from dadarts.architecture.indices import spelled
 from dadarts.architecture.operations import NAS_BENCH_201_OPS, NAS_BENCH_MACRO_OPS, NONE, OPS
 from dadarts.architecture.pasted import pick
@@ -39,7 +40,8 @@ def read(text: str) -> Spelled:
     """The architecture that a text spells: ``Genotype(normal=..., ...)``, a NAS-Bench-201 string or its six indices, a
     NAS-Bench-Macro code, or our JSON; the text may be a line of a log or an assignment (see `pasted`).
 
-    quark0/darts' flat lists of pairs, ``range(2, 6)`` and numbers as numpy prints them are understood.
+    quark0/darts' flat lists of pairs, NASLib's compact form, ``range(2, 6)`` and numbers as numpy prints them are
+    understood.
 
     Raises:
         InputError: anything that is not one well-formed architecture of known operations.
@@ -50,6 +52,8 @@ def read(text: str) -> Spelled:
     if text.startswith("{"):
         return _from_json(text)
     found = pick(text)
+    if found is None and (compact := compact_of(text)) is not None:
+        return Spelled("darts", _checked(dict(compact)))
     if found is None and text.startswith("|"):
         return Spelled("nas-bench-201", _from_bench_string(text))
     if found is None and text.isdecimal():

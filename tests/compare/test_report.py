@@ -21,13 +21,17 @@ from dadarts.architecture.genotype import Genotype, derive
 from dadarts.compare import ending, figures, report, results
 from dadarts.compare.analysis import Block, blocks_of
 from dadarts.compare.jobs import Job, Protocol, jobs_of
+from dadarts.compare.naming import in_words
 from dadarts.compare.provenance import provenance
 from dadarts.compare.results import COLUMNS, Result, as_cell
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
+from dadarts.methods import catalogue
 from dadarts.methods.alphas import Alphas
 from dadarts.searching.trajectory import trajectory
 from dadarts.seeds import generator
+from tests.browser import browser
+from tests.pages.markup import check
 
 TABLE = oracle.nas_bench_201()
 BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -136,7 +140,7 @@ def test_the_markdown_has_the_numbers_the_command_and_the_hashes(found: list[Res
 def test_the_page_stands_alone_and_draws_what_it_says(found: list[Result], tmp_path: Path) -> None:
     page = written(found, tmp_path)["report.html"]
     assert len(page) < 300_000
-    assert not re.search(r'(?:src|href)="(?!#)', page.replace('xlink:href="#', ""))
+    check(page, scripts=0)
     pictures = [ET.fromstring(text) for text in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]  # noqa: S314
     words = ["".join(picture.itertext()) for picture in pictures]
     titles = ("Regret over epochs", "Cost and quality", "Operations chosen")
@@ -224,6 +228,37 @@ class _Page(HTMLParser):
         self.text += data
 
 
+def test_every_method_is_named_in_words_of_its_own() -> None:
+    words = {name: in_words(name) for name in catalogue.METHODS}
+    assert all(len(said) > 20 for said in words.values())
+    assert len(set(words.values())) == len(words)
+    assert not [said for said in words.values() if "partial" in said or "docs/" in said]
+    assert in_words("dadarts:dal_factor=0.1") == f"{words['dadarts']} Here with dal_factor=0.1."
+    assert in_words("of-a-plugin") == ""
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_table_on_the_page_has_its_numbers_flush_right(found: list[Result], tmp_path: Path) -> None:
+    page = check(written(found, tmp_path)["report.html"], scripts=0)
+    scores = next(table for table in page.all("table") if "cifar10 accuracy" in table.text)
+    heads = [head for head in page.all("th") if head.attributes["scope"] == "col" and head.text in scores.text]
+    assert {head.text for head in heads if head.attributes.get("class") == "number"} >= {"seeds", "mean", "median"}
+    assert "method" in {head.text for head in heads if "class" not in head.attributes}
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_in_a_browser_no_table_sticks_out(found: list[Result], tmp_path: Path) -> None:
+    for one in found:
+        one.row.update(dataset="a-very-long-name-" * 12)
+    written(found, tmp_path)
+    with browser(tmp_path / "chromium") as driven:
+        for width, dark in ((1280, False), (390, True)):
+            driven.open(tmp_path / "report.html", width, dark=dark)
+            assert driven.value("document.documentElement.scrollWidth") <= width
+        assert not driven.complaints
+        assert len(driven.requests) == 2
+
+
 def test_names_from_outside_are_text_and_no_html_or_link_or_row(tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)>|=1&amp;[a](javascript:b).npz"
     why = "<script>\u2028| a row |\r# a title"
@@ -234,6 +269,7 @@ def test_names_from_outside_are_text_and_no_html_or_link_or_row(tmp_path: Path) 
     page = _Page()
     page.feed(texts["report.html"])
     assert not page.tags & {"img", "script"}
+    check(texts["report.html"], scripts=0)
     assert f"\0{name}, training part\0" in page.text.replace("\n", "")
     assert f"\0{why}\0".replace("\r", "\n") in page.text
     markdown = texts["report.md"]

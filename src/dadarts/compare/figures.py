@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from dadarts.compare.analysis import SECONDS, Block, Measure
 from dadarts.compare.statistics import pareto_front
 from dadarts.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, style, svg
+from dadarts.report.page.embedding import embedded
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK, "#8A6D00", "#3F8FC4", "#B0306A")
 _DASHES = ("-", "--", ":", "-.")
@@ -29,8 +30,7 @@ def _drawn(size: tuple[float, float], title: str, description: str, draw: Callab
         axes.spines["right"].set_visible(False)
         axes.set_title(title, size=10, weight="bold", loc="left", parse_math=False)
         draw(axes)
-        text = svg(figure, title, description).decode()
-    return text[text.index("<svg") :]
+        return embedded(svg(figure, title, description))
 
 
 def _legend(axes: Axes) -> None:

@@ -5,29 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from dadarts import files
 from dadarts.compare import figures
 from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows, pair_rows
+from dadarts.compare.naming import in_words
 from dadarts.compare.provenance import Provenance, settings_of
 from dadarts.compare.results import Result, Row, as_cell
 from dadarts.compare.scored import CONTROLS, about_pairs, control_table, pair_table, score_table, within
 from dadarts.compare.statistics import LEVEL
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading, sentences, a table (its first row is its head), and a picture for the page."""
-
-    title: str
-    text: str = ""
-    table: tuple[tuple[str, ...], ...] = ()
-    picture: str = ""
-    level: int = 2
-    folded: bool = False
+from dadarts.report.page import render
+from dadarts.report.page.content import Section
 
 
 def write(
@@ -41,7 +31,7 @@ def write(
     blocks = blocks_of(results)
     sections = [*_sections(blocks, results, provenance, margin)]
     texts = {
-        "report.html": _html(sections),
+        "report.html": render.sections("dadarts compare", sections),
         "report.md": "\n".join(_markdown(sections)),
         "statistics.csv": _as_csv(long_rows(blocks)),
         "pairs.csv": _as_csv(pair_rows(blocks, margin)),
@@ -55,6 +45,7 @@ def _sections(
     blocks: Sequence[Block], results: Sequence[Result], provenance: Provenance, margin: float | None
 ) -> Iterator[Section]:
     yield _undone(results)
+    yield _methods(blocks)
     for block in blocks:
         yield Section(block.title, _introduction(block))
         for measure in block.scores:
@@ -102,6 +93,11 @@ def _undone(results: Sequence[Result]) -> Section:
         text,
         (("job", "method", "seed", "state", "tries", "why"), *rows) if undone else (),
     )
+
+
+def _methods(blocks: Sequence[Block]) -> Section:
+    names = dict.fromkeys(method for block in blocks for method in block.methods)
+    return Section("The methods", "", (("method", "in words"), *((name, in_words(name) or "-") for name in names)))
 
 
 def _introduction(block: Block) -> str:
@@ -156,36 +152,6 @@ def _as_csv(every: Iterator[Row]) -> str:
 
 def _capital(text: str) -> str:
     return text if text.startswith("nas-") else text[0].upper() + text[1:]
-
-
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;font-size:13px;margin:.6rem 0;display:block;overflow-x:auto}"
-    "td,th{border-bottom:1px solid #ddd;padding:.2rem .6rem;text-align:left;vertical-align:top}"
-    "td{font-variant-numeric:tabular-nums;overflow-wrap:anywhere}svg{max-width:100%;height:auto}"
-)
-
-
-def _html(sections: Sequence[Section]) -> str:
-    parts = ["<!doctype html>", '<html lang="en"><meta charset="utf-8"><title>dadarts compare</title>']
-    parts += [f"<style>{_STYLE}</style>", "<h1>dadarts compare</h1>"]
-    for section in sections:
-        body = [f"<p>{escape(section.text)}</p>"] if section.text else []
-        body += [_html_table(section.table)] if section.table else []
-        body += [f"<figure>{section.picture}</figure>"] if section.picture else []
-        if section.folded:
-            parts += [f"<details><summary>{escape(section.title)}</summary>", *body, "</details>"]
-        else:
-            parts += [f"<h{section.level}>{escape(section.title)}</h{section.level}>"] if section.title else []
-            parts += body
-    return "\n".join([*parts, "</html>", ""])
-
-
-def _html_table(table: tuple[tuple[str, ...], ...]) -> str:
-    head, *rows = table
-    lines = ["<table><tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-    return "\n".join([*lines, "</table>"])
 
 
 def _as_markdown(text: str) -> str:

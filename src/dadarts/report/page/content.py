@@ -33,6 +33,24 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A heading, sentences, a table (its first row is its head), and a picture for the page.
+
+    Args:
+        picture: an element of HTML.
+        level: of the heading.
+        folded: whether it is there only when it is asked for.
+    """
+
+    title: str
+    text: str = ""
+    table: tuple[tuple[str, ...], ...] = ()
+    picture: str = ""
+    level: int = 2
+    folded: bool = False
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A network, or what a search has found, with what it is worth and what it costs.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,9 +17,12 @@ from markupsafe import Markup
 from dadarts.report.page import figures, frames
 from dadarts.report.page.cells import cell_picture
 from dadarts.report.page.charts import percent
-from dadarts.report.page.content import Account, Confusion, Mistake, Page, Table
+from dadarts.report.page.content import Account, Confusion, Mistake, Page, Section, Table
 from dadarts.report.page.palette import DARK, LIGHT, variables
 
+_LAST = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_NO_CHARACTER = re.compile(f"[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\ud800-\udfff\ufdd0-\ufdef{_LAST}]")
+"""What HTML has no place for: control characters, surrogates, and code points that are no characters."""
 _MOST_CLASSES = 30
 """Of a confusion matrix that is shown whole."""
 _MOST_CONFUSIONS = 20
@@ -45,6 +49,7 @@ def render(page: Page) -> str:
     runs = tuple(_shown(f"run-{number}", account) for number, account in enumerate(page.accounts, start=1))
     return written(
         "report.html",
+        _own_text("page.js"),
         page=page,
         candidates=figures.table_of(page.candidates) if page.candidates else None,
         costs=tuple(figures.accuracy_against_costs(page.candidates)),
@@ -56,9 +61,13 @@ def render(page: Page) -> str:
     )
 
 
-def written(template: str, **values: Any) -> str:
-    """A template of this package, filled in, in the dress of all pages."""
-    style, script = _own_text("page.css"), _own_text("page.js")
+def written(template: str, script: str = "", **values: Any) -> str:
+    """A template of this package, filled in, in the dress of all pages.
+
+    Args:
+        script: what the browser runs.
+    """
+    style = _own_text("page.css")
     return (
         _environment()
         .get_template(template)
@@ -83,20 +92,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_readable,
     )
-    environment.filters |= {"percent": percent, "data_uri": _data_uri, "slug": _slug}
+    environment.filters |= {"percent": percent, "data_uri": _data_uri, "tabled": _tabled}
     return environment
-
-
-_KEPT = "\n\N{NO-BREAK SPACE}"
 
 
 def _readable(value: Any) -> Any:
     """A text without what HTML cannot hold: bytes of a file's name that are no text, and control characters."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return "".join(
-        letter if letter.isprintable() or letter in _KEPT else "\N{REPLACEMENT CHARACTER}" for letter in value
-    )
+    return _NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
 @cache
@@ -106,11 +110,6 @@ def _own_text(name: str) -> str:
 
 def _data_uri(mistake: Mistake) -> str:
     return f"data:{mistake.media};base64,{base64.b64encode(mistake.image).decode()}"
-
-
-def _slug(text: str) -> str:
-    """What of a text can stand in an id."""
-    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
 
 
 def _shown(key: str, account: Account) -> Shown:
@@ -151,6 +150,17 @@ def _confusions(confusion: Confusion) -> Table | None:
     )
 
 
-def sections(title: str, parts: Sequence[object]) -> str:
-    """A page of sections, each a heading, sentences, a table and pictures."""
-    return written("sections.html", title=title, parts=parts)
+def sections(title: str, parts: Sequence[Section]) -> str:
+    """A page of sections."""
+    return written("sections.html", title=title, sections=parts)
+
+
+def _tabled(section: Section) -> Table:
+    """The table of a section, the columns of numbers flush right."""
+    head, *rows = section.table
+    numeric = {number for number, cells in enumerate(zip(*rows, strict=True)) if all(map(_NUMBER.fullmatch, cells))}
+    return Table(section.title or "Table", head, tuple(rows), frozenset(numeric))
+
+
+_NUMBER = re.compile(r"-|[+\-\[(]?\d[\d.,/;:%e+\-\[\] ]*(?:%|nan|inf)?\]?|\[[+\-].*\]")
+"""A cell that is a number, an interval, several with slashes, or nothing."""

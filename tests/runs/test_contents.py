@@ -21,10 +21,11 @@ def test_finished_runs_hold_the_files_and_the_columns_that_are_declared_and_noth
 ) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    succeed(search, "-name", "it", *QUICKEST, "-hessian_eigenvalue")
+    succeed(search, "-name", "it", *QUICKEST, "-hessian_eigenvalue", "-max_parameters", "1G")
     training = ("-genotype", BENCH_GENOTYPE, "-valid_fraction", "0.3", "-class_weights", "balanced")
     succeed(augment, "-name", "it", *COMMON, *training)
-    columns = {SEARCH: (*history.SEARCH, history.HESSIAN_EIGENVALUE), TRAINING: history.TRAINING}
+    sometimes = (history.HESSIAN_EIGENVALUE, history.OVER_LIMIT, history.LIMIT_PRICE)
+    columns = {SEARCH: (*history.SEARCH, *sometimes), TRAINING: history.TRAINING}
     for kind in KINDS:
         run = kind.folder(Path("runs"), "it")
         left = {path.name for path in run.iterdir() if not path.name.startswith(".")}

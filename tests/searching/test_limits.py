@@ -11,6 +11,9 @@ import pytest
 from dadarts.architecture.costs import Costs, count_costs
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.skeletons import Macro
+from dadarts.config import SearchConfig
+from dadarts.rundir.saved import SavedRun
+from dadarts.searching.trajectory import trajectory
 from tests.commands import TINIEST, column, modern, refusal, result_of_search, stop_after, succeed, without_pictures
 
 SIZE = ("--target_channels", "4", "--target_layers", "3")
@@ -115,6 +118,10 @@ def test_the_price_of_what_is_over_the_limit_rises_and_is_gone_on_with(monkeypat
     succeed(modern, *words, "--name", "halves", "--resume")
     whole, halves = (Path("runs/search") / name for name in ("whole", "halves"))
     assert result_of_search(halves) == result_of_search(whole)
+    course = trajectory(SearchConfig(**SavedRun(whole).saved_config().settings), whole / "alphas.npz")
+    assert course is not None
+    assert course.genotypes[-1] == Genotype.parse((whole / "genotype.txt").read_text())
+    assert all(costs(genotype).parameters <= 4700 for genotype in course.genotypes)
     prices, over = column(whole, "limit_price"), column(whole, "over_limit")
     assert 0 < prices[0] < prices[1]
     assert over[1] < over[0]

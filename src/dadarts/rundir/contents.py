@@ -42,6 +42,7 @@ GENOTYPE_TEXT = Entry(
 GENOTYPE = Entry("genotype.json", "the genotype, with the search's verdict on it", early=True)
 HISTORY = Entry("history.csv", "[what was measured](history.md), a row an epoch")
 ALPHAS = Entry("alphas.npz", "the alphas after every epoch, and those of the first draw", of=(SEARCH,))
+LIMITS = Entry("limits.json", "what its network may cost, and what every choice costs", of=(SEARCH,))
 NETWORK = Entry("model.safetensors", "the trained network and all that its use needs", of=(TRAINING,))
 METRICS = Entry("metrics.json", "[the scores on the test part](metrics.md)", of=(TRAINING,))
 RESULT = Entry("result.txt", "what the run ended with; not there before")
@@ -52,7 +53,7 @@ TENSORBOARD = Entry("tensorboard", "the history as TensorBoard's events")
 CHECKPOINT = Entry("checkpoints/last.pt", "what `--resume` goes on from", early=True)
 
 ENTRIES = (
-    *(CONFIG, GENOTYPE_TEXT, GENOTYPE, HISTORY, ALPHAS, NETWORK, METRICS, RESULT, LOG, CURVES, CELLS),
+    *(CONFIG, GENOTYPE_TEXT, GENOTYPE, HISTORY, ALPHAS, LIMITS, NETWORK, METRICS, RESULT, LOG, CURVES, CELLS),
     *(TENSORBOARD, CHECKPOINT),
 )
 """All of them; names that begin with a dot are the program's own."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dadarts import files
 from dadarts.architecture.discretization import Limit, discretize, least
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SearchSpace
@@ -22,6 +24,7 @@ from dadarts.engines.profile.written import read_csv
 from dadarts.errors import InputError, shortened
 from dadarts.methods.alphas import Alphas
 from dadarts.pacing import counted
+from dadarts.rundir import contents
 from dadarts.runs import fitting
 from dadarts.runs.checkpoint import State
 from dadarts.runs.setup import Foundation
@@ -142,6 +145,33 @@ def restore(kept: Kept, bilevel: Bilevel) -> None:
     bilevel.alphas.prices.copy_(kept.prices)
     bilevel.alphas.keep_to(kept.limits)
     bilevel.supernet.space = replace(bilevel.supernet.space, limits=kept.limits)
+
+
+def as_json(limits: tuple[Limit, ...]) -> str:
+    """What `saved` reads back."""
+    return json.dumps([{**asdict(limit), "costs": limit.costs.tolist()} for limit in limits]) + "\n"
+
+
+def saved(config: SearchConfig, folder: Path) -> SearchSpace:
+    """The space of a search that has begun, with the limits that it has written.
+
+    Raises:
+        ValueError: they are damaged, or not there.
+    """
+    space = config.space
+    if not config.limited:
+        return space
+    try:
+        found = json.loads(files.read_text(contents.LIMITS.at(folder)))
+        limits = tuple(Limit(**{**one, "costs": torch.tensor(one["costs"], dtype=torch.int64)}) for one in found)
+        shape = space.stacked({kind: space.present(kind) for kind in space.kinds}).shape
+        for limit in limits:
+            limit.said(limit.most + limit.rest)
+            if limit.costs.shape != shape:
+                raise ValueError("costs of other choices")
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, RuntimeError):
+        raise ValueError(f"{contents.LIMITS.name} is damaged") from None
+    return keeping_to(space, limits)
 
 
 def notes(space: SearchSpace, macro: Macro) -> Iterator[str]:

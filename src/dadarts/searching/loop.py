@@ -83,6 +83,8 @@ class _Search:
             f"supernet of {self.run.sizes}, {parameters:,} weights",
             f"{state.engine.name} engine ({self.run.why(state.engine.why)})",
         )
+        if state.space.limits:
+            self.run.folder.write_text(contents.LIMITS, limits.as_json(state.space.limits))
         said = [*state.foundation.notes(state.loaders.train), *notes(config), state.engine.note]
         said += limits.notes(state.space, limits.target(config, state.foundation))
         if config.method.selection.trains:

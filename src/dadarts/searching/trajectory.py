@@ -15,6 +15,7 @@ from dadarts.config import SearchConfig
 from dadarts.data.npz import read_arrays
 from dadarts.methods.alphas import Alphas
 from dadarts.runs import fitting
+from dadarts.searching import limits
 from dadarts.seeds import generator
 
 
@@ -45,7 +46,8 @@ def trajectory(config: SearchConfig, path: Path) -> Trajectory | None:
     """
     if not path.exists() or config.method.order == "none":
         return None
-    alphas = Alphas(config.space, generator(0), config.method.sparsity, config.method.activation)
+    space = limits.saved(config, path.parent)
+    alphas = Alphas(space, generator(0), config.method.sparsity, config.method.activation)
     names = alphas.names
     arrays = read_arrays(path, [*names, *(f"initial_{name}" for name in names)])
     if not names or not set(names) <= set(arrays):
@@ -64,7 +66,7 @@ def trajectory(config: SearchConfig, path: Path) -> Trajectory | None:
     draw_W, first_W, last_W = _weights(alphas, draw), W[(len(W) - 1) // length * length], W[-1]
     draw_D, first_D, last_D = (_chosen(alphas, own) for own in (draw_W, first_W, last_W))
     return Trajectory(
-        tuple(read_off(config.space, alphas.split(_chosen(alphas, mean))) for mean in means),
+        tuple(read_off(space, alphas.split(_chosen(alphas, mean))) for mean in means),
         tuple(map(alphas.split, means)),
         _share(last_D, draw_D),
         _share(last_D, first_D),

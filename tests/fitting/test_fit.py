@@ -18,6 +18,7 @@ from dadarts.fitting.candidates import FAMILIES
 from dadarts.training import loop as training
 from tests import commands
 from tests.commands import modern, refusal, succeed
+from tests.pages.markup import check
 
 WORDS = ["--dataset_portion", "0.1", "--threads", "1", "--workers", "0", "--device", "cpu"]
 
@@ -48,6 +49,23 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     assert float(outcome.last_line) == json.loads((folder / "augment/final/metrics.json").read_text())["test_top1"]
     assert "use it: dadarts predict runs/fit/digits/augment/final PICTURES" in outcome.err
     assert (folder / "result.txt").read_text().strip() == final.entrant
+    _check_page(kept)
+
+
+def _check_page(kept: record.Record) -> None:
+    """The fit's name and its folder give the same page: verdict, the raced, and the training of the winner."""
+    pages = [Path(succeed(modern, "report", word).out.strip()).read_text() for word in ("digits", "runs/fit/digits")]
+    assert pages[0] == pages[1]
+    page = check(pages[0])
+    (verdict,) = [element.text for element in page.all("p") if element.attributes.get("class") == "verdict"]
+    assert verdict.startswith("Nothing was searched")
+    assert "test pictures right" in verdict
+    (table,) = [element.text for element in page.all("table") if element.attributes.get("class") == "candidates"]
+    for entrant in kept.entrants or ():
+        assert entrant.title in table
+        score = next(each.score for each in kept.trained if each.entrant == entrant.name and each.rung == 1)
+        assert f"{100 * score:.1f}" in table
+    assert f"training {loop.FINAL}" in [element.text.strip() for element in page.all("h2")]
 
 
 def test_the_test_part_is_not_among_what_candidates_are_chosen_by() -> None:

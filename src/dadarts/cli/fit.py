@@ -41,4 +41,6 @@ def fit(words: Sequence[str]) -> int:
         plugin = configs.plugin_flag(config.plugin)
         use = next_command(argv, ["predict", final, "PICTURES"], config.runs_dir, **plugin)
         print(f"use it: {shlex.join(use)}", file=sys.stderr)
+        page = next_command(argv, ["report", str(FIT.folder(config.runs_dir, config.name))], config.runs_dir, **plugin)
+        print(f"look at it: {shlex.join(page)}", file=sys.stderr)
     return code

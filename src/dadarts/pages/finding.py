@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from dadarts.errors import InputError, shortened
+from dadarts.pages import fitted
 from dadarts.rundir.contents import CONFIG
-from dadarts.rundir.kinds import KINDS
+from dadarts.rundir.kinds import FIT, KINDS
 from dadarts.rundir.saved import SavedConfig, SavedRun
 
 MOST_RUNS = 12
@@ -45,16 +46,30 @@ def begun(words: Sequence[str], runs_dir: Path) -> list[Begun]:
 def _meant(word: str, runs_dir: Path) -> list[SavedRun]:
     path = Path(word)
     name = word.removeprefix("@")
+    if not word.startswith("@") and fitted.is_fit(path):
+        return fitted.runs_of(path)
     if not word.startswith("@") and _is_run(path):
         return [SavedRun(path)]
     found = [] if "/" in name else [kind.folder(runs_dir, name) for kind in KINDS]
     runs = [SavedRun(folder) for folder in found if _is_run(folder)]
+    if not runs and "/" not in name and fitted.is_fit(fit := FIT.folder(runs_dir, name)):
+        return fitted.runs_of(fit)
     if not runs:
         names = sorted({*_names(runs_dir)})
         near = get_close_matches(name, names, n=1)
         hint = f"did you mean {shortened(near[0], 60)}?" if near else "`dadarts runs` lists those that there are"
         raise InputError(f"{shortened(word)}: there is no run of that name in {shortened(runs_dir)}; {hint}")
     return runs
+
+
+def fit_of(words: Sequence[str], runs_dir: Path) -> Path | None:
+    """The folder of the fit that the words mean where they mean one and nothing else."""
+    if len(words) != 1:
+        return None
+    name = words[0].removeprefix("@")
+    places = [Path(words[0]), *([FIT.folder(runs_dir, name)] if "/" not in name else [])]
+    is_run = "/" not in name and any(_is_run(kind.folder(runs_dir, name)) for kind in KINDS)
+    return next((place for place in places if fitted.is_fit(place)), None) if not is_run else None
 
 
 def _is_run(path: Path) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError
-from dadarts.pages import common
-from dadarts.pages.finding import begun
+from dadarts.pages import common, fitted
+from dadarts.pages.finding import begun, fit_of
 from dadarts.pages.pictures import Reader
 from dadarts.pages.searched import Searched, searched
 from dadarts.pages.trained import Trained, trained
@@ -39,6 +39,10 @@ def page_of(words: Sequence[str], runs_dir: Path, leaves_out: str = "") -> Page:
     candidates, best = _candidates(gathered)
     told = _told_first(gathered, best)
     accounts = tuple(one.account for one in gathered)
+    fit = fit_of(words, runs_dir)
+    if fit is not None:
+        verdict = f"{fitted.verdict_of(fit)} {told.account.sentence}"
+        return Page(fit.name, verdict, (*candidates, *fitted.candidates_of(fit)), accounts, told.account.doubts)
     return Page(", ".join(names), _verdict(told, gathered), candidates, accounts, told.account.doubts)
 
 

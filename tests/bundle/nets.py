@@ -11,6 +11,7 @@ from dadarts.architecture.network import Network
 from dadarts.architecture.operations import NONE, OPS
 from dadarts.architecture.skeletons import Macro
 from dadarts.bundle.subject import Subject
+from dadarts.data import ValueRange
 from dadarts.seeds import generator, seeded
 from dadarts.training import export
 from dadarts.training.export import TrainedNetwork
@@ -50,6 +51,7 @@ def subject(
     layers: int = 4,
     channels: int = 4,
     names: tuple[str, ...] = ("cat", "dog", "cow"),
+    value_range: ValueRange | None = None,
 ) -> Subject:
     """A network of random weights and running statistics; few layers where one of them is several."""
     layers = layers if genotype.syntax == "darts" else 1
@@ -61,7 +63,7 @@ def subject(
             elif name.endswith(("running_mean", "bias")):
                 tensor.normal_()
     mean, std = [0.3 + place / 50 for place in range(shape[0])], [0.2 + place / 50 for place in range(shape[0])]
-    trained = TrainedNetwork(network, names, mean, std).eval()
+    trained = TrainedNetwork(network, names, mean, std, value_range).eval()
     return Subject(Path("model.safetensors"), trained, None, None, None, "there are none")
 
 

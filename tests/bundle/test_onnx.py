@@ -78,7 +78,7 @@ class Swished(nn.Module):
 
 
 def test_an_operation_from_outside_is_written_as_torch_exports_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("onnxscript")
     monkeypatch.setitem(OPS, "mine", Operation(lambda c, stride, affine: Swished(), False, "mine"))
@@ -86,6 +86,7 @@ def test_an_operation_from_outside_is_written_as_torch_exports_it(
     text = f"Genotype(normal{cell}, normal_concat=[3], reduce{cell}, reduce_concat=[3])"
     one = subject(Genotype.parse(text), (3, 8, 8), layers=1)
     assert "from outside" in onnx_file.write(one, tmp_path)
+    assert capfd.readouterr().err == "", "what torch logs is for those who develop it"
     given = pictures(one)
     torch.testing.assert_close(
         onnx_file.opened(tmp_path, 1)(given), one.network.predict_proba(given), rtol=0, atol=1e-5

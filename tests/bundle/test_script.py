@@ -6,13 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.operations import NONE, OPS
 from dadarts.bundle import script, spelled
 from dadarts.bundle.form import LeftOutError
+from dadarts.data import ValueRange
 from tests.bundle.nets import GENOTYPES, WIDE, drawn, pictures, save, subject
 
 
@@ -50,6 +53,17 @@ def test_every_size_name_and_draw_is_kept(
     found: dict[str, object] = {"__name__": "model"}
     exec(compile(script.source_of(one), "model.py", "exec"), found)  # noqa: S102 -- ours
     assert found["CLASSES"] == names
+
+
+def test_pictures_of_16_bits_are_scaled_as_those_of_the_training_were(tmp_path: Path) -> None:
+    one = subject(GENOTYPES["every-layer"], (1, 8, 8), value_range=ValueRange(100.0, 4000.0))
+    file = tmp_path / "deep.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 5000, (8, 8), dtype=np.uint16)).save(file)
+    model: dict[str, object] = {"__name__": "model"}
+    exec(compile(script.source_of(one), "model.py", "exec"), model)  # noqa: S102 -- ours
+    prepare = model["prepare"]
+    assert callable(prepare)
+    np.testing.assert_array_equal(prepare(file), one.network.preparation.from_file(file))
 
 
 def test_the_file_is_as_people_write_it(tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +12,7 @@ from torch import Tensor
 from dadarts import files
 from dadarts.bundle import onnx_file
 from dadarts.bundle.form import Answer, Form, LeftOutError
+from dadarts.bundle.onnx_file import quiet
 from dadarts.bundle.onnx_graph import INPUT
 from dadarts.bundle.subject import Subject
 from dadarts.data import DataSet, Pictures
@@ -77,7 +75,8 @@ def _quantize(plain: Path, file: Path, data: DataSet) -> None:
         def get_next(self) -> dict[str, Any] | None:
             return next(({INPUT: batch.numpy()} for batch in self._left), None)
 
-    with _quiet():
+    # The quantizer's advice comes by the root of all logs.
+    with quiet(None):
         ready = file.with_name("ready.onnx")
         quant_pre_process(plain, ready, skip_symbolic_shape=True)
         quantize_static(
@@ -89,18 +88,6 @@ def _quantize(plain: Path, file: Path, data: DataSet) -> None:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the quantizer's advice, which it gives by the root of all logs."""
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(before)
 
 
 def opened(folder: Path, threads: int) -> Answer:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +78,7 @@ def _by_torch(subject: Subject) -> onnx.ModelProto:
     import_or_refuse("onnxscript")
     pictures = torch.zeros((2, *subject.network.image_shape), dtype=torch.uint8)
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), quiet("torch.onnx"):
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 Probabilities(subject.network).eval(),
@@ -97,6 +99,18 @@ def _by_torch(subject: Subject) -> onnx.ModelProto:
         # They would tell the world where files lie on this machine.
         del node.metadata_props[:]
     return model
+
+
+@contextmanager
+def quiet(logger: str | None) -> Iterator[None]:
+    """Without what a package logs for those who develop it."""
+    found = logging.getLogger(logger)
+    before = found.level
+    found.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        found.setLevel(before)
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dadarts.cli import configs
@@ -58,6 +59,8 @@ _FROM_THE_BEGINNING = frozenset(
     }
 )
 """Settings that every key holds; one that came later is in it where it is not what it was before there was one."""
+_LATER: Mapping[type[RunConfig], frozenset[str]] = MappingProxyType({TrainConfig: frozenset({"nesterov"})})
+"""Those of them that one kind of run has got later than the other."""
 
 
 def key_of(config: RunConfig, plugins: Sequence[str] = ()) -> str:
@@ -67,10 +70,11 @@ def key_of(config: RunConfig, plugins: Sequence[str] = ()) -> str:
         plugins: what the run's plugins are; anything in it may come from them.
     """
     fields = type(config).model_fields
+    always = _FROM_THE_BEGINNING - _LATER.get(type(config), frozenset())
     settings = {
         name: value
         for name, value in config.to_json().items()
-        if name not in {*ENVIRONMENT, "name"} and (name in _FROM_THE_BEGINNING or value != fields[name].default)
+        if name not in {*ENVIRONMENT, "name"} and (name in always or value != fields[name].default)
     }
     if plugins:
         settings["plugins"] = list(plugins)

@@ -115,7 +115,7 @@ class TrainConfig(RunConfig):
     cutout_length: Annotated[int, Field(ge=0, le=1024)] | Literal["auto"] = setting(
         16,
         "data",
-        "side of the square that cutout blanks; 0 is none, auto half of a picture's side and at most 16",
+        "side of the square that cutout blanks; 0 is none, auto half a picture's side, at most 16, from 40 epochs on",
         usual=True,
     )
     mixup: Annotated[float, Field(ge=0, le=100)] | Auto = setting(

@@ -16,6 +16,8 @@ Schedule: TypeAlias = Literal["cosine", "one_cycle", "triangle"]
 CUSTOMARY_CUTOUT = 16
 FEW_EPOCHS = 200
 """A training of fewer is a short one."""
+CUTOUT_EPOCHS = 40
+"""In fewer a network has not seen its pictures often enough for a cutout to help."""
 _RATE, _BATCH, _MOST = 0.3, 64, 0.4
 """Of a short training: the rate at a batch, and the largest that a larger batch calls for."""
 
@@ -86,7 +88,7 @@ def _short(config: TrainConfig, cutout: int) -> dict[str, Any]:
         "label_smoothing": 0.1,
         "ema": 0.03,
         "mixup": 0.0,
-        "cutout_length": cutout,
+        "cutout_length": cutout if config.epochs >= CUTOUT_EPOCHS else 0,
         "drop_path_prob": 0.0,
         "aux_weight": 0.0,
     }

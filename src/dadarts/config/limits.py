@@ -79,7 +79,7 @@ class LimitSettings(Limited):
         None, _GROUP, "L of the network that limits are of (default: the space's for trainings)", ge=1, le=1000
     )
     limit_rate: float = setting(
-        1.0,
+        10.0,
         _GROUP,
         "how fast the price of what alphas expect beyond a limit rises, in alphas' rates; 0 is no price",
         ge=0,

@@ -238,7 +238,7 @@ class ExpectedCost(Penalty):
         rate: how fast, in learning rates of the alphas.
     """
 
-    rate: float = 1.0
+    rate: float = 10.0
 
     def __call__(self, alphas: Alphas, progress: Progress) -> Tensor:
         return (alphas.prices * excesses(alphas.weights(), alphas.candidates)).sum()

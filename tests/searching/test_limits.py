@@ -131,6 +131,7 @@ def test_the_price_of_what_is_over_the_limit_rises_and_is_gone_on_with(monkeypat
     ("words", "said"),
     [
         (("--max_parameters", "many"), "'many' is no count; give one such as 100000, 100k or 1.5M"),
+        (("--max_parameters", "1,5"), "'1,5' is no count"),
         (("--max_multiply_adds", "0"), "from 1 to"),
         (("--target_layers", "3"), "needs -max_parameters"),
         (("--costs", "t.csv"), "needs -max_latency_ms"),

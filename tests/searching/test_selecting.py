@@ -164,7 +164,9 @@ def test_random_trains_nothing_and_writes_the_uniform_genotype_of_its_seed() -> 
     assert "note: one uniform draw: nothing is trained, and no epoch passes\n" in outcome.err
     assert succeed(modern, "runs").out.splitlines()[1].split()[:5] == ["search", "it", "digits", "-", "finished"]
     (row,) = history(folder)
-    assert {name for name, value in row.items() if value} == {"epoch", "skip_share", "parameter_free_share", "seconds"}
+    measured = {name: value for name, value in row.items() if value}
+    assert set(measured) == {"epoch", "skip_share", "parameter_free_share", "seconds", "operation_pictures"}
+    assert measured["operation_pictures"] == "0"
     assert float(row["skip_share"]) == Genotype.parse(outcome.last_line).share("skip_connect")
     succeed(modern, "search", "--method", "darts-first-order", "--name", "other", *QUICKEST[:-1])
     assert list(history(Path("runs/search/other"))[0]) == list(row) == [column.name for column in SEARCH]

@@ -20,12 +20,14 @@ _GROUP = "limits of the network that is trained"
 def _as_count(value: Any) -> Any:
     """A whole number, of which thousands, millions and billions may be written k, M and G.
 
-    >>> _as_count("1.5M"), _as_count("100k")
-    (1500000, 100000)
+    >>> _as_count("1.5M"), _as_count("100k"), _as_count("1,500,000")
+    (1500000, 100000, 1500000)
     """
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"(\d{1,15})(?:\.(\d{1,9}))?([kKmMgGbB]?)", value.strip().replace(",", "").replace("_", ""))
+    # A comma between thousands is one of many ways to write them; elsewhere it may stand for a point.
+    plain = re.sub(r"(?<=\d)[,_](?=\d{3}(?!\d))", "", value.strip(), flags=re.ASCII)
+    match = re.fullmatch(r"(\d{1,15})(?:\.(\d{1,9}))?([kKmMgGbB]?)", plain, re.ASCII)
     if match is None:
         raise InputError(f"{shortened(value, 40)!r} is no count; give one such as 100000, 100k or 1.5M")
     whole, decimals, suffix = match[1], match[2] or "", match[3].lower()

@@ -58,7 +58,9 @@ def _check_page(kept: record.Record) -> None:
     assert pages[0] == pages[1]
     page = check(pages[0])
     (verdict,) = [element.text for element in page.all("p") if element.attributes.get("class") == "verdict"]
-    assert verdict.startswith("Nothing was searched")
+    final = kept.of(loop.FINAL)
+    (winner,) = [each.title for each in kept.entrants or () if final and each.name == final.entrant]
+    assert verdict.startswith(f"Nothing was searched: the network is {winner}. The network gets")
     assert "test pictures right" in verdict
     (table,) = [element.text for element in page.all("table") if element.attributes.get("class") == "candidates"]
     for entrant in kept.entrants or ():

@@ -64,7 +64,7 @@ def _candidate(kept: Record, entrant: Entrant, pictures: Pictures | None) -> Can
         entrant.title,
         entrant.why,
         first.score if first else None,
-        _MEASURED_ON.format(kept.metric),
+        _MEASURED_ON.format(kept.metric) if first else "not raced",
         parameters=cost.parameters if cost else None,
         multiply_adds=cost.multiply_adds if cost else None,
         latency_us=cost.prediction_us if cost else None,
@@ -72,12 +72,15 @@ def _candidate(kept: Record, entrant: Entrant, pictures: Pictures | None) -> Can
 
 
 def verdict_of(folder: Path) -> str:
-    """Whether searching paid, in a sentence; where nothing was searched, that it was not.
+    """Whether searching paid, in a sentence; where nothing was searched, which of the candidates has won.
 
     Raises:
         InputError: the fit is damaged.
     """
-    said = searching_paid(record.read(folder).ranked())
-    return (
-        f"{said[0].upper()}{said[1:]}." if said else "Nothing was searched: the network is a plain or a published one."
-    )
+    kept = record.read(folder)
+    said = searching_paid(kept.ranked())
+    if said:
+        return f"{said[0].upper()}{said[1:]}."
+    final = kept.of(FINAL)
+    titles = [entrant.title for entrant in kept.entrants or () if final and entrant.name == final.entrant]
+    return f"Nothing was searched: the network is {titles[0] if titles else 'a plain or a published one'}."

@@ -1,9 +1,10 @@
 """Experiment 0: does a small supernet rank the cells of NAS-Bench-201? ``python -m benchmarks.proxy.ranking --help``.
 
 A supernet is trained on single paths, each drawn uniformly (the weights of `random-ws`), by a cosine over all its
-steps; now and then 200 cells, drawn uniformly with seed 0, are measured by their hard pass on the validation half. How
-their accuracies rank the cells is compared with how the benchmark's CIFAR-10 validation accuracies do (Spearman).
-Every measurement is a row of a CSV file.
+steps; now and then 200 cells, drawn uniformly with seed 0, and 200 of the truly best 500 are measured by their hard
+pass on the validation half, by accuracy and by loss. How these rank the cells is compared with how the benchmark's
+CIFAR-10 validation accuracies do (Spearman, standard errors by the bootstrap over cells), and beside them how the
+cells' sizes do. Every measurement is a row of a CSV file.
 """
 
 from __future__ import annotations
@@ -11,20 +12,26 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
-from scipy.stats import spearmanr
+from numpy.typing import NDArray
 
-from dadarts import oracle
 from dadarts.architecture.genotype import derive, draw_scores
+from dadarts.architecture.spaces import SearchSpace
+from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.methods.catalogue import METHODS
+from dadarts.methods.missed import Harm
 from dadarts.methods.schedules import Progress, cosine
-from dadarts.runs import evaluation
-from dadarts.searching import diagnostics
+from dadarts.oracle import NasBench201, nas_bench_201
+from dadarts.oracle.controls import TOP, Array, spearman
+from dadarts.runs.evaluation import Counted
+from dadarts.runs.returning import Found, Returning
+from dadarts.searching import paired
 from dadarts.searching.state import SearchState, build
 from dadarts.seeds import generator
 
@@ -35,8 +42,11 @@ CELLS = 200
 class Ranking:
     """How a supernet ranks cells after so many steps; the seconds are of training alone, on one thread.
 
-    Each cell is measured on `measured` pictures. `spearman` is over all cells, `spearman_upper` over those whose true
-    accuracy is above their median.
+    Each cell is measured on `measured` pictures. `spearman` is over all cells by accuracy, `spearman_upper` over those
+    whose true accuracy is above their median, `_loss` by loss, `_top` among cells of the truly best 500; `_error` is a
+    standard error. `reliability` is how well the first and the second half of the pictures agree on the cells
+    (Pearson's correlation, stepped up to all pictures by Spearman and Brown): how much is not noise of pictures.
+    `parameters` and `multiply_adds` rank by size alone.
     """
 
     method: str
@@ -56,44 +66,134 @@ class Ranking:
     top1_mean: float
     spearman: float
     spearman_upper: float
+    spearman_error: float
+    spearman_loss: float
+    spearman_loss_error: float
+    spearman_top: float
+    spearman_top_error: float
+    spearman_top_loss: float
+    spearman_top_loss_error: float
+    reliability: float
+    reliability_loss: float
+    reliability_top: float
+    reliability_top_loss: float
+    parameters: float
+    parameters_top: float
+    multiply_adds: float
+    multiply_adds_top: float
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Cells of the benchmark by their numbers there, and how their accuracies are told from sizes alone."""
+
+    table: NasBench201
+    numbers: NDArray[np.int64]
+
+    @property
+    def truth(self) -> Array:
+        accuracies: Array = self.table.accuracies("cifar10")[self.numbers]
+        return accuracies
+
+    def mixings(self, space: SearchSpace) -> dict[int, Mixing]:
+        """The hard mixing weights of every cell."""
+        (kind,) = space.kinds
+        found = {}
+        for cell, number in enumerate(self.numbers):
+            names = iter([self.table.operations[choice] for choice in self.table.choices[number]])
+            nodes = [[[float(name == wanted) for name in edge] for edge, wanted in zip(node, names, strict=False)]
+                     for node in space.table(kind)]  # fmt: skip
+            found[cell] = {kind: tuple(torch.tensor(node) for node in nodes)}
+        return found
+
+
+def drawn(space: SearchSpace, cells: int) -> tuple[Ranked, Ranked]:
+    """So many uniformly drawn cells, and so many of the truly best 500."""
+    table = nas_bench_201()
+    uniform = [
+        table.number(str(derive(space, draw_scores(space, generator("ranked-cells", one))))) for one in range(cells)
+    ]
+    best = np.argsort(-table.accuracies("cifar10"), kind="stable")[:TOP]
+    chosen = torch.randperm(len(best), generator=generator("ranked-top"))[:cells].numpy()
+    return Ranked(table, np.array(uniform)), Ranked(table, np.sort(best[chosen]))
+
+
+def agreement(cells: Ranked, harms: Sequence[Harm]) -> dict[str, float]:
+    """How cells are ranked by what pictures lose, (P, 2) loss and error for each of them: columns of `Ranking`."""
+    table_CP2 = np.stack([harm.numpy() for harm in harms])
+    half = table_CP2.shape[1] // 2
+    found: dict[str, float] = {}
+    for name, column in (("_loss", 0), ("", 1)):
+        score_C = -table_CP2[:, :, column].mean(axis=1)
+        ranked = spearman(score_C, cells.truth)
+        halves = np.corrcoef(*(part.mean(axis=1) for part in np.split(table_CP2[:, :, column], [half], axis=1)))[0, 1]
+        found |= {
+            f"spearman{name}": ranked.value,
+            f"spearman{name}_error": ranked.error,
+            f"reliability{name}": float(2 * halves / (1 + halves)),
+        }
+    table = cells.table
+    for name, sizes in (("parameters", table.parameters), ("multiply_adds", table.multiply_adds)):
+        found[name] = spearman(sizes[cells.numbers].astype(float), cells.truth).value
+    return found
+
+
+def in_top(name: str) -> str:
+    """A column of all cells, of those of the best 500.
+
+    >>> in_top("spearman_loss_error"), in_top("parameters")
+    ('spearman_top_loss_error', 'parameters_top')
+    """
+    first, *rest = name.split("_") if not name.startswith("multiply") else [name]
+    return "_".join([first, "top", *rest])
 
 
 def rankings(method: str, config: SearchConfig, measured: set[int], batches: int) -> Iterator[Ranking]:
     """Train the supernet of a configuration, and rank after each of the `measured` epochs (counted from 1)."""
     state = build(config)
     validation = state.loaders.validation.first(batches)
-    cells = {number: draw_scores(config.space, generator("ranked-cells", number)) for number in range(CELLS)}
-    table = oracle.nas_bench_201()
-    truth = torch.tensor(
-        [table.query(derive(config.space, scores)).scores["cifar10"].accuracy for scores in cells.values()]
-    )
-    upper = truth > truth.median()
+    uniform, best = drawn(config.space, CELLS)
+    mixings = {("uniform", cell): mixing for cell, mixing in uniform.mixings(config.space).items()}
+    mixings |= {("best", cell): mixing for cell, mixing in best.mixings(config.space).items()}
     seconds = 0.0
     for epoch in range(config.epochs):
         seconds += _trained(state, config, epoch)
         if epoch + 1 not in measured:
             continue
-        scores = evaluation.scores_of(diagnostics.evaluate_mixings(state.bilevel, validation, cells))
-        top1 = torch.tensor([score.top1 for score in scores.values()], dtype=torch.float64)
+        harms = _ended(paired.harms(state.bilevel, validation, mixings))
+        of_uniform, of_best = ([harms[whose, cell] for cell in range(CELLS)] for whose in ("uniform", "best"))
+        top1 = 1 - np.array([float(harm[:, 1].mean()) for harm in of_uniform])
+        upper = uniform.truth > np.median(uniform.truth)
+        numbers = {
+            **agreement(uniform, of_uniform),
+            **{in_top(name): value for name, value in agreement(best, of_best).items()},
+            "spearman_upper": spearman(top1[upper], uniform.truth[upper]).value,
+        }
         yield Ranking(
-            method,
-            config.dataset,
-            config.init_channels,
-            config.layers,
-            len(state.loaders.train.index),
-            config.batch_size,
-            state.rates.weights,
-            config.w_lr_min,
-            config.seed,
-            config.epochs,
-            epoch + 1,
-            (epoch + 1) * state.steps,
-            round(seconds, 1),
-            len(validation.index),
-            round(float(top1.mean()), 4),
-            round(float(spearmanr(top1, truth).statistic), 3),
-            round(float(spearmanr(top1[upper], truth[upper]).statistic), 3),
+            method=method,
+            data=config.dataset,
+            channels=config.init_channels,
+            cells_a_stage=config.layers,
+            pictures=len(state.loaders.train.index),
+            batch=config.batch_size,
+            lr=state.rates.weights,
+            lr_min=config.w_lr_min,
+            seed=config.seed,
+            epochs=config.epochs,
+            epoch=epoch + 1,
+            steps=(epoch + 1) * state.steps,
+            seconds=round(seconds, 1),
+            measured=len(validation.index),
+            top1_mean=round(float(top1.mean()), 4),
+            **{name: round(value, 3) for name, value in numbers.items()},
         )
+
+
+def _ended(counted: Counted[Found]) -> Found:
+    returning = Returning(counted)
+    for _ in returning:
+        pass
+    return returning.value
 
 
 def _trained(state: SearchState, config: SearchConfig, epoch: int) -> float:
@@ -141,6 +241,8 @@ def main() -> None:
     for ranking in rankings(given.method, config, measured, max(1, given.pictures // given.batch)):
         print(ranking, flush=True)
         begun = given.out.exists()
+        if begun and given.out.read_text().split("\n", 1)[0].split(",") != list(vars(ranking)):
+            raise SystemExit(f"{given.out} has other columns; give another --out")
         with given.out.open("a", newline="") as file:
             writer = csv.DictWriter(file, list(vars(ranking)))
             if not begun:

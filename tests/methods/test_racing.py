@@ -295,3 +295,14 @@ def test_what_stands_is_on_the_last_rung_of_a_second_look() -> None:
     assert all(worst[place] in names and len(names) == 2 for place, names in zip(places, last, strict=True))
     assert found == genotype_of(Judged(space("nas-bench-201")), Terms(looks=0))[0]
     assert len(said) == 6
+
+
+def test_a_none_is_raced_when_all_else_is_decided_against_what_stands_alone() -> None:
+    search = Judged(space("nas-bench-201"))
+    genotype_of(search, Terms(looks=1, none=True))
+    none = search.space.table("normal")[0][0].index("none")
+    kept = [outcome for outcome in search.outcomes if outcome.kept >= 0]
+    assert len(kept) == 18
+    # Where an edge may wait its first rung is asked for twice: 12 times, then 6 for the second look.
+    assert all(none not in names for _, names in search.raced[:18])
+    assert [names for _, names in search.raced[18:]] == [tuple(sorted((outcome.kept, none))) for outcome in kept[6:12]]

@@ -76,7 +76,9 @@ class SelectionFlags(Settings):
     selection_looks: int = setting(
         1, _SELECTION, "race: how often decided edges are raced again (dadarts-lookahead 0)", ge=0, le=100
     )
-    selection_none: bool = setting(False, _SELECTION, "race: `none` is raced too, where the space lets edges keep it")
+    selection_none: bool = setting(
+        False, _SELECTION, "race: `none` is raced too, at the end, where the space lets edges keep it"
+    )
     selection_genotypes: int = setting(100, _SELECTION, "best-of-random: how many are drawn", ge=1, le=10**6)
     restarts: int | None = setting(
         None, _SELECTION, "R searches of E / R epochs, each from new draws: argmax of their mean W", ge=1, le=1000

@@ -70,7 +70,9 @@ class Racing:
             elif (node := course.crowded()) is not None:
                 yield from self._remove(course, node)
             elif (place := course.again(self.terms.looks)) is not None:
-                yield from self._look_again(course, place)
+                yield from self._look_again(course, place, self._affordable(course, place, self._open))
+            elif self.terms.none and (place := course.again(self.terms.looks + 1)) is not None:
+                yield from self._look_again(course, place, self._closing(course, place))
             else:
                 return self.search.split(self._mixing(course))
 
@@ -81,11 +83,19 @@ class Racing:
         return [[list(edge) for edge in node] for kind in kinds for node in self.search.space.table(kind)]
 
     @cached_property
-    def _choices(self) -> dict[Place, tuple[int, ...]]:
-        named = choices_of(self.search.candidates, self._table, self.terms.none)
-        # A limit may ask for edges without an operation.
+    def _open(self) -> dict[Place, tuple[int, ...]]:
+        """What is raced before all edges are decided.
+
+        No `none`, since closing an edge of a mixture lowers the loss; but a limit may ask for edges without any.
+        """
+        named = choices_of(self.search.candidates, self._table, none=False)
         enough = self._purse_of(named).is_enough
         return named if enough else choices_of(self.search.candidates, self._table, none=True)
+
+    @cached_property
+    def _choices(self) -> dict[Place, tuple[int, ...]]:
+        """What every edge may keep in the end."""
+        return choices_of(self.search.candidates, self._table, none=True) if self.terms.none else self._open
 
     def _purse_of(self, choices: Mapping[Place, tuple[int, ...]]) -> Purse:
         places = torch.zeros_like(self.search.candidates.present, device="cpu")
@@ -93,11 +103,16 @@ class Racing:
             places[place][list(operations)] = True
         return Purse(self.search.candidates, places)
 
-    def _affordable(self, course: Course, place: Place) -> tuple[int, ...]:
-        """The operations of an edge that leave a network within the limits, as the other edges are decided."""
+    def _affordable(self, course: Course, place: Place, choices: Mapping[Place, tuple[int, ...]]) -> tuple[int, ...]:
+        """Those choices of an edge that leave a network within the limits, as the other edges are decided."""
         kept = {other: operation for other, operation in course.kept.items() if other != place}
-        purse = self._purse_of(self._choices).after(kept, course.removed)
-        return tuple(name for name in self._choices[place] if purse.after({place: name}).is_enough)
+        purse = self._purse_of(choices).after(kept, course.removed)
+        return tuple(name for name in choices[place] if purse.after({place: name}).is_enough)
+
+    def _closing(self, course: Course, place: Place) -> tuple[int, ...]:
+        """What is raced at the end where a `none` may stay: what stands, and the `none`."""
+        affordable = self._affordable(course, place, self._choices)
+        return tuple(name for name in affordable if name == course.kept[place] or name not in self._open[place])
 
     @cached_property
     def _first(self) -> Tensor:
@@ -110,7 +125,7 @@ class Racing:
         edges, keeps = len(self._choices), self.search.candidates.rule.edges
         entering = [sum(node == own for own, _ in self._choices) for node in {node for node, _ in self._choices}]
         stay = edges if keeps is None else sum(min(keeps, own) for own in entering)
-        return 2 * edges + (edges - stay) + self.terms.looks * stay
+        return 2 * edges + (edges - stay) + (self.terms.looks + self.terms.none) * stay
 
     def _course(self) -> Course:
         try:
@@ -131,7 +146,7 @@ class Racing:
     def _order(self, course: Course) -> Generator[Any, None, None]:
         """Queue the edges of a round: those without a choice, and those that are the surest."""
         due, M = course.due(), self._mixing(course)
-        alone = [place for place in due if len(self._choices[place]) == 1]
+        alone = [place for place in due if len(self._open[place]) == 1]
         open_ones = [place for place in due if place not in alone]
         missed = yield from self._missed(M, open_ones)
         sure = {place: most_missed(missed[place], 1, "loss") for place in open_ones}
@@ -146,7 +161,7 @@ class Racing:
             (place, name): search.split(left)
             for place in places
             for name, left in without_each(M, search.candidates, Decision(0, *place), renormalise=False).items()
-            if name in self._choices[place]
+            if name in self._open[place]
         }
         if not without:
             return {}
@@ -162,7 +177,7 @@ class Racing:
     def _decide(self, course: Course, place: Place) -> Generator[Any, None, None]:
         """Race the operations of an edge, and keep the winner, or let the edge wait."""
         search, terms, M = self.search, self.terms, self._mixing(course)
-        affordable = self._affordable(course, place)
+        affordable = self._affordable(course, place, self._open)
         if len(affordable) == 1:
             yield from search.conclude([Outcome(*place, affordable[0])])
             return
@@ -179,11 +194,13 @@ class Racing:
             kept = winner(race, {name: harm[:, 0] for name, harm in missed.items()})
         yield from self._keep(place, kept, race, losses)
 
-    def _look_again(self, course: Course, place: Place) -> Generator[Any, None, None]:
-        """Race the operations of a decided edge again; what stands stays unless it is shown to be worse."""
+    def _look_again(self, course: Course, place: Place, operations: Sequence[int]) -> Generator[Any, None, None]:
+        """Race operations of a decided edge; what stands stays unless it is shown to be worse."""
         stands = course.kept[place]
-        forks = self._forks(self._mixing(course), place, self._affordable(course, place))
-        race, losses = yield from self._run(forks, stands)
+        if len(operations) == 1:
+            yield from self.search.conclude([Outcome(*place, stands)])
+            return
+        race, losses = yield from self._run(self._forks(self._mixing(course), place, operations), stands)
         yield from self._keep(place, stands if stands in race.left else race.best, race, losses)
 
     def _remove(self, course: Course, node: int) -> Generator[Any, None, None]:

@@ -22,7 +22,8 @@ class Terms:
             others are decided; 0 puts off none. The first rung tells.
         rounds: the order of edges is measured at most so many times, and as often again as edges were put off.
         looks: how often all decided edges are raced again at the end.
-        none: whether `none` is raced where the space lets an edge keep it.
+        none: whether `none` is raced where the space lets an edge keep it: when all else is decided, against what
+            stands.
     """
 
     steps: int = 100

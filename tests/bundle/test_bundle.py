@@ -125,6 +125,7 @@ def test_dadarts_itself_reads_the_folder(bundle: Path, here: Path) -> None:
         dadarts.load(bundle).predict_proba(given), dadarts.load("it").predict_proba(given), rtol=0, atol=0
     )
     assert (bundle / "model.safetensors").read_bytes() == (here / "runs/augment/it/model.safetensors").read_bytes()
+    assert json.loads(succeed(modern, "show", str(bundle), "--json").out)["genotype"] == TINY_TRAINING[-1]
     write_picture(Path("picture.png"), noise(1, 20, 30, 3)[0])
     assert succeed(modern, "predict", str(bundle), "picture.png").out.startswith("file,prediction")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -12,12 +13,14 @@ from dadarts import files
 from dadarts.architecture.indices import note
 from dadarts.architecture.pasted import pick
 from dadarts.errors import InputError, shortened
-from dadarts.rundir.contents import GENOTYPE, GENOTYPE_TEXT, NETWORK
+from dadarts.rundir.contents import CONFIG, GENOTYPE, GENOTYPE_TEXT, NETWORK
 from dadarts.rundir.kinds import SEARCH, TRAINING, Kind, comparisons
 from dadarts.rundir.replaced import replaces
 from dadarts.rundir.saved import SavedRun
 
 _MOST_NAMED = 5
+_EXPORTED = "dadarts-bundle/"
+"""What the format in an exported network's config.json begins with."""
 MAX_PATH = 4096
 """Characters of a word that may be a path."""
 
@@ -128,10 +131,22 @@ def run_of(word: str, runs_dir: Path) -> SavedRun | None:
     """The run that a word for a genotype names, None where it names none."""
     word = word.strip()
     run = SavedRun(_folder_of(word, runs_dir))
-    return run if _is_there(run.path) and run.exists else None
+    return run if _is_there(run.path) and run.exists and _exported(run.path) is None else None
+
+
+def _exported(folder: Path) -> str | None:
+    """The genotype of a folder that `dadarts export` has written; None of any other."""
+    try:
+        found = json.loads(files.read_text(CONFIG.at(folder)))
+    except (OSError, ValueError, RecursionError):
+        return None
+    is_one = isinstance(found, dict) and str(found.get("format")).startswith(_EXPORTED)
+    return str(found.get("genotype")) if is_one else None
 
 
 def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
+    if (exported := _exported(folder)) is not None:
+        return exported
     run = SavedRun(folder)
     path = next((path for path in (GENOTYPE.at(folder), GENOTYPE_TEXT.at(folder)) if _is_there(path)), None)
     # A training has its genotype from the beginning, a search when it has ended.

@@ -24,7 +24,7 @@ from dadarts.fitting.speed import images_per_second
 _UNEQUAL = 1.5
 """Times its equal share from which on a class is so frequent that accuracy says little of the others."""
 _PROBE = "probe"
-_SMALLEST, _LARGEST, _STEPS = 16, 128, 50
+_SMALLEST, _LARGEST, _STEPS = 16, 64, 25
 _KEYS: Mapping[Metric, str] = {
     "accuracy": "test_top1",
     "balanced_accuracy": "balanced_accuracy",
@@ -53,10 +53,10 @@ def score(metrics: Mapping[str, Any], metric: str) -> float:
 
 
 def batch_size(pictures: int) -> int:
-    """Pictures in a batch: as many as leave an epoch fifty steps, from 16 to 128.
+    """Pictures in a batch: as many as leave an epoch 25 steps, from 16 to 64.
 
     >>> batch_size(200), batch_size(1600), batch_size(50_000)
-    (16, 32, 128)
+    (16, 64, 64)
     """
     size = _SMALLEST
     while size < _LARGEST and pictures >= _STEPS * 2 * size:

@@ -77,7 +77,7 @@ def recipe(config: TrainConfig, side: int) -> Recipe:
 
 
 def _short(config: TrainConfig, cutout: int) -> dict[str, Any]:
-    """What benchmarks/results/fit-recipe.md found best within minutes."""
+    """Customary values of short trainings; what benchmarks/results/fit-recipe.md measured of them is of one seed."""
     return {
         "schedule": "one_cycle",
         # Steps of smaller batches are noisier and more (arXiv 1706.02677, section 2.1).

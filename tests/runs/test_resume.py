@@ -694,7 +694,7 @@ BEFORE = "stopped at once, before a first checkpoint: nothing was saved"
 AFTER = "stopped at once; the last checkpoint is kept"
 
 
-def signalled(*_: object) -> None:
+def signalled(*_: object, **__: object) -> None:
     """What never ends by itself."""
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(60)

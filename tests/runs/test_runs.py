@@ -357,7 +357,7 @@ def test_history_has_the_temperatures_of_both_levels(
     succeed(search, "-name", "it", *small, *words.split())
     row = history(Path("runs/search/it"))[0]
     assert (row["temperature"], row["temperature_node"]) == (edge, node)
-    assert list(row)[-2:] == ["architecture_top1", "temperature_node"]
+    assert list(row)[-3:] == ["architecture_top1", "temperature_node", "operation_pictures"]
 
 
 def test_validation_may_be_rarer_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

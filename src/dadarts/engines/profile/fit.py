@@ -7,7 +7,6 @@ from dataclasses import astuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from dadarts.architecture.places import Place
 from dadarts.architecture.skeletons import Macro
@@ -50,6 +49,9 @@ def fitted(
 
 def _nearest(counts: Matrix, whole: Matrix, own: Matrix) -> Matrix:
     """One part of all costs."""
+    # Every search may have limits and reads this module, and few have: SciPy takes a second to import.
+    from scipy.optimize import nnls
+
     weight = _TRUST / np.maximum(own, max(_FLOOR * own.mean(), 1e-12))
     prior = np.zeros((len(own), counts.shape[1]))
     np.fill_diagonal(prior, weight)

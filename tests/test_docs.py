@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dadarts.cli import configs
+from dadarts.fitting import loop, speed
+from dadarts.fitting.candidates import FAMILIES
 from tests.commands import ROOT, modern, succeed, without_pictures
 from tests.data.samples import write_classes
 
@@ -67,16 +70,25 @@ def test_the_python_of_the_readme_ends_in_a_prediction(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("flowers")
-def test_the_commands_of_the_readme_follow_one_another() -> None:
+def test_the_commands_of_the_readme_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "FAMILIES", [replace(FAMILIES[0], sizes=FAMILIES[0].sizes[:1])])
+    monkeypatch.setattr(speed, "SECONDS", 0.01)
     small = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
     own = {"search": [*small, "--nodes", "2"], "train": [*small, "--aux_weight", "0"]}
     blocks = re.findall(r"```shell\n(.*?)```", README, re.DOTALL)
     lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
     ours = [words[1:] for words in lines if words[0] == "dadarts"]
-    assert [words[0] for words in ours] == ["search", "train", "predict", "show", "report", "runs", "search", "train"]
+    assert [words[0] for words in ours] == [
+        *("fit", "search", "train", "predict", "show", "report", "runs"),
+        *("search", "train"),
+    ]
     *full, for_a_laptop_first, for_a_laptop_second = ours
     for words in full:
-        here = ["flower.jpg", "path"] if words[0] == "predict" else words[2:]
+        here = (
+            ["flower.jpg", "path"]
+            if words[0] == "predict"
+            else ["0.01" if word == "20" else word for word in words[2:]]
+        )
         assert succeed(modern, *words[:2], *here, *own.get(words[0], [])).out
     for words, command in (
         (for_a_laptop_first, configs.search_command("dadarts search")),

@@ -13,8 +13,11 @@ import torch
 from dadarts.architecture.spaces import Size
 from dadarts.config.fitting import FitConfig
 from dadarts.data import Chosen, DataRequest, load
+from dadarts.errors import InputError
 from dadarts.fitting import candidates, entering, loop, parts, plan, record, speed, trial
 from dadarts.fitting.candidates import FAMILIES
+from dadarts.rundir.kinds import FINAL
+from dadarts.rundir.lookup import network_file
 from dadarts.training import loop as training
 from tests import commands
 from tests.commands import modern, refusal, succeed
@@ -43,12 +46,19 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     kept = record.read(folder)
     raced = {each.entrant: each.score for each in kept.trained if each.rung}
     assert len(raced) == 2
-    final = kept.of(loop.FINAL)
+    final = kept.of(FINAL)
     assert final is not None
     assert raced[final.entrant] == max(raced.values())
     assert float(outcome.last_line) == json.loads((folder / "augment/final/metrics.json").read_text())["test_top1"]
     assert "use it: dadarts predict runs/fit/digits/augment/final PICTURES" in outcome.err
     assert (folder / "result.txt").read_text().strip() == final.entrant
+    network = Path("runs/fit/digits/augment/final/model.safetensors")
+    for word in ("digits", "@digits", "runs/fit/digits", "runs/fit/digits/augment/final"):
+        assert network_file(word, Path("runs")) == network
+    (Path("runs/augment/digits")).mkdir(parents=True)
+    Path("runs/augment/digits/model.safetensors").touch()
+    with pytest.raises(InputError, match="digits is a training and a fit: give runs/augment/digits or runs/fit/dig"):
+        network_file("digits", Path("runs"))
     _check_page(kept)
 
 
@@ -58,7 +68,7 @@ def _check_page(kept: record.Record) -> None:
     assert pages[0] == pages[1]
     page = check(pages[0])
     (verdict,) = [element.text for element in page.all("p") if element.attributes.get("class") == "verdict"]
-    final = kept.of(loop.FINAL)
+    final = kept.of(FINAL)
     (winner,) = [each.title for each in kept.entrants or () if final and each.name == final.entrant]
     assert verdict.startswith(f"Nothing was searched: the network is {winner}. The network gets")
     assert "test pictures right" in verdict
@@ -67,7 +77,7 @@ def _check_page(kept: record.Record) -> None:
         assert entrant.title in table
         score = next(each.score for each in kept.trained if each.entrant == entrant.name and each.rung == 1)
         assert f"{100 * score:.1f}" in table
-    assert f"training {loop.FINAL}" in [element.text.strip() for element in page.all("h2")]
+    assert f"training {FINAL}" in [element.text.strip() for element in page.all("h2")]
 
 
 def test_the_test_part_is_not_among_what_candidates_are_chosen_by() -> None:

@@ -11,7 +11,7 @@ from dadarts.cli import configs, execute
 from dadarts.cli.early import prints
 from dadarts.cli.flags import Command, flags_of, next_command
 from dadarts.config import FitConfig
-from dadarts.rundir.kinds import FIT
+from dadarts.rundir.kinds import FINAL, FIT
 
 _DATA = "dataset"
 COMMAND = Command(
@@ -30,7 +30,6 @@ def fit(words: Sequence[str]) -> int:
     configs.load_plugins(settings)
     config = FitConfig(**settings)
     argv = ["dadarts", "fit", *words]
-    from dadarts.fitting.loop import FINAL
     from dadarts.fitting.loop import fit as begin
 
     code = execute.run(

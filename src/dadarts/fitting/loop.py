@@ -18,16 +18,13 @@ from dadarts.fitting.entering import Applicant
 from dadarts.fitting.memory import OutOfMemoryError
 from dadarts.fitting.record import Entrant, Record, Trained
 from dadarts.pacing import counted, duration
-from dadarts.rundir.kinds import FIT
+from dadarts.rundir.kinds import FINAL, FIT
 from dadarts.runs import setup
 from dadarts.runs.events import Event, FitDone, Note, RunStarted
 from dadarts.runs.folder import RunFolder
 from dadarts.training import metrics
 
 Found = TypeVar("Found")
-
-FINAL = "final"
-"""The run of the last training."""
 
 
 def fit(

@@ -10,12 +10,11 @@ from dadarts.cli.show import cost_of
 from dadarts.cli.shown_run import Pictures, what_it_says
 from dadarts.errors import InputError, shortened
 from dadarts.fitting import record
-from dadarts.fitting.loop import FINAL
 from dadarts.fitting.record import Entrant, Record
 from dadarts.fitting.verdict import searching_paid
 from dadarts.report.page.content import Candidate
 from dadarts.rundir.contents import CONFIG
-from dadarts.rundir.kinds import SEARCH, TRAINING
+from dadarts.rundir.kinds import FINAL, SEARCH, TRAINING
 from dadarts.rundir.saved import SavedRun
 
 _MEASURED_ON = "validation part, {}, all trained as long"

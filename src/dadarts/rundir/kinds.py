@@ -36,6 +36,8 @@ SEARCH = Kind("search", "search", "search", "-w_lr or -alpha_lr")
 TRAINING = Kind("augment", "training", "train", "-lr")
 FIT = Kind("fit", "fit", "fit", "-minutes")
 """Its folder is the runs folder of its own runs."""
+FINAL = "final"
+"""The name of the training whose network a fit gives."""
 KINDS = (SEARCH, TRAINING)
 
 COMPARISONS = "compare"

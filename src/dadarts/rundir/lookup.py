@@ -14,7 +14,7 @@ from dadarts.architecture.indices import note
 from dadarts.architecture.pasted import pick
 from dadarts.errors import InputError, shortened
 from dadarts.rundir.contents import CONFIG, GENOTYPE, GENOTYPE_TEXT, NETWORK
-from dadarts.rundir.kinds import SEARCH, TRAINING, Kind, comparisons
+from dadarts.rundir.kinds import FINAL, FIT, SEARCH, TRAINING, Kind, comparisons
 from dadarts.rundir.replaced import replaces
 from dadarts.rundir.saved import SavedRun
 
@@ -164,20 +164,29 @@ def _genotype_of_run(word: str, folder: Path, runs_dir: Path) -> str:
 
 
 def network_file(run: str | Path, runs_dir: Path) -> Path:
-    """The file of a training's network: ``@NAME`` is a training's name, other text first of all a path, else a name.
+    """The file of a trained network: ``@NAME`` is a training's or a fit's name, other text first a path, else a name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or a training and a fit have the name.
     """
     word = str(run)
-    named = TRAINING.folder(runs_dir, word.removeprefix("@"))
+    name = word.removeprefix("@")
+    named = [TRAINING.folder(runs_dir, name), TRAINING.folder(FIT.folder(runs_dir, name), FINAL)]
     is_name = isinstance(run, str) and "/" not in word and word.strip("@. ") != ""
-    found = [] if word.startswith("@") and is_name else [Path(word)]
-    found += [named] if is_name else []
+    found = [] if word.startswith("@") and is_name else [Path(word), TRAINING.folder(Path(word), FINAL)]
     for place in found:
         file = NETWORK.at(place) if _is_there(place) and place.is_dir() else place
         if _is_there(file) and file.is_file():
             return file
+    if is_name:
+        trained = [file for file in map(NETWORK.at, named) if _is_there(file) and file.is_file()]
+        if len(trained) > 1:
+            raise InputError(
+                f"{shortened(name, 80)} is a training and a fit: give {shortened(named[0])} or {shortened(named[1])}"
+            )
+        if trained:
+            return trained[0]
+    found = [place for place in found if place.name != FINAL] + (named[:1] if is_name else [])
     there = next((place for place in found if _is_there(place)), None)
     places = shortened(there) if there else " or ".join(shortened(place, 80) for place in found)
     raise InputError(f"there is no trained network at {places}; {_why_none(there or found[0], word, runs_dir)}")
@@ -187,6 +196,9 @@ def _why_none(place: Path, word: str, runs_dir: Path) -> str:
     """What a person should do where there is no network."""
     name = word.removeprefix("@")
     run = SavedRun(place)
+    begun = place if place.parent.name == FIT.name else FIT.folder(runs_dir, name)
+    if _is_there(TRAINING.folder(begun, "")):
+        return f"the fit in {shortened(begun)} has not ended: go on with it, with `dadarts fit ... -resume`"
     if _is_there(run.config):
         if run.saved_config().is_training:
             return "its training has not ended: go on with it, with -resume"

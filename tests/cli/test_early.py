@@ -16,7 +16,9 @@ from dadarts.cli import early
 from tests.commands import COMMON, ROOT, spawn
 
 AT_AN_IMPORT = """
-import os, sys
+import os, signal, sys
+# As a program in the foreground: tests that run in the background of a shell ignore ^C, and so do their processes.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 number, left, *sys.argv = sys.argv[1:]
 number, left = int(number), int(left)
 with open(sys.argv[0]) as file:

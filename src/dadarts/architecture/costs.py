@@ -26,6 +26,11 @@ class Costs:
     parameters: int
     multiply_adds: int
 
+    def within(self, parameters: int | None, multiply_adds: int | None) -> bool:
+        """Whether there are at most so many of each; None is any number."""
+        pairs = ((self.parameters, parameters), (self.multiply_adds, multiply_adds))
+        return all(most is None or own <= most for own, most in pairs)
+
 
 def count_costs(genotype: Genotype, macro: Macro) -> Costs:
     """What a genotype's network costs at a size, however large; nothing is allocated.

@@ -26,9 +26,7 @@ class Within:
     multiply_adds: int | None = None
 
     def __call__(self, macro: Macro) -> bool:
-        costs = count_costs(self.genotype, macro)
-        pairs = ((costs.parameters, self.parameters), (costs.multiply_adds, self.multiply_adds))
-        return all(most is None or own <= most for own, most in pairs)
+        return count_costs(self.genotype, macro).within(self.parameters, self.multiply_adds)
 
 
 def widest(macro: Macro, keeps: Keeps, most: int = MOST_CHANNELS) -> Macro | None:

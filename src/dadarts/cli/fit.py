@@ -11,7 +11,7 @@ from dadarts.cli import configs, execute
 from dadarts.cli.early import prints
 from dadarts.cli.flags import Command, flags_of, next_command
 from dadarts.config import FitConfig
-from dadarts.rundir.kinds import FINAL, FIT
+from dadarts.rundir.kinds import FINAL, FIT, TRAINING
 
 _DATA = "dataset"
 COMMAND = Command(
@@ -36,7 +36,7 @@ def fit(words: Sequence[str]) -> int:
         partial(begin, config, resume=resume, overwrite=overwrite), config.print_freq, argv, resumes=resume
     )
     if code == 0 and prints():
-        final = str(FIT.folder(config.runs_dir, config.name) / "augment" / FINAL)
+        final = str(TRAINING.folder(FIT.folder(config.runs_dir, config.name), FINAL))
         plugin = configs.plugin_flag(config.plugin)
         use = next_command(argv, ["predict", final, "PICTURES"], config.runs_dir, **plugin)
         print(f"use it: {shlex.join(use)}", file=sys.stderr)

@@ -132,7 +132,7 @@ def _applicant(family: Family, config: FitConfig, data: DataSet) -> Applicant:
     smallest = Costs(
         min(each.parameters for each in costs.values()), min(each.multiply_adds for each in costs.values())
     )
-    kept = {size: own for size, own in costs.items() if limits.keeps(own, config)}
+    kept = {size: own for size, own in costs.items() if own.within(config.max_parameters, config.max_multiply_adds)}
     latency = None
     if kept and config.max_latency_ms is not None:
         cheapest = min(kept, key=lambda size: kept[size].multiply_adds)

@@ -15,12 +15,6 @@ from dadarts.errors import InputError
 from dadarts.runs.threads import by_size, computing_with
 
 
-def keeps(costs: Costs, limits: Limited) -> bool:
-    """Whether a network has no more parameters and multiply-adds than it may."""
-    pairs = ((costs.parameters, limits.max_parameters), (costs.multiply_adds, limits.max_multiply_adds))
-    return all(most is None or own <= most for own, most in pairs)
-
-
 def refusal(costs: Sequence[Costs], latencies: Sequence[float], limits: Limited) -> InputError:
     """Why there is no candidate: what the smallest network of any of them has, by each limit for itself."""
     least = (

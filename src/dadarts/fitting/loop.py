@@ -46,7 +46,7 @@ def fit(
     folder = RunFolder(FIT.folder(config.runs_dir, config.name))
     folder.check(resume, overwrite)
     if resume:
-        config = record.as_begun(folder, config)
+        record.refuse_other_settings(folder, config)
         if folder.result() is not None:
             yield _done(folder, record.read(folder.path))
             return

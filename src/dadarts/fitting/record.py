@@ -118,8 +118,8 @@ def read(folder: Path) -> Record:
         raise InputError(f"{path} is damaged; replace the fit with -overwrite") from None
 
 
-def as_begun(folder: RunFolder, config: FitConfig) -> FitConfig:
-    """The configuration to go on with.
+def refuse_other_settings(folder: RunFolder, config: FitConfig) -> None:
+    """Refuse to go on with settings that are not those of the beginning.
 
     Raises:
         InputError: settings that decide what is done are not those that the fit has begun with, or are damaged.
@@ -130,4 +130,3 @@ def as_begun(folder: RunFolder, config: FitConfig) -> FitConfig:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{folder.config} is damaged; replace the fit with -overwrite") from None
     refuse_differences(folder, differences)
-    return config

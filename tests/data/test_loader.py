@@ -134,6 +134,10 @@ class Watched:
     def shape(self) -> tuple[int, int, int]:
         return self.within.shape
 
+    @property
+    def weights(self) -> Tensor | None:
+        return self.within.weights
+
     def __len__(self) -> int:
         return len(self.within)
 

@@ -34,6 +34,21 @@ def test_the_loss_is_the_mean_over_pictures_each_weighed_by_its_class() -> None:
     torch.testing.assert_close(halves.mean(), loss(logits, labels))
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=2, max_size=12), st.booleans(), st.sampled_from([0.0, 0.1]))
+def test_a_picture_that_counts_twice_weighs_as_much_as_two_of_it(
+    counts: list[int], by_class: bool, smoothing: float
+) -> None:
+    labels = torch.arange(len(counts)) % 3
+    logits = torch.randn((len(counts), 3), generator=generator("logits"))
+    loss = CrossEntropy(torch.tensor([1.0, 2.0, 0.5]) if by_class else None, smoothing)
+    often = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    weights = torch.tensor(counts).float()
+    torch.testing.assert_close(
+        loss(logits, labels, weights / weights.mean()), loss(logits[often], labels[often]), rtol=1e-5, atol=1e-6
+    )
+
+
 def test_without_weights_the_loss_is_the_plain_cross_entropy_bit_for_bit() -> None:
     logits, labels = torch.randn((8, 3), generator=generator("logits")), torch.arange(8) % 3
     assert torch.equal(CrossEntropy()(logits, labels), cross_entropy(logits, labels))

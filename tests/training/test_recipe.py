@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from dadarts.runs.optimizers import SGD
 from dadarts.seeds import generator
 from dadarts.training.averaging import Average
 from dadarts.training.losses import CrossEntropy
-from dadarts.training.mixup import mixed
+from dadarts.training.mixup import Mixed, mixed
 from dadarts.training.recipe import recipe
 from dadarts.training.state import build
 from tests.commands import (
@@ -156,6 +156,24 @@ def test_a_mixed_picture_is_a_mean_of_two_and_its_loss_that_of_the_mean_of_their
     one, two = (F.one_hot(labels, 4).float() for labels in (found.labels, found.others))
     expected = F.cross_entropy(logits, found.share * one + (1 - found.share) * two)
     torch.testing.assert_close(found.loss(CrossEntropy(), logits), expected)
+
+
+def test_the_loss_of_a_mixed_picture_counts_each_of_its_two_as_much_as_that_counts() -> None:
+    batch = replace(batch_of(6), weights=torch.tensor([0.5, 2.0, 1.0, 0.25, 1.25, 1.0]))
+    found = mixed(batch, 0.4, ALONE)
+    logits = torch.randn((6, 4), generator=generator("logits"))
+    partners = [int((batch.images - other).flatten(1).norm(dim=1).argmin()) for other in others_of(found, batch)]
+    assert sorted(partners) == list(range(6)), "the batch in another order"
+    each, other = (F.cross_entropy(logits, labels, reduction="none") for labels in (batch.labels, found.others))
+    weights = batch.weights
+    assert weights is not None
+    expected = found.share * (weights * each) + (1 - found.share) * (weights[partners] * other)
+    torch.testing.assert_close(found.loss(CrossEntropy(), logits), expected.mean())
+
+
+def others_of(found: Mixed, batch: Batch) -> Tensor:
+    """The pictures that a batch was mixed with."""
+    return (found.images - found.share * batch.images) / (1 - found.share)
 
 
 def test_shares_are_those_of_the_beta_distribution_turned_to_a_half_or_more() -> None:

@@ -13,7 +13,7 @@ from dadarts.config.settings import Settings, as_text, setting
 from dadarts.errors import InputError
 
 if TYPE_CHECKING:
-    from dadarts.data.given import Given
+    from dadarts.data.given import Source
 
 
 READING = ("image_size", "flip", "crop_padding", "classes", "test_path", "value_range")
@@ -65,7 +65,7 @@ class DataSettings(Settings):
     )
     cache_dir: Path | None = setting(None, "data", "where decoded pictures are kept (default: the user's cache)")
     workers: int = setting(4, "data", "threads that decode pictures", ge=0, le=256, usual=True)
-    _given: Given | None = PrivateAttr(None)
+    _given: Source | None = PrivateAttr(None)
 
     def __init__(self, **values: Any) -> None:
         """Take settings, and as `dataset` also a path, a `torch.utils.data.Dataset`, or a pair of them.
@@ -90,7 +90,7 @@ class DataSettings(Settings):
         return self.model_dump(mode="json", include=set(READING))
 
     @property
-    def given(self) -> Given | None:
+    def given(self) -> Source | None:
         """The data set, where it was given as an object."""
         return self._given
 

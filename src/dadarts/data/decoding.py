@@ -82,6 +82,10 @@ class Streamed:
     def shape(self) -> Shape:
         return self.encoded.shape
 
+    @property
+    def weights(self) -> None:
+        return None
+
     def __len__(self) -> int:
         return len(self.encoded.labels)
 

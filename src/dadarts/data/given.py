@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch.utils.data import IterableDataset
 
+from dadarts.data import objects
+from dadarts.data.decoding import Decoder
+from dadarts.data.pictures import Parts
 from dadarts.errors import InputError, shortened
 
 MARK = "(given in Python)"
@@ -21,8 +25,25 @@ class MapStyle(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
+class Source(ABC):
+    """A data set that reads itself."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What a run's configuration holds of it; ends with `MARK`."""
+
+    @abstractmethod
+    def read(self, image_size: int | None, decoder: Decoder) -> Parts:
+        """Its parts, in pictures of a size in pixels, or of the size that they have.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+
+
 @dataclass(frozen=True, eq=False)
-class Given:
+class Given(Source):
     """A training part, and where there is one, a test part."""
 
     train: MapStyle = field(repr=False)
@@ -34,13 +55,19 @@ class Given:
         parts = [self.train, *([] if self.test is None else [self.test])]
         return " + ".join(f"{type(part).__name__}[{len(part)}]" for part in parts) + f" {MARK}"
 
+    def read(self, image_size: int | None, decoder: Decoder) -> Parts:
+        """The parts, item by item."""
+        return objects.read(self, image_size, decoder)
 
-def as_given(value: Any) -> Given:
-    """A data set, or a pair of a training and a test set.
+
+def as_given(value: Any) -> Source:
+    """A data set, or a pair of a training and a test set, or what reads itself.
 
     Raises:
         InputError: it is neither, or an iterable data set, or empty.
     """
+    if isinstance(value, Source):
+        return value
     parts = value if isinstance(value, tuple) and len(value) == 2 else (value,)
     return Given(*map(_map_style, parts))
 

@@ -30,18 +30,21 @@ class Batch:
 
     Where several processes share a batch, B is this one's part.
 
-    `key` identifies the randomness of the batch: `derive(seed, stream, epoch, step)`.
+    `key` identifies the randomness of the batch: `derive(seed, stream, epoch, step)`. `weights` are the pictures',
+    float32 (B,); None where all count alike.
     """
 
     images: Tensor
     labels: Tensor
     key: int
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class _Fetched:
     images: Tensor
     labels: Tensor
+    weights: Tensor | None
     draws: Draws | None
 
 
@@ -166,11 +169,14 @@ class Loader:
             share = self.processes.share(len(chosen))
             draws = self.augment.draw(len(chosen), self.pictures.shape, source)[share]
             chosen = chosen[share]
-        return _Fetched(self.pictures.take(chosen), self.pictures.labels[chosen], draws)
+        every = self.pictures.weights
+        weights = None if every is None else every[chosen]
+        return _Fetched(self.pictures.take(chosen), self.pictures.labels[chosen], weights, draws)
 
     def _finish(self, fetched: _Fetched, epoch: int, step: int) -> Batch:
         # In the caller's thread: the current CUDA device belongs to a thread.
         images, labels = fetched.images.to(self.device), fetched.labels.to(self.device)
+        weights = None if fetched.weights is None else fetched.weights.to(self.device)
         if self.augment is None or fetched.draws is None:
             images = normalise(images, self.mean, self.std)
         else:
@@ -179,4 +185,4 @@ class Loader:
             images = self.augment.cut(images, draws)
         # Convolutions of the sizes that cells have run about twice as fast in this layout.
         images = images.contiguous(memory_format=torch.channels_last)
-        return Batch(images, labels, derive(self.seed, self.stream, epoch, step))
+        return Batch(images, labels, derive(self.seed, self.stream, epoch, step), weights)

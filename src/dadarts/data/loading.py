@@ -9,11 +9,11 @@ from pathlib import Path
 import platformdirs
 import torch
 
-from dadarts.data import arrays, folder, memory, objects, table
+from dadarts.data import arrays, folder, memory, table
 from dadarts.data.cache import Cache
 from dadarts.data.class_folders import Choices
 from dadarts.data.decoding import Decoder
-from dadarts.data.given import MARK, Given
+from dadarts.data.given import MARK, Source
 from dadarts.data.pictures import DataRequest, DataSet, Parts, Pictures
 from dadarts.data.registry import KNOWN, Facts
 from dadarts.errors import InputError, shortened, unknown
@@ -72,10 +72,10 @@ def _read_known(request: DataRequest, decoder: Decoder, facts: Facts) -> Parts:
     return facts.read(request.data_path, decoder)
 
 
-def _read_given(request: DataRequest, given: Given, decoder: Decoder) -> Parts:
+def _read_given(request: DataRequest, given: Source, decoder: Decoder) -> Parts:
     _refuse_choices(request, "classes is", request.choices.classes)
     _refuse_choices(request, "test_path is", request.choices.test_path)
-    return objects.read(given, request.image_size, decoder)
+    return given.read(request.image_size, decoder)
 
 
 def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts]) -> Parts:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from torch import Tensor
 from dadarts.data import calibration, deep, images
 from dadarts.data.decoding import Decoder, Streamed, shown
 from dadarts.data.deep import Depth
-from dadarts.data.given import Given, MapStyle
 from dadarts.data.listing import HELD_OUT
 from dadarts.data.measuring import check_size, measured_of
 from dadarts.data.pictures import InMemory, Parts, Pictures, Shape
@@ -25,6 +24,9 @@ from dadarts.data.preparation import Preparation, arranged
 from dadarts.data.split import hold_out_test
 from dadarts.data.values import ValueRange, Values, described, refuse_beyond_nominal
 from dadarts.errors import InputError, shortened
+
+if TYPE_CHECKING:
+    from dadarts.data.given import Given, MapStyle
 
 Picture: TypeAlias = "Image.Image | NDArray[Any]"
 Label: TypeAlias = int | str

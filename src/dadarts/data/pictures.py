@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from dadarts.data.class_folders import Choices
-from dadarts.data.given import Given
 from dadarts.data.plain import plain
 from dadarts.data.values import ValueRange
+
+if TYPE_CHECKING:
+    from dadarts.data.given import Source
 
 Shape = tuple[int, int, int]
 _FINGERPRINTED = 256
@@ -36,6 +38,11 @@ class Pictures(Protocol):
         """Channels, height and width in pixels."""
         ...
 
+    @property
+    def weights(self) -> Tensor | None:
+        """How much each counts in the loss of a training, float32 (N,), of mean 1; None is 1 for every one."""
+        ...
+
     def __len__(self) -> int: ...
 
     def take(self, index: Tensor) -> Tensor:
@@ -52,6 +59,7 @@ class InMemory:
 
     images: Tensor
     labels: Tensor
+    weights: Tensor | None = None
 
     @property
     def shape(self) -> Shape:
@@ -77,6 +85,11 @@ class Chosen:
     def labels(self) -> Tensor:
         return self.pictures.labels[self.index]
 
+    @cached_property
+    def weights(self) -> Tensor | None:
+        every = self.pictures.weights
+        return None if every is None else every[self.index]
+
     @property
     def shape(self) -> Shape:
         return self.pictures.shape
@@ -86,6 +99,28 @@ class Chosen:
 
     def take(self, index: Tensor) -> Tensor:
         return self.pictures.take(self.index[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """Other pictures, each of which counts as `weights` say."""
+
+    pictures: Pictures
+    weights: Tensor
+
+    @property
+    def labels(self) -> Tensor:
+        return self.pictures.labels
+
+    @property
+    def shape(self) -> Shape:
+        return self.pictures.shape
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def take(self, index: Tensor) -> Tensor:
+        return self.pictures.take(index)
 
 
 @dataclass(frozen=True)
@@ -137,7 +172,7 @@ class DataRequest:
     workers: int = 4
     choices: Choices = field(default_factory=Choices)
     skip_broken: bool = True
-    given: Given | None = None
+    given: Source | None = None
     nominal: bool = False
 
 
@@ -183,12 +218,14 @@ class DataSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of the training part: classes, all labels, up to 256 of its pictures.
+        """16 digits of the SHA-256 of the training part: classes, labels, weights, and up to 256 of its pictures.
 
         The pictures are spread evenly, so that a data set too large for the memory need not be read.
         """
         digest = sha256(repr((self.classes, self.train.shape)).encode())
         digest.update(self.train.labels.cpu().numpy().tobytes())
+        if self.train.weights is not None:
+            digest.update(self.train.weights.cpu().numpy().tobytes())
         count = min(_FINGERPRINTED, len(self.train))
         chosen = torch.arange(count) * len(self.train) // count
         digest.update(self.train.take(chosen).contiguous().numpy().tobytes())

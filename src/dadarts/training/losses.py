@@ -1,4 +1,4 @@
-"""The loss of a classifier whose classes may have very different numbers of pictures."""
+"""The loss of a classifier whose classes may have very different numbers of pictures, which need not count alike."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class CrossEntropy:
-    """Mean over a batch of ``-sum_k t_k u_k log p_k``.
+    """Mean over a batch of ``-v sum_k t_k u_k log p_k``.
 
-    t is 1 - s for the picture's class, and s / K more for every one (label smoothing: arXiv 1512.00567, section 7).
+    t is 1 - s for the picture's class, and s / K more for every one (label smoothing: arXiv 1512.00567, section 7);
+    v is how much a picture counts.
 
     Args:
         weights: u, float32 (K,); None is 1 for every class.
@@ -23,8 +24,17 @@ class CrossEntropy:
     weights: Tensor | None = None
     smoothing: float = 0.0
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of logits (B, K) and labels (B,), in nats."""
+    def __call__(self, logits: Tensor, labels: Tensor, counting: Tensor | None = None) -> Tensor:
+        """The loss of logits (B, K) and labels (B,), in nats.
+
+        Args:
+            counting: v, float32 (B,), of mean 1 over all pictures; None is 1 for every one.
+        """
+        if counting is not None:
+            each_B = F.cross_entropy(
+                logits, labels, weight=self.weights, reduction="none", label_smoothing=self.smoothing
+            )
+            return (counting * each_B).mean()
         if self.weights is None:
             return F.cross_entropy(logits, labels, label_smoothing=self.smoothing)
         # Not over the sum of the batch's weights: they would do nothing in a batch of one class, and the mean over

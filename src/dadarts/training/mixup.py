@@ -21,18 +21,22 @@ class Mixed:
         images: ``share x + (1 - share) x'``, float32 (B, C, H, W).
         labels, others: classes of x and of x', int64 (B,).
         share: from 1/2 on, so that a picture is of the first class rather than of the other.
+        weights, other_weights: how much x and x' count, float32 (B,); None where all count alike.
     """
 
     images: Tensor
     labels: Tensor
     others: Tensor
     share: float
+    weights: Tensor | None = None
+    other_weights: Tensor | None = None
 
-    def loss(self, of: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Tensor:
-        """The same mean of the loss `of` logits and classes."""
+    def loss(self, of: Callable[[Tensor, Tensor, Tensor | None], Tensor], logits: Tensor) -> Tensor:
+        """The same mean of the loss `of` logits, classes and weights."""
+        first = of(logits, self.labels, self.weights)
         if self.share == 1:
-            return of(logits, self.labels)
-        return self.share * of(logits, self.labels) + (1 - self.share) * of(logits, self.others)
+            return first
+        return self.share * first + (1 - self.share) * of(logits, self.others, self.other_weights)
 
 
 def mixed(batch: Batch, alpha: float, processes: Processes) -> Mixed:
@@ -45,11 +49,16 @@ def mixed(batch: Batch, alpha: float, processes: Processes) -> Mixed:
         alpha: 0 mixes nothing.
     """
     if alpha == 0:
-        return Mixed(batch.images, batch.labels, batch.labels, 1.0)
+        return Mixed(batch.images, batch.labels, batch.labels, 1.0, batch.weights, batch.weights)
     count = len(batch.labels) * processes.count
     with seeded(batch.key, "mixup"):
         drawn = float(torch.distributions.Beta(alpha, alpha).sample())
         order = torch.randperm(count)
     share, order = max(drawn, 1 - drawn), order[processes.share(count)].to(batch.labels.device)
-    images, labels = (processes.gathered(part).flatten(0, 1)[order] for part in (batch.images, batch.labels))
-    return Mixed(torch.lerp(images, batch.images, share), batch.labels, labels, share)
+
+    def other(part: Tensor) -> Tensor:
+        return processes.gathered(part).flatten(0, 1)[order]
+
+    images, labels = other(batch.images), other(batch.labels)
+    weights = None if batch.weights is None else other(batch.weights)
+    return Mixed(torch.lerp(images, batch.images, share), batch.labels, labels, share, batch.weights, weights)

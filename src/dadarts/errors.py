@@ -28,6 +28,15 @@ def in_python(marked: str) -> str:
     return "".join(part if part.startswith("`") else MARK.sub(named, part) for part in parts)
 
 
+def in_flags(marked: str) -> str:
+    """A message with its settings named as flags with two dashes, as most people type them.
+
+    >>> in_flags("give -w_lr, or --seed, or see `dadarts runs -json`")
+    'give --w_lr, or --seed, or see `dadarts runs --json`'
+    """
+    return MARK.sub(lambda match: f"--{match[2]}", marked)
+
+
 class DadartsError(Exception):
     """Base of every error that dadarts raises on purpose; its text is one line for a person.
 

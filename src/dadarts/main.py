@@ -63,6 +63,9 @@ _DEMO = Command(
 )
 
 
+_HELP = ("help", "h", "help-all")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """``dadarts``: run a subcommand and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
@@ -90,9 +93,10 @@ def train_config(argv: Sequence[str]) -> TrainConfig:
 
 
 def _dispatch(words: list[str]) -> int:
-    if words[:1] and words[0].lstrip("-") in ("help", "h") and len(words) > 1:
-        words = [words[1], "--help"]
-    if not words or words[0].lstrip("-") in ("help", "h"):
+    asked = words[0].lstrip("-").replace("_", "-") if words else "help"
+    if asked in _HELP and len(words) > 1:
+        words = [words[1], "--help-all" if asked == "help-all" else "--help"]
+    elif asked in _HELP:
         print(_overview())
         return 0 if words else 2
     if words[0].lstrip("-") == "version":
@@ -102,16 +106,20 @@ def _dispatch(words: list[str]) -> int:
         return 0
     if words[0].startswith("-"):
         raise InputError(f"{words[0][:40]} comes after a command, such as `dadarts search`; see dadarts --help")
-    if words[0] not in _COMMANDS:
-        raise unknown("command", words[0], _COMMANDS)
-    return _COMMANDS[words[0]](words[1:])
+    if words[0] not in COMMANDS:
+        raise unknown("command", words[0], COMMANDS)
+    return COMMANDS[words[0]](words[1:])
 
 
 def _overview() -> str:
     lines = ["usage: dadarts COMMAND ...", ""]
-    lines += [f"  {name:8} {function.__doc__}" for name, function in _COMMANDS.items()]
+    lines += [f"  {name:8} {function.__doc__}" for name, function in COMMANDS.items()]
     return "\n".join(
-        [*lines, "", "dadarts COMMAND --help lists its flags, dadarts --version says which version this is."]
+        [
+            *lines,
+            "",
+            "dadarts COMMAND --help lists its usual flags, --help-all every one; dadarts --version says which this is.",
+        ]
     )
 
 
@@ -266,7 +274,7 @@ def _cell(value: object) -> str:
     return "\n               ".join(value) if isinstance(value, list) else str(value)
 
 
-_COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
+COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "fit": _fit,
     "search": _search,
     "train": _train,

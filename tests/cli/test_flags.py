@@ -10,10 +10,13 @@ import pytest
 
 from dadarts.cli.configs import search_command, train_command
 from dadarts.cli.flags import Command, Flag, as_typed, flags_of
-from dadarts.cli.techniques import Techniques
+from dadarts.cli.pareto import ParetoSettings
+from dadarts.cli.profile import ProfileSettings
+from dadarts.cli.techniques import SelectionFlags, Techniques
 from dadarts.compare.command import compare_command
-from dadarts.config import SearchConfig, TrainConfig
+from dadarts.config import FitConfig, SearchConfig, TrainConfig
 from dadarts.errors import InputError
+from dadarts.main import COMMANDS
 from tests.commands import DARTS_GENOTYPE, call, modern, script, spawn
 
 COMMAND = Command(
@@ -27,6 +30,9 @@ COMMAND = Command(
     ),
     unsupported=frozenset({"project"}),
 )
+
+SUBCOMMANDS = tuple(COMMANDS)
+SETTINGS = (SearchConfig, TrainConfig, FitConfig, Techniques, SelectionFlags, ParetoSettings, ProfileSettings)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,7 @@ def test_a_value_is_taken_as_it_stands(form: str, value: str) -> None:
     [
         ("-nam a", "unknown flag -nam. Did you mean '-name'?"),
         ("-hd_on_weight", "unknown flag -hd_on_weight. Did you mean '-hd_on_weights'?"),
-        ("-xyzzy", "unknown flag -xyzzy; see tool --help"),
+        ("-xyzzy", "unknown flag -xyzzy; see tool --help-all"),
         ("-project", "-project of the original is not supported here"),
         ("-dropout_on_weights", "-dropout_on_weights of the original is not supported here"),
         ("-name", "-name needs a value"),
@@ -131,7 +137,7 @@ def test_every_setting_and_technique_is_a_flag_with_a_group_and_a_text() -> None
             assert len(flag.text) > 3, name
 
 
-def help_of(command: Command, capsys: pytest.CaptureFixture[str], word: str = "--help") -> str:
+def help_of(command: Command, capsys: pytest.CaptureFixture[str], word: str = "--help-all") -> str:
     with pytest.raises(SystemExit) as left:
         command.parse([word])
     assert left.value.code == 0
@@ -164,22 +170,24 @@ def test_help_is_grouped_and_shows_every_flag_and_default(capsys: pytest.Capture
         (compare_command(), {"methods", "seeds", "dataset", "train", "report", "epochs"}),
     ],
 )
-def test_a_lone_h_lists_the_usual_flags_and_says_where_the_others_are(
+def test_the_help_lists_the_usual_flags_and_says_where_the_others_are(
     command: Command, needed: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said, whole = help_of(command, capsys, "-h"), help_of(command, capsys)
+    said, whole = help_of(command, capsys, "--help"), help_of(command, capsys)
+    assert help_of(command, capsys, "-h") == said
+    assert help_of(command, capsys, "-help_all") == whole
     usual = {flag.names[0] for flag in command.flags if flag.usual}
     assert set(re.findall(r"^  --(\w+)", said, re.MULTILINE)) == usual | {"help"}
     assert needed <= usual
     assert all(flag.usual for flag in command.flags if flag.needed)
-    assert f"--help lists all {len(command.flags)} flags" in said
+    assert f"--help-all lists all {len(command.flags)} flags" in said
     assert len(said.splitlines()) <= 55 < len(whole.splitlines())
-    assert re.search(r"^  -h +list the usual flags$", whole, re.MULTILINE)
+    assert re.search(r"^  -h, --help +list the usual flags$", whole, re.MULTILINE)
     assert "hard discretization" not in said
 
 
 def test_a_command_of_few_flags_has_one_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert help_of(COMMAND, capsys, "-h") == help_of(COMMAND, capsys)
+    assert help_of(COMMAND, capsys, "-h") == help_of(COMMAND, capsys, "--help") == help_of(COMMAND, capsys)
 
 
 def test_help_says_what_must_be_given_and_where_the_run_will_be(capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,7 +208,7 @@ def test_help_says_what_must_be_given_and_where_the_run_will_be(capsys: pytest.C
 def test_help_shows_the_technique_defaults_of_the_entry_points_own_method(capsys: pytest.CaptureFixture[str]) -> None:
     plain = help_of(search_command("search.py"), capsys)
     with pytest.raises(SystemExit):
-        modern(["search", "--help"])
+        modern(["search", "--help-all"])
     dadarts = capsys.readouterr().out
     for said, shown in ((plain, "[1.0]"), (dadarts, "[200.0]")):
         line = next(line for line in said.splitlines() if "--linear_temperature_max X" in line)
@@ -212,9 +220,9 @@ def test_help_shows_the_technique_defaults_of_the_entry_points_own_method(capsys
 def test_help_answers_without_importing_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command in (
-        [*script("search.py"), "--help"],
+        [*script("search.py"), "--help-all"],
         [*script("augment.py"), "-h"],
-        [sys.executable, "-c", "from dadarts.main import main; main(['search', '--help'])"],
+        [sys.executable, "-c", "from dadarts.main import main; main(['search', '--help-all'])"],
         [sys.executable, "-c", "from dadarts.main import main; main(['runs', '--json']); print('-topk_on_alphas')"],
     ):
         outcome = spawn(command[0], "-X", "importtime", *command[1:])
@@ -226,7 +234,16 @@ def test_help_answers_without_importing_torch(tmp_path: Path, monkeypatch: pytes
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", [["help"], ["--help"], ["-h"]])
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_a_help_names_every_flag_with_two_dashes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = {flag for model in SETTINGS for field in flags_of(model) for flag in field.names}
+    for words in ([name, "--help"], [name, "--help-all"]):
+        with pytest.raises(SystemExit):
+            modern(words)
+        assert not {*re.findall(r"(?<![\w-])-(\w+)", capsys.readouterr().out)} & flags
+
+
+@pytest.mark.parametrize("words", [["help"], ["--help"], ["-h"], ["--help-all"]])
 def test_the_modern_command_lists_its_subcommands(words: list[str]) -> None:
     outcome = call(modern, *words)
     assert outcome.code == 0

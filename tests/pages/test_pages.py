@@ -170,6 +170,19 @@ def test_without_pictures_the_data_set_is_not_read(place: Path, monkeypatch: pyt
     page = check(written("--without_pictures", "--output", "bare.html"))
     assert not page.all("img")
     assert "They are left out" in page.all("main")[0].text
+    assert "not asked for (--without_pictures)" in page.all("main")[0].text
+
+
+def test_a_doubt_names_flags_with_two_dashes(place: Path) -> None:
+    saved = SEARCH.folder(Path("runs"), NAME) / "genotype.json"
+    before = saved.read_text()
+    doubted = json.loads(before)
+    doubted["verdict"]["warnings"] = ["locked: every choice is the first; train weights first (-alpha_warm_up)"]
+    try:
+        saved.write_text(json.dumps(doubted))
+        assert "train weights first (--alpha_warm_up)" in check(written("--output", "doubt.html")).all("main")[0].text
+    finally:
+        saved.write_text(before)
 
 
 def test_pictures_that_have_gone_or_changed_are_said_to_have(place: Path) -> None:

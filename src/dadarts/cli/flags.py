@@ -12,18 +12,19 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dadarts.errors import MARK, InputError, shortened, unknown
+from dadarts.errors import MARK, InputError, in_flags, shortened, unknown
 
 TRUTH = {"true", "false", "yes", "no", "1", "0"}
+_HELP = {"h": "--help", "help": "--help", "help_all": "--help-all"}
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag: its names (the first is the setting's), where ``--help`` lists it, and what it says there.
+    """One flag: its names (the first is the setting's), where the help lists it, and what it says there.
 
     A flag that is `needed` stands in the usage line; what must be given is checked where the values are. Those that are
-    `usual` are what most people need: ``-h`` lists no others. One that is `boolean` may stand without a value, and take
-    one of its `words` besides True and False.
+    `usual` are what most people need: ``--help`` lists no others where a command has any, ``--help-all`` does. One that
+    is `boolean` may stand without a value, and take one of its `words` besides True and False.
     """
 
     names: tuple[str, ...]
@@ -87,7 +88,7 @@ class Command:
     notes: str = "A default stands in [brackets]. One dash before a flag does as well, and each is given once."
 
     def parse(self, argv: Sequence[str]) -> dict[str, str]:
-        """The settings that the command line gives, as text; ``--help`` and ``-h`` print and exit.
+        """The settings that the command line gives, as text; ``--help``, ``-h`` and ``--help-all`` print and exit.
 
         Raises:
             InputError: an unknown, unsupported or repeated flag, or one without its value.
@@ -97,9 +98,9 @@ class Command:
     def parse_many(self, argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         """What `parse` gives, and the arguments of `many`; raises what `parse` does."""
         if not argv and (needed := [word.replace("--", "-", 1) for word in self._needed()]):
-            raise InputError(f"begin with {self.prog} {' '.join(needed)}; {self.prog} --help lists all flags")
+            raise InputError(f"begin with {self.prog} {' '.join(needed)}; {self.prog} --help lists its flags")
         words = self._rewritten(argv)
-        in_short = words[:1] == ["-h"] and any(flag.usual for flag in self.flags)
+        in_short = words[:1] != ["--help-all"] and self._has_usual
         parsed = vars(self._parser(in_short).parse_args(words))
         many: list[str] = parsed.pop(self.many[0]) if self.many else []
         return {name: value for name, value in parsed.items() if value is not None}, many
@@ -110,25 +111,25 @@ class Command:
             description=self.about,
             allow_abbrev=False,
             usage=" ".join([self.prog, *self._needed(), "[--flag X ...]"]),
-            epilog=f"--help lists all {len(self.flags)} flags. {Command.notes}" if in_short else self.notes,
+            epilog=f"--help-all lists all {len(self.flags)} flags. {Command.notes}" if in_short else self.notes,
             add_help=False,
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
         )
-        if any(flag.usual for flag in self.flags):
-            parser.add_argument("-h", action="help", help="list the usual flags")
-            parser.add_argument("--help", action="help", help="list all flags")
+        if self._has_usual:
+            parser.add_argument("-h", "--help", action="help", help="list the usual flags")
+            parser.add_argument("--help-all", action="help", help="list all flags")
         else:
-            parser.add_argument("-h", "--help", action="help", help="list all flags")
+            parser.add_argument("-h", "--help", "--help-all", action="help", help="list all flags")
         for name, text in self.positionals:
-            parser.add_argument(name, help=text)
+            parser.add_argument(name, help=_in_help(text))
         if self.many:
-            parser.add_argument(self.many[0], help=self.many[1], nargs="+")
+            parser.add_argument(self.many[0], help=_in_help(self.many[1]), nargs="+")
         groups: dict[str, argparse._ArgumentGroup] = {}
         for flag in self.flags:
             group = groups.setdefault(
                 flag.group, parser.add_argument_group(flag.group) if flag.group not in groups else groups[flag.group]
             )
-            text = flag.text.replace("%", "%%") + (f" [{flag.default}]" if flag.default is not None else "")
+            text = _in_help(flag.text) + (f" [{flag.default}]" if flag.default is not None else "")
             if in_short and not flag.usual:
                 text = argparse.SUPPRESS
             names = [f"--{name}" for name in flag.names]
@@ -137,6 +138,10 @@ class Command:
             else:
                 group.add_argument(*names, dest=flag.names[0], metavar="X", help=text)
         return parser
+
+    @property
+    def _has_usual(self) -> bool:
+        return any(flag.usual for flag in self.flags)
 
     def _needed(self) -> Iterator[str]:
         yield from (name.upper() for name, _ in self.positionals)
@@ -163,9 +168,9 @@ class Command:
                 others.append(argv[position])
                 continue
             name, value = match[1].replace("-", "_"), match[2]
-            if name in ("help", "h"):
+            if name in _HELP:
                 asked_for_help = True
-                flags.insert(0, "--help" if name == "help" else "-h")
+                flags.insert(0, _HELP[name])
                 continue
             flag = self._known(name, by_name)
             if flag.names[0] in seen:
@@ -195,7 +200,7 @@ class Command:
             raise InputError(f"-{name} of the original is not supported here; leave it out")
         error = unknown("flag", f"-{name}", [f"-{known}" for known in by_name])
         hint = re.search(r"Did you mean .*", error.marked)
-        raise InputError(f"unknown flag -{_short(name)}{f'. {hint[0]}' if hint else f'; see {self.prog} --help'}")
+        raise InputError(f"unknown flag -{_short(name)}{f'. {hint[0]}' if hint else f'; see {self.prog} --help-all'}")
 
 
 def as_typed(message: str, argv: Sequence[str], own: str = "--") -> str:
@@ -217,6 +222,11 @@ def as_typed(message: str, argv: Sequence[str], own: str = "--") -> str:
         return by_name.get(name) or (usual if dashes == "-" else dashes) + name
 
     return MARK.sub(written, message)
+
+
+def _in_help(text: str) -> str:
+    """A text for argparse."""
+    return in_flags(text).replace("%", "%%")
 
 
 def next_command(typed: Sequence[str], words: Sequence[str], runs_dir: Path, **settings: str) -> list[str]:

@@ -107,7 +107,7 @@ def _introduction(block: Block) -> str:
     if any(result.job.training is not None for result in block.results):
         return "Judged by the test accuracy of found genotypes, all trained from scratch with the same settings."
     return (
-        "This space has no ground truth and nothing was trained (-train): what is shown is the accuracy of each "
+        "This space has no ground truth and nothing was trained (--train): what is shown is the accuracy of each "
         "search's own discretized supernet, which does not rank architectures."
     )
 

@@ -12,7 +12,7 @@ from dadarts.errors import InputError
 
 
 def setting(default: Any, group: str, text: str, *aliases: str, usual: bool = False, **constraints: Any) -> Any:
-    """A field with its place in ``--help``, and where it is a `usual` one in ``-h``; with ``...`` it must be given."""
+    """A field with its place in the help, the short one too where it is `usual`; with ``...`` it must be given."""
     extra: dict[str, Any] = {"group": group, "aliases": list(aliases), "usual": usual}
     return Field(default, description=text, json_schema_extra=extra, **constraints)
 

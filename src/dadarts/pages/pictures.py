@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import DataSet, load
-from dadarts.errors import InputError
+from dadarts.errors import InputError, in_flags
 from dadarts.pacing import SILENCE, counted
 from dadarts.pages.finding import Begun
 from dadarts.report.page.charts import percent
@@ -69,7 +69,7 @@ def data_of(begun: Begun, config: SearchConfig | TrainConfig, reader: Reader) ->
     try:
         data = reader.data(config)
     except InputError as error:
-        return Data(f"The pictures are left out: {error}"), None
+        return Data(f"The pictures are left out: {in_flags(error.marked)}"), None
     if data.fingerprint != begun.saved.versions.get("data", data.fingerprint):
         return Data(f"{config.dataset} holds other training pictures now than the run has read."), None
     channels, height, width = data.train.shape
@@ -77,7 +77,7 @@ def data_of(begun: Begun, config: SearchConfig | TrainConfig, reader: Reader) ->
         f"{data.name}: {len(data.train):,} training and {len(data.test):,} test pictures of {width}×{height} pixels "
         f"in {counted(channels, 'channel')}, of {len(data.classes):,} classes."
     )
-    return Data(text, _by_class(data), (*data.remarks, *data.notes)), data
+    return Data(text, _by_class(data), tuple(map(in_flags, (*data.remarks, *data.notes)))), data
 
 
 def _by_class(data: DataSet) -> Table:

@@ -12,7 +12,7 @@ from dadarts.architecture.supernet import Mixing
 from dadarts.architecture.verdict import Verdict
 from dadarts.cli.show import NetworkCost
 from dadarts.config import SearchConfig
-from dadarts.errors import InputError
+from dadarts.errors import InputError, in_flags
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.resolve import resolve
 from dadarts.pages import common
@@ -72,7 +72,7 @@ def searched(begun: Begun, config: SearchConfig, reader: Reader, searches: int) 
         kind="search",
         state=common.state_of(run, history, config.epochs),
         sentence=_sentence(run.result() is not None, verdict, history, config.epochs),
-        doubts=verdict.lines[0 if verdict.decided is False or "locked" in verdict.doubts else 1 :] if verdict else (),
+        doubts=_doubts(verdict) if verdict else (),
         facts=_facts(begun, config, history, verdict),
         command=common.command_of(begun, config),
         genotype=genotype,
@@ -97,6 +97,11 @@ def _genotype(begun: Begun) -> Genotype | None:
 def _last(history: list[Row], column: Column) -> float | None:
     found = [value for row in history if (value := column.of(row)) is not None]
     return float(found[-1]) if found else None
+
+
+def _doubts(verdict: Verdict) -> tuple[str, ...]:
+    said_already = 0 if verdict.decided is False or "locked" in verdict.doubts else 1
+    return tuple(map(in_flags, verdict.lines[said_already:]))
 
 
 def _sentence(has_ended: bool, verdict: Verdict | None, history: list[Row], epochs: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dadarts.cli.show import NetworkCost
 from dadarts.config import TrainConfig
+from dadarts.errors import in_flags
 from dadarts.pages import common
 from dadarts.pages.finding import Begun
 from dadarts.pages.pictures import Reader, data_of, mistakes_of
@@ -114,7 +115,7 @@ def _doubts(result: _Result | None, config: TrainConfig) -> tuple[str, ...]:
     doubt = metrics.doubt(result.metrics) if result else None
     verdict = config.genotype.verdict
     findings = (f"its search ended {found}" for found in verdict.findings) if verdict else ()
-    return tuple(filter(None, (doubt, *findings)))
+    return tuple(map(in_flags, filter(None, (doubt, *findings))))
 
 
 def _facts(

@@ -19,7 +19,7 @@ from dadarts.architecture.supernet import Mixing
 from dadarts.methods.alphas import Candidates
 from dadarts.methods.race import Racing, choices_of, one_hot
 from dadarts.methods.racing import NODE, PUT_OFF, QUEUED, Course, Outcome, holm, raced, winner
-from dadarts.methods.terms import Terms
+from dadarts.methods.terms import FEWEST_STEPS, Terms
 from tests.nets import build_alphas
 
 
@@ -165,6 +165,8 @@ class Judged:
         spoilt: how many races the pictures disagree in, so that their edges wait.
     """
 
+    trained = 1000
+
     def __init__(self, it: SearchSpace, spoilt: int = 0) -> None:
         self.space, self.alphas, self.spoilt = it, build_alphas(it, 3), spoilt
         self.outcomes: list[Outcome] = []
@@ -306,3 +308,22 @@ def test_a_none_is_raced_when_all_else_is_decided_against_what_stands_alone() ->
     # Where an edge may wait its first rung is asked for twice: 12 times, then 6 for the second look.
     assert all(none not in names for _, names in search.raced[:18])
     assert [names for _, names in search.raced[18:]] == [tuple(sorted((outcome.kept, none))) for outcome in kept[6:12]]
+
+
+@given(st.lists(st.integers(1, 8), min_size=1, max_size=12), st.integers(1, 4), st.integers(1, 20_000))
+def test_races_cost_no_more_than_their_share_of_the_training_before_them(
+    operations: list[int], rungs: int, trained: int
+) -> None:
+    terms = Terms(steps=100, rungs=rungs, share=0.5).within(trained, operations)
+    spent = 0
+    for decided, count in enumerate(operations):
+        # The race of one edge, copy by copy.
+        forks = count
+        for rung in range(rungs):
+            active = sum(operations[decided + 1 :]) + decided + 1
+            spent += forks * 2**rung * terms.steps * active
+            forks = min(forks, max(2, -(-forks // 2)))
+    before = trained * sum(operations)
+    assert terms.steps in (FEWEST_STEPS, 100) or 0.5 * before * (1 - 1 / terms.steps) - 1 <= spent <= 0.5 * before
+    assert terms.steps != 100 or spent <= 0.5 * before
+    assert Terms(steps=100, rungs=rungs).within(trained, operations).steps == 100

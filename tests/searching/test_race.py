@@ -208,6 +208,13 @@ def test_a_search_costs_what_the_law_of_the_method_says() -> None:
     assert saved("it")["work"]["selection"] / 3 == pytest.approx(expected, rel=1e-12)
 
 
+def test_forks_of_a_short_search_are_short_and_it_says_so() -> None:
+    method = replace(METHOD, selection=replace(QUICK, steps=50, share=1.0))
+    *events, _ = search(SearchConfig(name="it", method=method, **{**TINY, "search_space": "nas-bench-201"}))
+    texts = [event.text for event in events if isinstance(event, Note)]
+    assert "forks are trained for 10 steps each, not 50: the search was short" in texts
+
+
 def test_the_genotype_is_what_the_races_have_kept() -> None:
     config = SearchConfig(name="it", method=METHOD, **TINY)
     *events, done = search(config)
@@ -240,7 +247,8 @@ def test_any_method_may_end_in_races_and_flags_set_them() -> None:
         "--selection_rungs",
         "3",
     ]
-    expected = Race(rungs=3, steps=7, looks=0, none=True, pictures=9)
+    # Steps that were asked for are not made fewer.
+    expected = Race(rungs=3, steps=7, looks=0, none=True, pictures=9, share=0.0)
     assert main.search_config([*words, *more]).method.selection == expected
     words[-1] = "darts-first-order"
     assert main.search_config([*words, "--selection", "race"]).method == replace(darts_first_order(), selection=Race())
@@ -251,6 +259,7 @@ def test_the_setting_is_the_one_that_is_written_down() -> None:
     it = dadarts_lookahead().selection
     assert isinstance(it, Race)
     assert (it.steps, it.rungs, it.rate, it.put_off, it.looks, it.none) == (100, 2, 0.5, 1, 0, False)
+    assert it.share == 1
     assert (it.pictures, it.order_pictures) == (4096, 1024)
     assert math.isclose(it.level, 0.5 * math.erfc(2 / math.sqrt(2)), rel_tol=1e-3)
 

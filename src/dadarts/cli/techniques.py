@@ -65,13 +65,27 @@ class SelectionFlags(Settings):
     selection_pictures: int | None = setting(
         None, _SELECTION, "perturbation, race: measure at most so many held-out pictures; 0 is all", ge=0, le=10**9
     )
-    selection_steps: int = setting(100, _SELECTION, "race: batches that train a copy of the weights", ge=1, le=10**6)
+    selection_steps: int = setting(
+        100,
+        _SELECTION,
+        "race: batches that train a copy of the weights (dadarts-lookahead: fewer where the search was short)",
+        ge=1,
+        le=10**6,
+    )
     selection_rungs: int = setting(
         1,
         _SELECTION,
         "race: rungs, each trains twice as many copies of the better half (dadarts-lookahead 2)",
         ge=1,
         le=10,
+    )
+    selection_share: float = setting(
+        0.0,
+        _SELECTION,
+        "race: fewer steps where races would cost more than so many times the training before them; 0 is no bound "
+        "(dadarts-lookahead 1)",
+        ge=0,
+        le=1000,
     )
     selection_looks: int = setting(
         1, _SELECTION, "race: how often decided edges are raced again (dadarts-lookahead 0)", ge=0, le=100
@@ -98,6 +112,7 @@ class SelectionFlags(Settings):
             InputError: a flag does not go with the selection.
         """
         chosen = SELECTIONS[self.selection]() if self.selection else method.selection
+        given: dict[str, Any] = {}
         for name in (
             "epochs",
             "order",
@@ -106,6 +121,7 @@ class SelectionFlags(Settings):
             "pictures",
             "steps",
             "rungs",
+            "share",
             "looks",
             "none",
             "genotypes",
@@ -114,7 +130,11 @@ class SelectionFlags(Settings):
                 continue
             if not hasattr(chosen, name):
                 raise InputError(f"-selection_{name} does not go with the selection {type(chosen).__name__}")
-            chosen = replace(chosen, **{name: getattr(self, f"selection_{name}")})
+            given[name] = getattr(self, f"selection_{name}")
+        if "steps" in given:
+            # A number that was asked for is not made smaller.
+            given.setdefault("share", 0.0)
+        chosen = replace(chosen, **given)
         return replace(method, selection=chosen, restarts=self.restarts or method.restarts)
 
 

@@ -151,7 +151,7 @@ def dadarts_lookahead() -> Method:
 
     See docs/methods/dadarts-lookahead.md.
     """
-    return Method(order="none", selection=Race(rungs=2, looks=0))
+    return Method(order="none", selection=Race(rungs=2, looks=0, share=1.0))
 
 
 METHODS: dict[str, Callable[[], Method]] = {

@@ -53,14 +53,18 @@ class Racing:
 
     Args:
         search: the search that they end.
-        terms: what they are run by.
+        wanted: what they are run by, as far as the search is long enough for it.
     """
 
     search: Searched
-    terms: Terms
+    wanted: Terms
 
     def scores(self) -> Generator[Any, None, Mixing]:
         """Events, and at the end the mixing weights of what was decided."""
+        if self.terms.steps < self.wanted.steps and not self.search.outcomes:
+            yield self.search.said(
+                f"forks are trained for {self.terms.steps} steps each, not {self.wanted.steps}: the search was short"
+            )
         while True:
             course = self._course()
             if course.queue:
@@ -75,6 +79,11 @@ class Racing:
                 yield from self._look_again(course, place, self._closing(course, place))
             else:
                 return self.search.split(self._mixing(course))
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What they are run by."""
+        return self.wanted.within(self.search.trained, [len(open_) for open_ in self._open.values()])
 
     @cached_property
     def _table(self) -> list[list[list[str | None]]]:

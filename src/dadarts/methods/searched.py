@@ -50,6 +50,11 @@ class Searched(Protocol):
         """Mixing weights of the stacked nodes as kind -> node -> (E, O)."""
         ...
 
+    @property
+    def trained(self) -> int:
+        """How many batches had trained the weights when the selection began."""
+        ...
+
     def draw(self, *purpose: str | int) -> torch.Generator:
         """Randomness that depends on the run's seed and on what it is for alone."""
         ...

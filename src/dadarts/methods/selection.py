@@ -120,6 +120,8 @@ class Race(Terms, Selection):
             raise InputError(f"-selection_rungs {self.rungs}: a race has 1 to 10 rungs")
         if not 0 <= self.looks <= 100:
             raise InputError(f"-selection_looks {self.looks}: look at decided edges again 0 to 100 times")
+        if not 0 <= self.share <= 1000:
+            raise InputError(f"-selection_share {self.share}: give 0 to 1000 times the training before")
         if not (0 < self.rate <= 100 and 0 < self.level < 1 and 0 <= self.put_off <= 100 and 1 <= self.rounds <= 1000):
             raise InputError(
                 "a race needs a rate in (0, 100], a level in (0, 1), put_off in [0, 100] and rounds in [1, 1000]"

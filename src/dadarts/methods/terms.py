@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+FEWEST_STEPS = 10
+"""Batches below which training a fork says nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Terms:
         looks: how often all decided edges are raced again at the end.
         none: whether `none` is raced where the space lets an edge keep it: when all else is decided, against what
             stands.
+        share: the races may cost about so many times what trained the weights before them, so that `steps` are fewer
+            where a search is short; 0 is no bound.
     """
 
     steps: int = 100
@@ -36,6 +42,31 @@ class Terms:
     looks: int = 1
     none: bool = False
     rungs: int = 1
+    share: float = 0.0
+
+    def within(self, trained: int, operations: Sequence[int]) -> Terms:
+        """With as many steps as keep to the share, but `FEWEST_STEPS` at least.
+
+        In operation-pictures, with the same batches before the races and in them: A operations were active in each of
+        the `trained` steps; in a race those of the undecided edges, and one on its own edge and each decided one.
+
+        Args:
+            trained: how many batches have trained the weights.
+            operations: how many each edge may keep; they are decided in this order.
+
+        >>> lookahead = Terms(rungs=2, share=1.0)
+        >>> lookahead.within(7 * 390, [4] * 6).steps, lookahead.within(600, [4] * 6).steps
+        (100, 22)
+        """
+        if not self.share:
+            return self
+        raced, undecided = 0, sum(operations)
+        for decided, count in enumerate(operations):
+            undecided -= count
+            copies = sum(forks << rung for rung, forks in enumerate(self.entering(count)))
+            raced += copies * (undecided + decided + 1)
+        bound = int(self.share * trained * sum(operations) / raced)
+        return replace(self, steps=min(self.steps, max(FEWEST_STEPS, bound)))
 
     def copies_before(self, rung: int) -> int:
         """How many copies of a fork are trained before a rung: 1, 2, 4, ... are those of the rungs.

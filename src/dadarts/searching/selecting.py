@@ -92,6 +92,10 @@ class _Searched:
     def split(self, M_NEO: Tensor) -> Mixing:
         return self.state.bilevel.alphas.split(M_NEO)
 
+    @property
+    def trained(self) -> int:
+        return len(self.state.history) * self.state.loaders.train.steps()
+
     def draw(self, *purpose: str | int) -> torch.Generator:
         return generator(self.run.config.seed, *purpose)
 

@@ -8,7 +8,7 @@ PEERS_STAMP := $(PEERS)/.set-up
 # On a terminal pip shows what it downloads, with a bar; into a file it would write hundreds of lines.
 PIP = $(BIN)/python -m pip install $$(test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint types layers tests tests-ray tests-arm tests-processors fuzz bench bench-peers clean
+.PHONY: setup demo test lint types layers tests tests-ray tests-arm tests-processors fuzz bench bench-peers bench-fit clean
 
 setup: $(STAMP)
 
@@ -65,6 +65,14 @@ bench: setup
 
 bench-peers: setup $(PEERS_STAMP)
 	$(BIN)/python -m benchmarks.peers --python $(PEERS)/bin/python
+
+# FOLDER is where cifar10 lies; seven tasks of 3 and 10 minutes, for hours, and what is in the results is not run again.
+FOLDER ?= datasets
+
+bench-fit: setup
+	$(BIN)/python -m benchmarks.fit.contest $(FOLDER)
+	$(BIN)/python -m benchmarks.fit.contest $(FOLDER) --minutes 3 --tasks cifar-200 cifar-1000 cats-dogs \
+		animals-vehicles unequal --max_parameters 60000
 
 # nni 3.0 imports pkg_resources, which setuptools 81 no longer has.
 $(PEERS_STAMP):

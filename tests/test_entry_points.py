@@ -34,6 +34,7 @@ from tests.commands import (
     modern,
     refusal,
     search,
+    succeed,
 )
 
 RISING = TopK(temperature_edge=Linear(0.0, 200.0), temperature_node=Linear(0.0, 200.0))
@@ -358,7 +359,9 @@ def test_a_name_that_there_is_not_is_answered_with_those_that_there_are() -> Non
             refusal(modern, *words, "zebra")
             == f"dadarts: not a genotype: 'zebra', nor a file; in runs/search: {marked}"
         )
-    assert refusal(modern, "show", "@trained").endswith("for the training of that name give runs/augment/trained")
+    Path("runs/augment/trained/genotype.txt").write_text(DARTS_GENOTYPE)
+    for word in ("@trained", "trained", "runs/augment/trained"):
+        assert DARTS_GENOTYPE in succeed(modern, "show", word).out
     with pytest.raises(InputError, match="there is no trained network at frist or runs/augment/frist; ") as caught:
         load("frist")
     assert str(caught.value).endswith(f"did you mean first? In runs/augment: {few}")

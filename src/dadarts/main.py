@@ -26,7 +26,7 @@ _METHOD = Flag(
     usual=True,
 )
 _JSON = Flag(("json",), "output", "print JSON", boolean=True)
-_GENOTYPE = "a genotype, a file of one, FILE#NAME of several, a run's folder, or @NAME of a search"
+_GENOTYPE = "a genotype, a file of one, FILE#NAME of several, a run's folder, or its name (NAME or @NAME)"
 _SHOW = Command(
     "dadarts show",
     "Draw a genotype's cells, and count parameters (without the auxiliary head) and multiply-adds.",
@@ -35,7 +35,7 @@ _SHOW = Command(
         Flag(("dataset",), "network", "a known data set, for its sizes (default: the run's, else cifar10)"),
         Flag(("init_channels",), "network", "C (default: a training's, else its space's for trainings)"),
         Flag(("layers", "n_layers"), "network", "L (default: a training's, else its space's for trainings)"),
-        Flag(("runs_dir",), "output", "where @NAME is looked up and pictures go", default="runs"),
+        Flag(("runs_dir",), "output", "where a run's name is looked up and pictures go", default="runs"),
         configs.PLUGIN,
         _JSON,
     ),
@@ -44,7 +44,7 @@ _SHOW = Command(
 _ORACLE = Command(
     "dadarts oracle",
     "What a published benchmark measured of a network: its accuracy, and where that stands in the whole space.",
-    (Flag(("runs_dir",), "output", "where @NAME is looked up", default="runs"), _JSON),
+    (Flag(("runs_dir",), "output", "where a run's name is looked up", default="runs"), _JSON),
     positionals=(
         ("benchmark", "nas-bench-201 or nas-bench-macro"),
         ("genotype", f"{_GENOTYPE}; or controls: what can be reached without a search"),
@@ -160,8 +160,8 @@ def _show(words: list[str]) -> int:
     _say(reading_notes(values), words)
     genotype, run = Genotype.parse(text), run_of(values["genotype"], runs_dir)
     given["pictures"] = runs_dir / "show"
-    shown, note = show_run(genotype, run, given) if run else (show(genotype, **given), None)
-    _say([] if note is None else [note], words)
+    shown, notes = show_run(genotype, run, given) if run else (show(genotype, **given), [])
+    _say(notes, words)
     shown = replace(shown, search=[as_typed(line, words) for line in shown.search])
     if configs.truth("json", values):
         print(json.dumps(asdict(shown), indent=1))

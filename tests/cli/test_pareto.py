@@ -65,6 +65,12 @@ def test_a_search_under_the_limit_of_a_point_finds_that_point() -> None:
     assert Path("runs/search/limited/genotype.txt").read_text().strip() == middle["genotype"]
 
 
+def test_a_search_is_named_with_and_without_an_at_or_by_its_folder() -> None:
+    first, *others = (succeed(modern, "pareto", word, *SIZE).out for word in ("@it", "it", "runs/search/it"))
+    assert set(others) == {first}
+    assert "score: the mixing weights" in first
+
+
 def test_its_genotypes_are_named_in_a_file_that_commands_take() -> None:
     lines = succeed(modern, "pareto", "@it", *SIZE).out.splitlines()
     assert lines[0].split() == ["score", "parameters", "multiply-adds"]
@@ -91,11 +97,17 @@ def test_latencies_come_from_a_table() -> None:
     ("words", "said"),
     [
         (("@drawn",), "was read off no alphas"),
-        (("@nobody",), "is no search that has ended"),
+        (("@nobody",), "@nobody is no search that has ended; in runs/search: @drawn"),
+        (("stopped",), "stopped is a search that has not ended: go on with it, with --resume"),
+        (("trained",), "trained is a training, and this needs the search that found its genotype"),
         (("@it", "--costs", "costs.csv"), "needs --cost latency_ms"),
         (("@it", "--cost", "watts"), "give parameters, multiply_adds or latency_ms"),
         (("@it", "--points", "0"), "from 1 to 1000"),
     ],
 )
 def test_what_has_no_front_is_refused_in_one_line(words: tuple[str, ...], said: str) -> None:
+    for folder, more in (("search/stopped", ""), ("augment/trained", ', "genotype": ""')):
+        Path("runs", folder).mkdir(parents=True, exist_ok=True)
+        settings = f'{{"name": "a", "dataset": "digits", "epochs": 2{more}}}'
+        Path("runs", folder, "config.json").write_text(f'{{"settings": {settings}, "versions": {{}}}}')
     assert said in refusal(modern, "pareto", *words)

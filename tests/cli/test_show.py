@@ -191,7 +191,11 @@ def test_a_run_of_own_pictures_is_shown_with_their_size_and_an_old_one_says_wher
     old = succeed(modern, "show", "@it")
     assert "dataset        cifar10" in old.out
     assert "runs/search/it does not say what its pictures are like: the numbers are of cifar10's" in old.err
-    assert succeed(modern, "show", "@it", "-dataset", "mnist").err == ""
+    assert succeed(modern, "show", "@it", "-dataset", "mnist").err == (
+        "the numbers are of a network of 36 channels and 20 layers, since a search leaves that to its training: "
+        "-init_channels and -layers say another\n"
+    )
+    assert succeed(modern, "show", "@it", "--dataset", "mnist", "--init_channels", "4", "--layers", "2").err == ""
     said = refusal(modern, "show", DARTS_GENOTYPE, "-dataset", "own.npz")
     assert "A run on own pictures is shown with their size" in said
 

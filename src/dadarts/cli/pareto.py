@@ -22,7 +22,7 @@ from dadarts.config.settings import Settings, setting
 from dadarts.engines.profile.limits import at_most_latency, at_most_multiply_adds, at_most_parameters
 from dadarts.errors import InputError, shortened
 from dadarts.rundir import contents, history
-from dadarts.rundir.lookup import run_of
+from dadarts.rundir.lookup import ended_search
 from dadarts.rundir.saved import SavedRun
 from dadarts.searching.ended import last_weights
 from dadarts.searching.limits import latencies
@@ -46,7 +46,7 @@ class ParetoSettings(Settings):
         ge=1, le=1000, usual=True,
     )  # fmt: skip
     points: int = setting(12, "output", "limits that are tried, in equal steps", ge=1, le=1000, usual=True)
-    runs_dir: Path = setting(Path("runs"), "output", "where @NAME is looked up, and what is found goes", usual=True)
+    runs_dir: Path = setting(Path("runs"), "output", "where the name is looked up, and what is found goes", usual=True)
 
 
 _COMMAND = Command(
@@ -54,7 +54,13 @@ _COMMAND = Command(
     "The genotypes that a search would have found under limits, from its alphas: their score against their cost, as a "
     "table and a picture, and in a file that `dadarts train` takes them from.",
     (*flags_of(ParetoSettings), configs.PLUGIN, Flag(("json",), "output", "print JSON", boolean=True)),
-    positionals=(("run", "@NAME of a search that has ended, or its folder"),),
+    positionals=(("run", "a search that has ended, by its name (NAME or @NAME), or its folder"),),
+)
+
+
+_SCORE = (
+    "score: the mixing weights of the chosen operations, summed, in parts of those of what the search found; it is no "
+    "accuracy"
 )
 
 
@@ -74,9 +80,7 @@ def pareto(argv: Sequence[str]) -> int:
     in_json = configs.truth("json", values)
     word = values["run"]
     settings = ParetoSettings(**{key: value for key, value in values.items() if key in ParetoSettings.model_fields})
-    run = run_of(word, settings.runs_dir)
-    if run is None or run.saved_config().is_training or run.result() is None:
-        raise InputError(f"{shortened(word, 80)} is no search that has ended; give @NAME of one, or its folder")
+    run = ended_search(word, settings.runs_dir)
     config = _config_of(run)
     macro = _size(run, config, settings)
     limit = _counting(config.space, macro, settings)
@@ -87,7 +91,7 @@ def pareto(argv: Sequence[str]) -> int:
     if in_json:
         print(_as_json(rows, limit, macro, picture))
     else:
-        print("\n".join([*_table(rows, limit), "", f"{written}#p1 ... names them", str(picture)]))
+        print("\n".join([*_table(rows, limit), "", _SCORE, f"{written}#p1 ... names them", str(picture)]))
     return 0
 
 

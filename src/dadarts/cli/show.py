@@ -19,6 +19,7 @@ from dadarts.cli.shown_run import Pictures, known_pictures, what_it_says
 from dadarts.data import KNOWN
 from dadarts.engines.profile import kept
 from dadarts.errors import InputError, shortened, unknown
+from dadarts.pacing import counted
 from dadarts.rundir.saved import SavedRun
 
 
@@ -125,7 +126,7 @@ def show(
     )  # fmt: skip
 
 
-def show_run(genotype: Genotype, run: SavedRun, given: Mapping[str, Any]) -> tuple[Shown, str | None]:
+def show_run(genotype: Genotype, run: SavedRun, given: Mapping[str, Any]) -> tuple[Shown, list[str]]:
     """A run's genotype with the run's own sizes, but for those `given` to `show`, and what to say of them.
 
     Raises:
@@ -133,14 +134,21 @@ def show_run(genotype: Genotype, run: SavedRun, given: Mapping[str, Any]) -> tup
     """
     says = what_it_says(run)
     own = {"dataset": says.pictures, "init_channels": says.channels, "layers": says.layers}
-    note = None
+    notes = []
     if says.pictures is None and "dataset" not in given:
-        note = (
+        notes.append(
             f"{shortened(run.path)} does not say what its pictures are like: the numbers are of cifar10's; "
             "-dataset names another data set"
         )
-    shown = show(genotype, **{**{name: value for name, value in own.items() if value is not None}, **given})
-    return replace(shown, test_top1=says.test_top1), note
+    known = {**{name: value for name, value in own.items() if value is not None}, **given}
+    shown = show(genotype, **known)
+    if not {"init_channels", "layers"} <= set(known):
+        notes.append(
+            f"the numbers are of a network of {counted(shown.init_channels, 'channel')} and "
+            f"{counted(shown.layers, 'layer')}, since a search leaves that to its training: -init_channels and "
+            "-layers say another"
+        )
+    return replace(shown, test_top1=says.test_top1), notes
 
 
 def _known(dataset: str) -> Pictures:

@@ -42,7 +42,8 @@ class RunSays:
 
     Args:
         pictures: None where it does not say of which.
-        channels, layers: of a training's network; None of a search, whose own size is that of its supernet.
+        channels, layers: of a training's network, or of the one that a search was limited for; None of any other
+            search, whose own size is that of its supernet.
         test_top1: a finished training's test accuracy.
     """
 
@@ -75,9 +76,9 @@ def what_it_says(run: SavedRun) -> RunSays:
     if isinstance(shape, list) and len(shape) == 3 and all(map(_is_size, [*shape, classes])):
         channels, height, width = shape
         pictures = Pictures(dataset, (channels, height, width), classes)
-    channels, layers = (_size(run, settings, name) for name in ("init_channels", "layers"))
-    own = (channels, layers) if saved.is_training else (None, None)
-    return RunSays(pictures, *own, _accuracy(run))
+    names = ("init_channels", "layers") if saved.is_training else ("target_channels", "target_layers")
+    channels, layers = (_size(run, settings, name) for name in names)
+    return RunSays(pictures, channels, layers, _accuracy(run))
 
 
 def _size(run: SavedRun, settings: Mapping[str, Any], name: str) -> int | None:

@@ -21,7 +21,7 @@ def _as_genotype(value: Any, runs_dir: Path = Path("runs")) -> Any:
     from dadarts.architecture.genotype import Genotype
 
     if not isinstance(value, str | os.PathLike | Genotype):
-        raise InputError("-genotype must be a Genotype, its text, or where it is: a file, a run's folder or @NAME")
+        raise InputError("-genotype must be a Genotype, its text, or where it is: a file, a run's folder or its name")
     return value if isinstance(value, Genotype) else Genotype.parse(genotype_text(os.fspath(value), runs_dir))
 
 
@@ -53,7 +53,7 @@ class TrainConfig(RunConfig):
     genotype: GenotypeField = setting(
         ...,
         "network",
-        "a genotype, a file of one, FILE#NAME of several, a run's folder, or @NAME of a search",
+        "a genotype, a file of one, FILE#NAME of several, a run's folder, or its name (NAME or @NAME)",
         usual=True,
     )
     init_channels: int = setting(

@@ -26,7 +26,10 @@ MAX_PATH = 4096
 
 
 def genotype_text(word: str, runs_dir: Path) -> str:
-    """The genotype that a word stands for: itself, what a file or a run's folder holds, or a search's (``@name``).
+    """The genotype that a word stands for: itself, what a file or a run's folder holds, or a run's (its name).
+
+    A name, alone or as ``@name``, is a search's, else a training's, else a fit's; without an @ it is first a path, if
+    there is a file or a run at it.
 
     ``FILE#NAME`` and ``FILE:NAME`` are one of several in a file, by the name that it is assigned to or by its line.
 
@@ -37,18 +40,17 @@ def genotype_text(word: str, runs_dir: Path) -> str:
     if word.startswith("@"):
         return _genotype_of_run(word, _folder_of(word, runs_dir), runs_dir)
     is_text = len(word) >= MAX_PATH or word.startswith(("|", "{", "[", "(")) or "Genotype(" in word
+    if word and not is_text and _is_there(folder := _folder_of(word, runs_dir)) and folder.is_dir():
+        return _genotype_of_run(word, folder, runs_dir)
     if word and not is_text and _is_there(Path(word)):
-        path = Path(word)
-        return _genotype_of_run(word, path, runs_dir) if path.is_dir() else _one_of(path, None)
+        return _one_of(Path(word), None)
     if not is_text and (named := re.fullmatch(r"(.+)[#:](\w{1,80})", word)) and _is_there(Path(named[1])):
         return _one_of(Path(named[1]), named[2])
     if not is_text and ("/" in word or re.search(r"\.(?:json|txt|py|log)(?:[#:]\w+)?$", word)) and "(" not in word:
         raise InputError(
             f"there is no file or folder {shortened(word)}; give a genotype, a file of one, FILE#NAME of several, a "
-            "run's folder, or @NAME of a search"
+            "run's folder, or a run's name"
         )
-    if word and not is_text and _is_there(SEARCH.folder(runs_dir, word)):
-        raise InputError(f"{word}: for the run of that name write @{word}")
     if word and not is_text and (compared := _in_comparisons(word, runs_dir)):
         raise InputError(f"{word}: for the run of that name in a comparison give {compared[0]}")
     if not is_text and re.fullmatch(r"[A-Za-z_][\w.-]*", word):
@@ -123,8 +125,25 @@ def _one_of(path: Path, name: str | None) -> str:
 
 
 def _folder_of(word: str, runs_dir: Path) -> Path:
-    """Where the run of a word is: a search's ``@name``, or a path."""
-    return SEARCH.folder(runs_dir, word[1:]) if word.startswith("@") else Path(word)
+    """Where the run of a word is: the folder of a run or of an export, else of a search, training or fit of that name.
+
+    A fit is its last training. Of a word that is neither it is the path, or where a search of the name would be.
+    """
+    name, path = word.removeprefix("@"), Path(word)
+    if not word.startswith("@") and (found := _run_in(path)) is not None:
+        return found
+    if "/" not in name and name.strip(".") and not (_is_there(path) and path.is_file()):
+        for named in (kind.folder(runs_dir, name) for kind in (SEARCH, TRAINING, FIT)):
+            if (found := _run_in(named)) is not None:
+                return found
+    return SEARCH.folder(runs_dir, name) if word.startswith("@") else path
+
+
+def _run_in(folder: Path) -> Path | None:
+    """The folder itself where it holds a run or an export, the last training's where it holds a fit."""
+    marks = (CONFIG, GENOTYPE, GENOTYPE_TEXT)
+    places = (TRAINING.folder(folder, FINAL), folder)
+    return next((place for place in places if any(_is_there(mark.at(place)) for mark in marks)), None)
 
 
 def run_of(word: str, runs_dir: Path) -> SavedRun | None:
@@ -132,6 +151,23 @@ def run_of(word: str, runs_dir: Path) -> SavedRun | None:
     word = word.strip()
     run = SavedRun(_folder_of(word, runs_dir))
     return run if _is_there(run.path) and run.exists and _exported(run.path) is None else None
+
+
+def ended_search(word: str, runs_dir: Path) -> SavedRun:
+    """The search that a word names, which has ended.
+
+    Raises:
+        InputError: it names none, or one that has not ended.
+    """
+    run = run_of(word, runs_dir)
+    if run is None:
+        names = _named(SEARCH, word.strip().removeprefix("@"), runs_dir)
+        raise InputError(f"{shortened(word, 80)} is no search that has ended; {names}")
+    if run.saved_config().is_training:
+        raise InputError(f"{shortened(word, 80)} is a training, and this needs the search that found its genotype")
+    if run.result() is None:
+        raise InputError(f"{shortened(word, 80)} is a search that has not ended: go on with it, with -resume")
+    return run
 
 
 def _exported(folder: Path) -> str | None:
@@ -229,8 +265,6 @@ def _where_else(word: str, folder: Path, runs_dir: Path) -> str:
     """Where a person should look for the run that a word was meant to name."""
     if word.startswith("@") and (compared := _in_comparisons(word[1:], runs_dir)):
         return f"for the run of that name in a comparison give {compared[0]}"
-    if word.startswith("@") and _is_there(trained := TRAINING.folder(runs_dir, word[1:])):
-        return f"for the training of that name give {trained}"
     if not word.startswith("@") and _is_there(folder / SEARCH.name):
         return f"it holds runs: give one of {folder / SEARCH.name}"
     return _named(SEARCH, word[1:], runs_dir) if word.startswith("@") else "see `dadarts runs`"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from dadarts.engines.autocast import Lowered
 from dadarts.methods.method import Method
 from dadarts.methods.relaxations import Soft
+from dadarts.runs import device
 from dadarts.searching.bilevel import Bilevel, Inner
-from tests.commands import call, search
+from tests.commands import BENCH_GENOTYPE, COMMON, augment, call, history, search, without_pictures
 from tests.nets import MIDWAY, TinyBatch, build_alphas, build_batch, build_supernet, flat, macro_of, tiny_space
 
 CPU = torch.device("cpu")
@@ -64,3 +67,36 @@ def test_a_precision_for_cuda_is_refused_on_a_cpu_in_one_line(precision: str) ->
     assert done.out == ""
     assert f"-precision {precision} is for CUDA" in done.err
     assert len(done.err.splitlines()) == 1
+
+
+TRAINED = [*COMMON, "-name", "a", "-genotype", BENCH_GENOTYPE, "-cutout_length", "0", "-precision", "bf16"]
+
+
+def test_a_training_in_bf16_on_a_cpu_follows_the_one_in_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_pictures(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    # What the processor lacks torch computes by other instructions, to the same sums.
+    monkeypatch.setattr(device, "lowers_well", lambda _: True)
+    losses = []
+    for words in (TRAINED, [*TRAINED[:-1], "float32", "-engine", "reference", "-overwrite"]):
+        done = call(augment, *words)
+        assert done.code == 0, done.err
+        losses.append(float(history(Path("runs/augment/a"))[-1]["train_loss"]))
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], abs=0.05)
+
+
+def test_native_kernels_are_refused_for_a_training_in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "lowers_well", lambda _: True)
+    done = call(augment, *TRAINED, "-engine", "native")
+    assert done.code == 2
+    assert "-engine native computes in float32; use -engine reference with -precision bf16" in done.err
+
+
+def test_a_training_in_bf16_is_refused_where_the_processor_does_not_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "lowers_well", lambda _: False)
+    done = call(augment, *TRAINED)
+    assert done.code == 2
+    assert "-precision bf16 is for CUDA, or a training on a CPU with AMX" in done.err

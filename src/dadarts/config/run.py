@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import field_validator
 
@@ -61,7 +61,7 @@ class RunSettings(Settings):
     precision: Literal["float32", "tf32", "bf16"] = setting(
         "float32",
         "run",
-        "on CUDA: float32, tf32, or bf16 (finite differences stay float32)",
+        "on CUDA: float32, tf32, or bf16 (finite differences stay float32); trainings also bf16 on a CPU with AMX",
     )
     print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1, le=10**9)
     checkpoint_minutes: float = setting(5.0, "run", "minutes between checkpoints within an epoch", ge=0, le=1e6)
@@ -110,6 +110,9 @@ class RunSettings(Settings):
 # The last base's settings come first in --help.
 class RunConfig(DataSettings, RunSettings):
     """What searching and training have in common."""
+
+    TRAINS: ClassVar[bool] = False
+    """Whether it is of a discrete network's training."""
 
     stem_multiplier: int = setting(3, "network", "channels of the darts stem, in multiples of C", ge=1, le=64)
 

@@ -140,11 +140,16 @@ class TrainingEngine:
 
 
 def pick_training_engine(
-    name: TrainingEngineName, network: Network, device: torch.device, processes: Processes = ALONE
+    name: TrainingEngineName,
+    network: Network,
+    device: torch.device,
+    processes: Processes = ALONE,
+    precision: PrecisionName = "float32",
 ) -> TrainingEngine:
     """The engine that a training's `-engine` names; ``auto`` takes the faster.
 
-    That is native kernels on a CPU with a C++ compiler and in one process, and the network itself anywhere else.
+    That is native kernels on a CPU with a C++ compiler, in float32 and in one process, and the network itself anywhere
+    else.
 
     Raises:
         InputError: the engine that is asked for by name cannot be had.
@@ -165,6 +170,10 @@ def pick_training_engine(
         if is_asked:
             raise InputError("-engine native computes in one process; use -engine reference with several")
         return TrainingEngine("reference", network, answer, "native kernels are for one process")
+    if precision == "bf16":
+        if is_asked:
+            raise InputError("-engine native computes in float32; use -engine reference with -precision bf16")
+        return TrainingEngine("reference", network, Inference(network), "native kernels are for float32")
     try:
         fused = FusedNetwork(network, Kernels(library()))
     except NoCompilerError as error:

@@ -149,5 +149,5 @@ def lay(config: SearchConfig | TrainConfig, processes: Processes, loaded: Loadin
             f"give {min(height, width) // 2} or less"
         )
     threads = pick_threads(config, height * width, config.init_channels, config.batch_size, processes)
-    prepare(device, threads.count, config.precision)
+    prepare(device, threads.count, config.precision, config.TRAINS)
     return Foundation(config, data, device, threads, processes)

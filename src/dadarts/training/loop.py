@@ -195,7 +195,7 @@ class _Training:
         state, judged = self.state, self.state.judged
         if state.average is None and (epoch + 1) * state.steps >= SETTLED_STEPS:
             return
-        with averaging(judged.network):
+        with averaging(judged.network), autocast(self.config.precision, state.foundation.device):
             for batch in islice(state.train.epoch(epoch), SETTLED_STEPS):
                 judged.engine.forward(batch.images, noise_key=batch.key)
 

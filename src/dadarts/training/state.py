@@ -181,7 +181,7 @@ def build(config: TrainConfig, processes: Processes = ALONE, loaded: Loading = l
 
 
 def _judged(config: TrainConfig, network: Network, base: Foundation, processes: Processes) -> Judged:
-    engine = pick_training_engine(config.engine, network, base.device, processes)
+    engine = pick_training_engine(config.engine, network, base.device, processes, config.precision)
     synchronise(network, processes)
     return Judged(network, engine)
 

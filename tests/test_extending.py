@@ -217,7 +217,7 @@ def test_an_installed_package_is_named_by_its_entry_point(monkeypatch: pytest.Mo
     found = succeed(modern, "search", "--plugin", "own", "--name", "it", "--resume")
     advice = found.err.splitlines()[-1].removeprefix("train it: dadarts ").split()
     assert advice[:5] == ["train", "--name", "it", "--dataset", "stripes"]
-    small = ["--epochs", "1", "--init_channels", "2", "--layers", "1", "--dataset_portion", "0.1", "--batch_size", "32"]
+    small = ["--dataset_portion", "0.1", "--batch_size", "32"]
     trained = succeed(modern, *advice, *small, "--device", "cpu", "--aux_weight", "0", "--workers", "0")
     assert trained.err.splitlines()[-1] == "use it: dadarts predict it PICTURES --plugin own"
     assert "stripes" in succeed(modern, "show", "--plugin", "own", "@it").out

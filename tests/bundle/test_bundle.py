@@ -185,6 +185,15 @@ def test_nothing_is_overwritten_in_silence() -> None:
         dadarts.export("it", out="one")
 
 
+@pytest.mark.usefixtures("here", "quick")
+def test_a_folder_is_called_after_the_run_and_a_run_that_is_not_there_is_said_first() -> None:
+    succeed(modern, "export", "@it")
+    assert refusal(modern, "export", "it").startswith("dadarts: --out it-model: there is a model already")
+    succeed(modern, "export", "it-model")
+    assert {path.name for path in Path().glob("*-model")} == {"it-model", "it-model-model"}
+    assert "there is no trained network" in refusal(modern, "export", "nobody", "--out", "it-model")
+
+
 def failing(error: BaseException) -> Callable[..., str]:
     def write(*_: object) -> str:
         raise error

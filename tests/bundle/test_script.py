@@ -66,6 +66,26 @@ def test_pictures_of_16_bits_are_scaled_as_those_of_the_training_were(tmp_path: 
     np.testing.assert_array_equal(prepare(file), one.network.preparation.from_file(file))
 
 
+def test_a_folder_is_its_pictures_and_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    one = subject(GENOTYPES["every-layer"], (3, 8, 8))
+    save(one, tmp_path)
+    script.write(one, tmp_path)
+    for name in ("b.png", "below/a.JPG"):
+        (tmp_path / "new" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "new" / name)
+    (tmp_path / "new" / "notes.txt").touch()
+    command = [sys.executable, str(tmp_path / "model.py"), "new"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["new/b.png", "new/below/a.JPG"]
+    assert done.stderr == ""
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as piped:
+        assert piped.stdout is not None
+        assert piped.stderr is not None
+        piped.stdout.close()
+        assert piped.wait(60) == 1
+        assert piped.stderr.read() == ""
+
+
 def test_the_file_is_as_people_write_it(tmp_path: Path) -> None:
     for name, genotype in GENOTYPES.items():
         (tmp_path / f"{name}.py").write_text(script.source_of(subject(genotype)))

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dadarts
+from dadarts.cli import execute
 from dadarts.cli.flags import as_typed
 from dadarts.cli.techniques import Techniques
 from dadarts.config import SearchConfig, TrainConfig
@@ -123,16 +124,31 @@ def test_the_end_of_a_run_says_what_follows_to_who_uses_the_modern_command(monke
     found = succeed(modern, "search", "--name", "it", *QUICKEST, *where)
     advice = shlex.split(found.err.splitlines()[-1].removeprefix("train it: "))
     assert advice[:2] == ["dadarts", "train"]
-    size = "a training has 600 epochs, 36 channels and 20 layers, as in the papers, unless --epochs"
+    size = "a training of a size like this search's; without these flags a training has 600 epochs, 36 channels and 20"
     assert found.err.splitlines()[-2].startswith(size)
     words = [word.lstrip("-") for word in advice[2:]]
     assert dict(zip(words[::2], words[1::2], strict=True)) == {
         "name": "it", "runs_dir": "my runs", "dataset": "digits", "genotype": "@it",
+        "epochs": "4", "init_channels": "4", "layers": "3",
     }  # fmt: skip
-    small = ["--epochs", "1", "--init_channels", "2", "--layers", "1", "--dataset_portion", "0.1", "--batch_size", "32"]
+    small = ["--dataset_portion", "0.1", "--batch_size", "32"]
     trained = succeed(modern, *advice[1:], *small, "--device", "cpu", "--aux_weight", "0", "--workers", "0")
     assert trained.err.splitlines()[-1] == "use it: dadarts predict it PICTURES --runs_dir 'my runs'"
     assert "train it" not in succeed(search, "-name", "other", *QUICKEST).err
+
+
+def test_only_after_a_small_search_a_small_training_is_advised() -> None:
+    sizes = execute._sizes_of_training
+    assert sizes(SearchConfig(name="a", dataset="digits")) == {}
+    laptop = SearchConfig(name="a", dataset="digits", epochs=15, init_channels=8, layers=4)
+    assert sizes(laptop) == {"epochs": 30, "init_channels": 16, "layers": 6}
+    for space in ("nas-bench-201", "nas-bench-macro"):
+        small = sizes(SearchConfig(name="a", dataset="digits", search_space=space, init_channels=2))
+        assert small["layers"] <= laptop.space.train_size.layers
+    limited = SearchConfig(
+        name="a", dataset="digits", layers=2, target_channels=4, target_layers=3, max_parameters="1M"
+    )
+    assert sizes(limited) == {"init_channels": 4, "layers": 3}
 
 
 def test_events_say_themselves_as_the_command_line_does(monkeypatch: pytest.MonkeyPatch) -> None:

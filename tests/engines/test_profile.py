@@ -21,6 +21,8 @@ from dadarts.architecture.places import Place, places_of, places_of_genotype
 from dadarts.architecture.skeletons import Macro, Site
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.cli.profile import _progress
+from dadarts.cli.show import show
+from dadarts.cli.shown_run import Pictures
 from dadarts.engines.native.network import FusedNode
 from dadarts.engines.profile import (
     Cost,
@@ -36,6 +38,7 @@ from dadarts.engines.profile import (
 from dadarts.engines.profile.fit import fitted
 from dadarts.engines.profile.probe import probes
 from tests.commands import modern, refusal, succeed
+from tests.data.samples import write_classes
 from tests.nets import native_kernels
 
 MACRO = Macro(4, 3, (3, 9, 8), 4)
@@ -230,6 +233,24 @@ def test_show_says_what_a_prediction_costs_where_it_was_measured(quick: list[Pla
     profile = kept(Scale(space("nas-bench-201"), Macro(2, 1, (1, 8, 8), 10), 32, 1))
     assert profile is not None
     assert shown["prediction_us"] == round(1e6 * profile.of(genotype, Macro(2, 1, (1, 8, 8), 10)).prediction, 1)
+
+
+def test_show_finds_what_was_measured_in_other_batches_and_of_other_classes(
+    quick: list[Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_classes(Path("own"), 8, size=(8, 8, 3))
+    sizes = ("--init_channels", "2", "--layers", "1")
+    words = ("--search_space", "nas-bench-201", "--dataset", "own", *sizes)
+    succeed(modern, "profile", *words, "--batch_size", "4", "--threads", "1")
+    genotype = random_genotype(space("nas-bench-201"), 1)
+    found = show(genotype, dataset=Pictures("theirs", (3, 8, 8), 7), init_channels=2, layers=1)
+    assert found.prediction_us is not None
+    assert found.prediction_in == "batches of 4, with 1 thread"
+    succeed(modern, "profile", *words, "--batch_size", "16", "--threads", "1")
+    again = show(genotype, dataset=Pictures("theirs", (3, 8, 8), 7), init_channels=2, layers=1)
+    assert again.prediction_in == "batches of 16, with 1 thread"
+    assert show(genotype, dataset=Pictures("theirs", (3, 9, 8), 7), init_channels=2, layers=1).prediction_us is None
 
 
 def test_it_says_that_it_measures_and_prints_what_it_cannot_keep(quick: list[Place], cache: Path) -> None:

@@ -15,6 +15,8 @@ from dadarts.bundle.form import Form, LeftOutError, Written
 from dadarts.bundle.subject import Subject, subject_of
 from dadarts.errors import RunError
 from dadarts.machine import cores
+from dadarts.rundir.kinds import FINAL, TRAINING
+from dadarts.rundir.lookup import network_file
 
 FORMS: tuple[Form, ...] = (weights.FORM, script.FORM, program.FORM, onnx_file.FORM, int8.FORM)
 """What a bundle has, in the order in which it is written."""
@@ -54,7 +56,7 @@ class Bundle:
 def export(
     run: str | Path,
     *,
-    out: str | Path = "model",
+    out: str | Path | None = None,
     runs_dir: str | Path = "runs",
     overwrite: bool = False,
     told: Callable[[str], None] = lambda _: None,
@@ -65,7 +67,7 @@ def export(
 
     Args:
         run: a training by its name (``NAME`` or ``@NAME``), its folder, or a ``model.safetensors``.
-        out: the folder.
+        out: the folder; where none is given ``NAME-model``, by the name of the run, here.
         runs_dir: where a training of that name is looked for.
         overwrite: whether an earlier export there is replaced.
         told: called with what is being done.
@@ -74,7 +76,9 @@ def export(
         InputError: there is no such network, or something else is in the folder.
         RunError: the disk is full, or a form does not answer what the network answers; nothing was written.
     """
-    out = Path(out)
+    # A folder that is taken is said before anybody waits, but no sooner than that there is no such run.
+    file = network_file(run, Path(runs_dir))
+    out = Path(f"{_named(run, file)}-model" if out is None else out)
     check(out, overwrite)
     subject = subject_of(run, Path(runs_dir))
     written: list[Written] = []
@@ -94,6 +98,14 @@ def export(
         for file in card.FILES:
             files.write_text(folder / file, card.text(subject, name, written, left_out, latencies))
     return Bundle(out, tuple(written), left_out)
+
+
+def _named(run: str | Path, file: Path) -> str:
+    """What a person calls the run of a network's file: by its name, else by its folder, of a fit the fit's."""
+    if isinstance(run, str) and "/" not in run and not Path(run).exists():
+        return run.removeprefix("@")
+    folder = file.absolute().parent
+    return folder.parents[1].name if folder.parts[-2:] == (TRAINING.name, FINAL) else folder.name
 
 
 def _written(form: Form, subject: Subject, folder: Path) -> Written:

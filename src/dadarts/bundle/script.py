@@ -23,7 +23,7 @@ from dadarts.bundle.subject import Subject
 
 _WIDTH = 120
 _IMPORTS = (
-    *("import io", "import json", "import re", "import sys"),
+    *("import io", "import json", "import os", "import re", "import sys"),
     *("from collections import OrderedDict", "from collections.abc import Iterable", "from hashlib import blake2b"),
     *("from pathlib import Path", "from typing import Any"),
     "",

@@ -235,18 +235,42 @@ def search_from_values(
         data = {} if config.data_path == Path("datasets") else {"data_path": str(config.data_path)}
         given = {"name": config.name, "dataset": config.dataset, **data, "genotype": f"@{config.name}"}
         given |= configs.plugin_flag(config.plugin)
-        sizes = {"init_channels": config.target_channels, "layers": config.target_layers}
-        given |= {name: str(size) for name, size in sizes.items() if size is not None}
-        if argv[0] == "dadarts" and prints() and not any(sizes.values()):
-            size, epochs = config.space.train_size, TrainConfig.model_fields["epochs"].default
+        given |= {name: str(size) for name, size in _sizes_of_training(config).items()}
+        if argv[0] == "dadarts" and prints() and "layers" not in given:
             print(
-                f"a training has {counted(epochs, 'epoch')}, {counted(size.channels, 'channel')} and "
-                f"{counted(size.layers, 'layer')}, as in the papers, unless --epochs, --init_channels or --layers "
-                "say less",
+                as_typed(f"{_in_the_papers(config)}, unless -epochs, -init_channels or -layers say less", argv),
+                file=sys.stderr,
+            )
+        elif argv[0] == "dadarts" and prints() and "epochs" in given:
+            print(
+                f"a training of a size like this search's; without these flags {_in_the_papers(config)}",
                 file=sys.stderr,
             )
         _advise("train it", next_command(argv, ["train"], config.runs_dir, **given), argv)
     return code
+
+
+def _in_the_papers(config: SearchConfig) -> str:
+    size, epochs = config.space.train_size, TrainConfig.model_fields["epochs"].default
+    return (
+        f"a training has {counted(epochs, 'epoch')}, {counted(size.channels, 'channel')} and "
+        f"{counted(size.layers, 'layer')}, as in the papers"
+    )
+
+
+def _sizes_of_training(config: SearchConfig) -> dict[str, int]:
+    """The sizes of a training to advise: those that a search was limited for, and after a small search small ones."""
+    targets = {"init_channels": config.target_channels, "layers": config.target_layers}
+    sizes = {name: size for name, size in targets.items() if size is not None}
+    full, usual = config.space.train_size, config.space.search_size
+    if sizes or (config.init_channels >= usual.channels and config.layers >= usual.layers):
+        return sizes
+    # Where a search fits the machine, so does a network of one path that is a little larger.
+    return {
+        "epochs": min(TrainConfig.model_fields["epochs"].default, 2 * config.epochs),
+        "init_channels": min(full.channels, 2 * config.init_channels),
+        "layers": min(full.layers, config.layers + 2),
+    }
 
 
 def _advise(what: str, words: Sequence[str], argv: Sequence[str]) -> None:

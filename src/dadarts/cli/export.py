@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dadarts.cli import columns, configs
+from dadarts.cli import columns, configs, execute
 from dadarts.cli.flags import Command, Flag, as_typed
 from dadarts.cli.signals import StoppedEarlyError, stop_signals
 from dadarts.rundir.contents import NETWORK
@@ -19,7 +19,9 @@ COMMAND = Command(
     "dadarts export",
     "Write a trained network as a folder: weights, plain torch, ONNX, 8-bit integers, torch.export and a model card.",
     (
-        Flag(("out",), "output", "the folder to write, which appears when all is done", default="model", usual=True),
+        Flag(
+            ("out",), "output", "the folder to write, which appears when all is done (default: NAME-model)", usual=True
+        ),
         Flag(("overwrite",), "output", "replace an earlier export there", boolean=True, usual=True),
         Flag(("json",), "output", "print JSON", boolean=True),
         Flag(("runs_dir",), "run", "where a training is looked up by its name", default="runs"),
@@ -39,11 +41,12 @@ def export(words: Sequence[str]) -> int:
     try:
         with stop_signals():
             # Takes seconds to import, in which a signal is answered.
+            execute.say_at_once()
             from dadarts.bundle import making
 
             bundle = making.export(
                 values["run"],
-                out=values.get("out", "model"),
+                out=values.get("out"),
                 runs_dir=values.get("runs_dir", "runs"),
                 overwrite=overwrite,
                 told=_say,

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from pydantic import field_validator
@@ -17,12 +18,14 @@ from dadarts.architecture.places import Place
 from dadarts.architecture.skeletons import Macro
 from dadarts.cli import columns
 from dadarts.cli.flags import Command, Flag, flags_of
-from dadarts.cli.shown_run import known_pictures
+from dadarts.cli.shown_run import Pictures, known_pictures
+from dadarts.config.data import DataSettings
 from dadarts.config.settings import Settings, setting
-from dadarts.data import KNOWN
+from dadarts.data import KNOWN, load
 from dadarts.engines.profile import Cost, Profile, Scale, keep, kept, profiled
 from dadarts.engines.profile.written import as_csv
 from dadarts.errors import InputError, unknown
+from dadarts.runs.setup import request_of
 from dadarts.runs.threads import by_size, computing_with
 
 BATCH_SIZE = 32
@@ -34,7 +37,9 @@ class ProfileSettings(Settings):
 
     search_space: str = setting("darts", "network", "whose operations", usual=True)
     nodes: int | None = setting(None, "network", "nodes of a cell (default: the space's)", ge=1, le=16)
-    dataset: str = setting("cifar10", "network", "a known data set, for the sizes of its pictures", usual=True)
+    dataset: str = setting(
+        "cifar10", "network", "for the sizes of its pictures: a known data set, a folder, .npz or table", usual=True
+    )
     image_shape: str | None = setting(
         None, "network", "channels, height and width of own pictures in place of a data set's, as 3x64x64", usual=True
     )
@@ -51,8 +56,9 @@ class ProfileSettings(Settings):
     @field_validator("dataset")
     @classmethod
     def _dataset_is_known(cls, dataset: str) -> str:
-        if dataset not in KNOWN:
-            raise unknown("data set", dataset, KNOWN)
+        if dataset not in KNOWN and not is_there(dataset):
+            error = unknown("data set", dataset, KNOWN)
+            raise InputError(f"{error.marked} Of own pictures give the folder, or -image_shape in place of it")
         return dataset
 
     @field_validator("image_shape")
@@ -69,8 +75,7 @@ class ProfileSettings(Settings):
         Raises:
             InputError: there is no such space, or not with so many nodes.
         """
-        pictures = known_pictures(self.dataset)
-        assert pictures is not None  # noqa: S101 -- the data set is a known one
+        pictures = known_pictures(self.dataset) or _own_pictures(self.dataset)
         own = (self.search_space,) if self.nodes is None else (self.search_space, self.nodes)
         shape = pictures.shape
         if self.image_shape is not None:
@@ -80,6 +85,19 @@ class ProfileSettings(Settings):
             spaces.space(*own), shape, pictures.classes, self.init_channels, self.layers,
             self.batch_size, self.threads,
         )  # fmt: skip
+
+
+def is_there(path: str) -> bool:
+    """Whether a word is the path of something; one too long for a path is none."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _own_pictures(dataset: str) -> Pictures:
+    data = load(request_of(DataSettings(dataset=dataset)))
+    return Pictures(dataset, data.train.shape, len(data.classes))
 
 
 def scale_of(

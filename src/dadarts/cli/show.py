@@ -17,7 +17,7 @@ from dadarts.architecture.skeletons import Macro
 from dadarts.cli.profile import scale_of
 from dadarts.cli.shown_run import Pictures, known_pictures, what_it_says
 from dadarts.data import KNOWN
-from dadarts.engines.profile import kept
+from dadarts.engines.profile import Scale, kept, kept_like
 from dadarts.errors import InputError, shortened, unknown
 from dadarts.pacing import counted
 from dadarts.rundir.saved import SavedRun
@@ -32,8 +32,9 @@ class Shown:
         multiply_adds: of one picture's forward pass.
         test_top1: of a run that has trained it; None where none was shown, or it has not ended.
         search: what the search that found the genotype said of it; empty where that is not known.
-        prediction_us: microseconds that a picture's prediction takes on this machine, in batches, as `dadarts profile`
-            has measured it; None where it has not, at this size.
+        prediction_us: microseconds that a picture's prediction takes on this machine, as `dadarts profile` has measured
+            it; None where it has not, at this size.
+        prediction_in: in which batches, with how many threads.
     """
 
     genotype: str
@@ -49,6 +50,7 @@ class Shown:
     search: list[str]
     test_top1: float | None = None
     prediction_us: float | None = None
+    prediction_in: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class NetworkCost:
     parameters: int
     multiply_adds: int
     prediction_us: float | None
+    prediction_in: str | None
 
 
 def cost_of(
@@ -80,9 +83,19 @@ def cost_of(
     size = home.train_size
     macro = Macro(init_channels or size.channels, layers or size.layers, data.shape, data.classes)
     costs = count_costs(genotype, macro)
-    profile = kept(scale_of(home, data.shape, data.classes, macro.channels, macro.layers))
-    prediction = None if profile is None else round(1e6 * profile.of(genotype, macro).prediction, 1)
-    return NetworkCost(home.name, macro.channels, macro.layers, costs.parameters, costs.multiply_adds, prediction)
+    took, how = _prediction(genotype, macro, scale_of(home, data.shape, data.classes, macro.channels, macro.layers))
+    return NetworkCost(home.name, macro.channels, macro.layers, costs.parameters, costs.multiply_adds, took, how)
+
+
+def _prediction(genotype: Genotype, macro: Macro, scale: Scale) -> tuple[float, str] | tuple[None, None]:
+    """Microseconds of a picture's prediction, and in which batches; None where `dadarts profile` has not measured."""
+    profile = kept(scale)
+    found = kept_like(scale) if profile is None else (profile, scale.batch, scale.threads)
+    if found is None:
+        return None, None
+    measured, batch, threads = found
+    took = round(1e6 * measured.of(genotype, macro).prediction, 1)
+    return took, f"batches of {batch}, with {counted(threads, 'thread')}"
 
 
 def show(
@@ -122,7 +135,7 @@ def show(
     costing = (cost.init_channels, cost.layers, cost.parameters, cost.multiply_adds)
     return Shown(
         str(genotype), cost.space, data.dataset, data.shape, data.classes, *costing, drawn, said,
-        prediction_us=cost.prediction_us,
+        prediction_us=cost.prediction_us, prediction_in=cost.prediction_in,
     )  # fmt: skip
 
 

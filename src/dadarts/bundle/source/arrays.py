@@ -9,6 +9,11 @@ import numpy as np
 from dadarts.bundle.source.constants import SHAPE
 
 
+def below(folder: str | Path) -> list[Path]:
+    """All array files in a folder and the folders in it."""
+    return sorted(Path(folder).rglob("*.npy"))
+
+
 def prepare(path: str | Path) -> np.ndarray:
     """A picture's array as the network takes it, uint8 (C, H, W), from a .npy file."""
     pixels = np.load(path, allow_pickle=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from dadarts.bundle.source.constants import CLASSES, MEAN, SHAPE, STD
 from dadarts.bundle.source.network import Network
-from dadarts.bundle.source.pictures import prepare
+from dadarts.bundle.source.pictures import below, prepare
 
 
 class Classifier(nn.Module):
@@ -73,12 +74,23 @@ def weights(file: Path) -> dict[str, Tensor]:
 
 
 def main(paths: list[str]) -> int:
-    """Print the class of every picture with its probability."""
+    """Print the class of every picture with its probability; of a folder those of all pictures below it."""
     if not paths:
         print(f"usage: python {Path(__file__).name} PICTURES", file=sys.stderr)
         return 2
-    model, code = load(), 0
-    for path in paths:
+    try:
+        code = tell(load(), paths)
+        sys.stdout.flush()
+    except BrokenPipeError:  # Whoever read it, such as head, has enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def tell(model: Classifier, paths: list[str]) -> int:
+    """Print a line a picture; 1 where one cannot be read, else 0."""
+    code = 0
+    for path in [file for given in paths for file in (below(given) if Path(given).is_dir() else [given])]:
         try:
             (row,) = model.predict_files([path])
         except Exception as error:  # Decoders raise nearly any type on damaged bytes.

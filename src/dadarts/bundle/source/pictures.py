@@ -31,6 +31,12 @@ TURNS = {
 }
 
 
+def below(folder: str | Path) -> list[Path]:
+    """All files with a picture's ending in a folder and the folders in it."""
+    endings = Image.registered_extensions()
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in endings)
+
+
 def prepare(path: str | Path) -> np.ndarray:
     """A picture file as the network takes it, uint8 (C, H, W).
 

@@ -106,7 +106,7 @@ def keep(scale: Scale, profile: Profile) -> None:
     """
     path = _file(scale)
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(path, json.dumps(_as_json(profile)))
+    files.write_text(path, json.dumps({**_as_json(profile), "of": _about(scale)}))
 
 
 def kept(scale: Scale) -> Profile | None:
@@ -116,14 +116,49 @@ def kept(scale: Scale) -> Profile | None:
     return None
 
 
-def _file(scale: Scale) -> Path:
-    """A name that says what was measured, and by what: other kernels or another processor have another one."""
+def kept_like(scale: Scale) -> tuple[Profile, int, int] | None:
+    """The kept profile of networks of this size whose batch and threads, which are given too, are nearest.
+
+    How many classes there were does not count: a classifier is a small part of a network.
+    """
+    wanted, found = _about(scale), []
+    for path in sorted(_folder().glob(f"{scale.space.name}-*.json")):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            batch, threads = int(saved["of"].pop("batch")), int(saved["of"].pop("threads"))
+            if all(wanted[name] == value for name, value in saved["of"].items()):
+                found.append((abs(batch - scale.batch), abs(threads - scale.threads), batch, threads, saved))
+    if not found:
+        return None
+    *_, batch, threads, saved = min(found, key=lambda one: one[:4])
+    return _of_json(saved), batch, threads
+
+
+def _about(scale: Scale) -> dict[str, Any]:
+    """What a kept profile is of, its batch and threads among it."""
+    macro = scale.macro
+    return {
+        "by": hashlib.sha256(" ".join(map(str, [*_measured_by(), *scale.space.ops])).encode()).hexdigest()[:16],
+        "nodes": scale.space.nodes,
+        "size": [macro.channels, macro.layers, *macro.image_shape, macro.stem_multiplier],
+        "batch": scale.batch,
+        "threads": scale.threads,
+    }
+
+
+def _measured_by() -> list[str]:
+    """The kernels, the processor and the version of torch on which costs depend, and how they are measured."""
     try:
         kernels = [called(), called(SOURCE)]
     except NoCompilerError:
         kernels = ["torch", platform.machine(), platform.processor()]
-    about = [_WAY, scale.space.name, scale.space.nodes, *scale.space.ops, scale.macro, scale.batch, scale.threads]
-    digest = hashlib.sha256(" ".join(map(str, [*kernels, torch.__version__, *about])).encode()).hexdigest()[:16]
+    return [*map(str, kernels), torch.__version__, _WAY]
+
+
+def _file(scale: Scale) -> Path:
+    """A name that says what was measured, and by what: other kernels or another processor have another one."""
+    about = [scale.space.name, scale.space.nodes, *scale.space.ops, scale.macro, scale.batch, scale.threads]
+    digest = hashlib.sha256(" ".join(map(str, [*_measured_by(), *about])).encode()).hexdigest()[:16]
     return _folder() / f"{scale.space.name}-{digest}.json"
 
 

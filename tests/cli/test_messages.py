@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dadarts
-from dadarts.cli import execute
+from dadarts.cli import advice
 from dadarts.cli.flags import as_typed
 from dadarts.cli.techniques import Techniques
 from dadarts.config import SearchConfig, TrainConfig
@@ -138,7 +138,7 @@ def test_the_end_of_a_run_says_what_follows_to_who_uses_the_modern_command(monke
 
 
 def test_only_after_a_small_search_a_small_training_is_advised() -> None:
-    sizes = execute._sizes_of_training
+    sizes = advice.sizes_of_training
     assert sizes(SearchConfig(name="a", dataset="digits")) == {}
     laptop = SearchConfig(name="a", dataset="digits", epochs=15, init_channels=8, layers=4)
     assert sizes(laptop) == {"epochs": 30, "init_channels": 16, "layers": 6}

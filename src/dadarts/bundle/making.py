@@ -78,12 +78,12 @@ def export(
     """
     # A folder that is taken is said before anybody waits, but no sooner than that there is no such run.
     file = network_file(run, Path(runs_dir))
-    out = Path(f"{_named(run, file)}-model" if out is None else out)
-    check(out, overwrite)
+    place = Path(f"{_named(run, file)}-model" if out is None else out)
+    check(place, overwrite)
     subject = subject_of(run, Path(runs_dir))
     written: list[Written] = []
     left_out: dict[str, str] = {}
-    with appearing(out, overwrite) as folder:
+    with appearing(place, overwrite) as folder:
         for form in FORMS:
             told(f"writing {form.file}")
             try:
@@ -94,10 +94,10 @@ def export(
         latencies = latency.measured([each.form for each in written], folder, subject.network.image_shape)
         document = json.dumps(described.config(subject), indent=1, ensure_ascii=False)
         files.write_text(folder / described.FILE, f"{document}\n")
-        name = out.absolute().name if subject.saved is None else str(subject.saved.settings["name"])
+        name = place.absolute().name if subject.saved is None else str(subject.saved.settings["name"])
         for file in card.FILES:
             files.write_text(folder / file, card.text(subject, name, written, left_out, latencies))
-    return Bundle(out, tuple(written), left_out)
+    return Bundle(place, tuple(written), left_out)
 
 
 def _named(run: str | Path, file: Path) -> str:

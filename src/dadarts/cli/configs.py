@@ -30,7 +30,9 @@ RUN_FLAGS = (
         boolean=True,
         usual=True,
     ),
+    Flag(("json",), "run", "print every event as a line of JSON, in place of the result alone", boolean=True),
 )
+_STEERING = frozenset(flag.names[0] for flag in RUN_FLAGS)
 BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
 """What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
 BY_LENGTH = MappingProxyType(dict.fromkeys(TrainConfig.BY_LENGTH, AUTO))
@@ -177,25 +179,25 @@ def saved_values(values: dict[str, str], kind: Kind) -> dict[str, Any] | None:
         return None
     folder = RunFolder(kind.folder(Path(values.get("runs_dir", "runs")), values["name"]))
     folder.check(resume=True, overwrite=False)
-    if "dataset" in values or not set(values) - {"resume"} <= {*CONFIGS[kind].model_fields} - {"method"}:
+    if "dataset" in values or not set(values) - _STEERING <= {*CONFIGS[kind].model_fields} - {"method"}:
         return None
     settings: dict[str, Any] = folder.saved_config().settings
     if settings.get("plugin") and "plugin" not in values:
         # What a folder says is data: nothing is run because it says so.
         needed = shortened(",".join(map(str, settings["plugin"])), 120)
         raise InputError(f"{folder.path} was begun with a plugin; give it again: -plugin {needed}")
-    return {**settings, **{name: value for name, value in values.items() if name != "resume"}}
+    return {**settings, **{name: value for name, value in values.items() if name not in _STEERING}}
 
 
 def split_run_flags(values: dict[str, str]) -> tuple[dict[str, str], bool, bool]:
-    """Separate -resume and -overwrite, which steer a run, from the settings, which decide it.
+    """Separate -resume and -overwrite, which steer a run (as -json does), from the settings, which decide it.
 
     Raises:
         InputError: both are given, whatever the settings are.
     """
     resume, overwrite = truth("resume", values), truth("overwrite", values)
     refuse_both(resume, overwrite)
-    return {name: value for name, value in values.items() if name not in ("resume", "overwrite")}, resume, overwrite
+    return {name: value for name, value in values.items() if name not in _STEERING}, resume, overwrite
 
 
 def truth(name: str, values: dict[str, str]) -> bool:

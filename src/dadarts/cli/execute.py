@@ -15,15 +15,16 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from dadarts.cli import configs, streams
+from dadarts.cli.advice import about_sizes, advise, sizes_of_training
 from dadarts.cli.console import Progress
 from dadarts.cli.early import prints
+from dadarts.cli.event_lines import Tell, as_values, telling
 from dadarts.cli.explaining import explained
 from dadarts.cli.flags import as_typed, next_command, own_dashes, without_booleans
 from dadarts.cli.signals import Signals, StoppedEarlyError, stop_signals
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.distributed import LAUNCHER, Processes, from_environment, joined
 from dadarts.errors import DadartsError, RunError
-from dadarts.pacing import counted
 from dadarts.rundir import command
 from dadarts.rundir.kinds import SEARCH, TRAINING
 from dadarts.rundir.lookup import differences_in_reading, reading_notes
@@ -96,6 +97,7 @@ def run(
     *,
     resumes: bool = False,
     go_on: Sequence[str] = ("-resume",),
+    tell: Tell | None = None,
 ) -> int:
     """Iterate over a run: show progress, stop on a signal, print the result as the last line of stdout.
 
@@ -105,6 +107,7 @@ def run(
         argv: the whole command that the user gave.
         resumes: whether the run goes on from a checkpoint.
         go_on: the words that the command needs besides to go on with the run.
+        tell: takes all events as JSON values, in place of the result on stdout.
     """
     written = partial(as_typed, argv=argv, own=own_dashes(argv[min(1, len(argv) - 1)]))
     progress = Progress(
@@ -120,6 +123,8 @@ def run(
         events = events_of(processes=processes)
         for event in events:
             progress(event)
+            if tell is not None:
+                tell(as_values(event))
             if isinstance(event, RunStarted):
                 folder = RunFolder(event.folder)
                 if processes.is_first:
@@ -128,12 +133,14 @@ def run(
                     progress(Note(note))
             if isinstance(event, SearchDone | TrainDone | FitDone):
                 if processes.is_first:
-                    _finish(event, progress)
+                    _finish(event, progress, tell is None)
                 continue
             stopped = processes.largest(signals.begin())
             if stopped:
                 again = [*without_booleans(argv, "resume", "overwrite"), *map(written, go_on)]
                 words = launched(again, processes.count)
+                if tell is not None:
+                    tell({"event": "stopped", "folder": str(folder.path), "go_on": shlex.join(words)})
                 processes.in_turn(partial(_stop, events, progress, folder, words, signals))
                 return 128 + stopped
     return 0
@@ -176,12 +183,13 @@ def launched(words: list[str], processes: int) -> list[str]:
     return [*LAUNCHER, str(processes), *program]
 
 
-def _finish(event: SearchDone | TrainDone | FitDone, progress: Progress) -> None:
+def _finish(event: SearchDone | TrainDone | FitDone, progress: Progress, prints_result: bool) -> None:
     if not isinstance(event, FitDone):
         for path in event.pictures:
             print(path, file=sys.stderr)
     if isinstance(event, SearchDone):
-        _print_result(event.genotype, f"the search has ended, and its result is in {event.folder}; ")
+        if prints_result:
+            _print_result(event.genotype, f"the search has ended, and its result is in {event.folder}; ")
         return
     for line in metrics.in_words(event.metrics):
         progress.say(line)
@@ -190,10 +198,9 @@ def _finish(event: SearchDone | TrainDone | FitDone, progress: Progress) -> None
     doubt = metrics.doubt(event.metrics)
     if doubt is not None:
         progress(Note(doubt))
-    _print_result(
-        event.metrics["test_top1"],
-        f"the {'fit' if isinstance(event, FitDone) else 'training'} has ended, and its result is in {event.folder}; ",
-    )
+    if prints_result:
+        ended = "fit" if isinstance(event, FitDone) else "training"
+        _print_result(event.metrics["test_top1"], f"the {ended} has ended, and its result is in {event.folder}; ")
 
 
 def _print_result(result: object, ended: str) -> None:
@@ -230,53 +237,16 @@ def search_from_values(
         argv,
         notes,
         resumes=resume,
+        tell=telling(values),
     )
     if code == 0:
         data = {} if config.data_path == Path("datasets") else {"data_path": str(config.data_path)}
         given = {"name": config.name, "dataset": config.dataset, **data, "genotype": f"@{config.name}"}
         given |= configs.plugin_flag(config.plugin)
-        given |= {name: str(size) for name, size in _sizes_of_training(config).items()}
-        if argv[0] == "dadarts" and prints() and "layers" not in given:
-            print(
-                as_typed(f"{_in_the_papers(config)}, unless -epochs, -init_channels or -layers say less", argv),
-                file=sys.stderr,
-            )
-        elif argv[0] == "dadarts" and prints() and "epochs" in given:
-            print(
-                f"a training of a size like this search's; without these flags {_in_the_papers(config)}",
-                file=sys.stderr,
-            )
-        _advise("train it", next_command(argv, ["train"], config.runs_dir, **given), argv)
+        given |= {name: str(size) for name, size in sizes_of_training(config).items()}
+        about_sizes(config, [*given], argv)
+        advise("train it", next_command(argv, ["train"], config.runs_dir, **given), argv)
     return code
-
-
-def _in_the_papers(config: SearchConfig) -> str:
-    size, epochs = config.space.train_size, TrainConfig.model_fields["epochs"].default
-    return (
-        f"a training has {counted(epochs, 'epoch')}, {counted(size.channels, 'channel')} and "
-        f"{counted(size.layers, 'layer')}, as in the papers"
-    )
-
-
-def _sizes_of_training(config: SearchConfig) -> dict[str, int]:
-    """The sizes of a training to advise: those that a search was limited for, and after a small search small ones."""
-    targets = {"init_channels": config.target_channels, "layers": config.target_layers}
-    sizes = {name: size for name, size in targets.items() if size is not None}
-    full, usual = config.space.train_size, config.space.search_size
-    if sizes or (config.init_channels >= usual.channels and config.layers >= usual.layers):
-        return sizes
-    # Where a search fits the machine, so does a network of one path that is a little larger.
-    return {
-        "epochs": min(TrainConfig.model_fields["epochs"].default, 2 * config.epochs),
-        "init_channels": min(full.channels, 2 * config.init_channels),
-        "layers": min(full.layers, config.layers + 2),
-    }
-
-
-def _advise(what: str, words: Sequence[str], argv: Sequence[str]) -> None:
-    """What follows, to who uses the modern command."""
-    if argv[0] == "dadarts" and prints():
-        print(f"{what}: {shlex.join(words)}", file=sys.stderr)
 
 
 def train_from_values(
@@ -308,8 +278,9 @@ def train_from_values(
         argv,
         said,
         resumes=resume,
+        tell=telling(values),
     )
     if code == 0:
         plugin = configs.plugin_flag(config.plugin)
-        _advise("use it", next_command(argv, ["predict", config.name, "PICTURES"], config.runs_dir, **plugin), argv)
+        advise("use it", next_command(argv, ["predict", config.name, "PICTURES"], config.runs_dir, **plugin), argv)
     return code

@@ -9,6 +9,7 @@ from functools import partial
 
 from dadarts.cli import configs, execute
 from dadarts.cli.early import prints
+from dadarts.cli.event_lines import telling
 from dadarts.cli.flags import Command, flags_of, next_command
 from dadarts.config import FitConfig
 from dadarts.rundir.kinds import FINAL, FIT, TRAINING
@@ -25,7 +26,8 @@ COMMAND = Command(
 
 def fit(words: Sequence[str]) -> int:
     """Fit as the words say. Returns the exit code."""
-    settings, resume, overwrite = configs.split_run_flags(COMMAND.parse(words))
+    values = COMMAND.parse(words)
+    settings, resume, overwrite = configs.split_run_flags(values)
     execute.say_at_once()
     configs.load_plugins(settings)
     config = FitConfig(**settings)
@@ -33,7 +35,11 @@ def fit(words: Sequence[str]) -> int:
     from dadarts.fitting.loop import fit as begin
 
     code = execute.run(
-        partial(begin, config, resume=resume, overwrite=overwrite), config.print_freq, argv, resumes=resume
+        partial(begin, config, resume=resume, overwrite=overwrite),
+        config.print_freq,
+        argv,
+        resumes=resume,
+        tell=telling(values),
     )
     if code == 0 and prints():
         final = str(TRAINING.folder(FIT.folder(config.runs_dir, config.name), FINAL))

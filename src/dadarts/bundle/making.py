@@ -77,8 +77,8 @@ def export(
         RunError: the disk is full, or a form does not answer what the network answers; nothing was written.
     """
     # A folder that is taken is said before anybody waits, but no sooner than that there is no such run.
-    file = network_file(run, Path(runs_dir))
-    place = Path(f"{_named(run, file)}-model" if out is None else out)
+    trained = network_file(run, Path(runs_dir))
+    place = Path(f"{_named(run, trained)}-model" if out is None else out)
     check(place, overwrite)
     subject = subject_of(run, Path(runs_dir))
     written: list[Written] = []

@@ -8,7 +8,8 @@ PEERS_STAMP := $(PEERS)/.set-up
 # On a terminal pip shows what it downloads, with a bar; into a file it would write hundreds of lines.
 PIP = $(BIN)/python -m pip install $$(test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint types layers tests tests-ray tests-arm tests-processors fuzz bench bench-peers bench-fit clean
+.PHONY: setup demo test lint types layers tests tests-ray tests-sklearn tests-arm tests-processors fuzz
+.PHONY: bench bench-peers bench-fit clean
 
 setup: $(STAMP)
 
@@ -45,6 +46,10 @@ tests: setup
 tests-ray: setup
 	$(PIP) -e '.[dev,ray]'
 	$(BIN)/pytest tests/compare/test_ray.py
+
+# All of scikit-learn's checks of an estimator, a minute or two; `make tests` runs those that fit little.
+tests-sklearn: setup
+	$(BIN)/pytest tests/estimator/all_checks.py
 
 # The native kernels on processors that this machine has not got: on 64-bit Arm under an emulator; with and without AVX.
 # What has no compiler or emulator here is skipped, with a word.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dadarts.bundle.making import Bundle, export
     from dadarts.config import FitConfig, SearchConfig, TrainConfig
     from dadarts.errors import DadartsError, InputError, RunError
+    from dadarts.estimator.classifier import DADARTSClassifier
     from dadarts.fitting.loop import fit
     from dadarts.methods.alphas import Alphas
     from dadarts.methods.catalogue import METHODS
@@ -49,6 +50,7 @@ _HOMES = {
     "config": ("FitConfig", "SearchConfig", "TrainConfig"),
     "architecture.discretization": ("Rule", "discretize"),
     "errors": ("DadartsError", "InputError", "RunError"),
+    "estimator.classifier": ("DADARTSClassifier",),
     "plugins": ("register",),
     "training.export": ("TrainedNetwork", "load"),
     "architecture.genotype": ("Genotype",),
@@ -74,6 +76,7 @@ __all__ = [
     "Alphas",
     "Bundle",
     "Constant",
+    "DADARTSClassifier",
     "DadartsError",
     "FitConfig",
     "Genotype",

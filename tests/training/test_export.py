@@ -175,6 +175,10 @@ def test_a_file_that_is_no_network_is_refused(damage: str) -> None:
     with pytest.raises(dadarts.InputError) as caught:
         dadarts.load(path)
     assert "\n" not in str(caught.value)
+    if damage != "missing":
+        with pytest.raises(dadarts.InputError, match="the network is not a network that dadarts wrote") as of_bytes:
+            export.loads(path.read_bytes())
+        assert "\n" not in str(of_bytes.value)
     assert not Path("pwned").exists()
 
 

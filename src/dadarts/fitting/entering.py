@@ -53,11 +53,13 @@ def score(metrics: Mapping[str, Any], metric: str) -> float:
 
 
 def batch_size(pictures: int) -> int:
-    """Pictures in a batch: as many as leave an epoch 25 steps, from 16 to 64.
+    """Pictures in a batch: as many as leave an epoch 25 steps, from 16 to 64; half of fewer than 32 pictures.
 
-    >>> batch_size(200), batch_size(1600), batch_size(50_000)
-    (16, 64, 64)
+    >>> batch_size(20), batch_size(200), batch_size(1600), batch_size(50_000)
+    (10, 16, 64, 64)
     """
+    if pictures < 2 * _SMALLEST:
+        return max(2, pictures // 2)
     size = _SMALLEST
     while size < _LARGEST and pictures >= _STEPS * 2 * size:
         size *= 2

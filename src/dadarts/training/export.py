@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -27,6 +30,8 @@ from dadarts.training.prediction import Prediction, Unreadable, predictions
 
 KEY = "dadarts"
 """Where the file's metadata has all facts, as one JSON document."""
+_LENGTH = 8
+"""Bytes that say how long the header of a safetensors file is, which is JSON."""
 _OVERSHOOT = 0.25
 """How far a resized picture may go beyond black and white, in parts of the way from one to the other."""
 _BATCH = 256
@@ -209,15 +214,36 @@ def load(run: str | Path, *, runs_dir: str | Path = "runs") -> TrainedNetwork:
         InputError: there is none, or the file is damaged or not ours.
     """
     file = network_file(run, Path(runs_dir))
+    with _told_of(file), safe_open(file, framework="pt") as opened:
+        text = (opened.metadata() or {})[KEY]
+        return _trained(text, {name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118 -- not a dict
+
+
+def loads(content: bytes) -> TrainedNetwork:
+    """The trained network that a file of these bytes holds.
+
+    Raises:
+        InputError: it is damaged or not ours.
+    """
+    with _told_of("the network"):
+        begin = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+        text = json.loads(content[_LENGTH:begin])["__metadata__"][KEY]
+        return _trained(text, load_tensors(content))
+
+
+@contextmanager
+def _told_of(file: object) -> Iterator[None]:
     try:
-        with safe_open(file, framework="pt") as opened:
-            facts = facts_of((opened.metadata() or {})[KEY])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 -- not a dict
-        network = network_of(facts, tensors)
-    except (SafetensorError, OSError, LookupError, MemoryError) as error:
+        yield
+    except (SafetensorError, OSError, LookupError, MemoryError, TypeError, RecursionError) as error:
         raise InputError(
             f"{file} is not a network that dadarts wrote, or is damaged ({type(error).__name__})"
         ) from None
     except ValueError as error:
         raise InputError(f"{file} is not a network that dadarts wrote, or is damaged: {error}") from None
+
+
+def _trained(text: str, tensors: Mapping[str, Tensor]) -> TrainedNetwork:
+    facts = facts_of(text)
+    network = network_of(facts, tensors)
     return TrainedNetwork(network, facts.classes, facts.mean, facts.std, facts.limits()).eval()

@@ -74,8 +74,10 @@ def test_at_one_rate_of_multiply_adds_the_largest_size_that_is_fast_enough_is_ch
     assert size == (fits[-1] if fits else SIZES[0])
 
 
-@given(pictures=st.integers(1, 10**7))
-def test_fewer_pictures_are_seen_more_often(pictures: int) -> None:
-    wanted = sizing.epochs_wanted(pictures)
+@given(pictures=st.integers(1, 10**7), seconds=st.floats(1, 1e5))
+def test_fewer_pictures_are_seen_more_often_and_more_seconds_are_not_all_spent_on_size(
+    pictures: int, seconds: float
+) -> None:
+    wanted = sizing.epochs_wanted(pictures, seconds)
     assert sizing.FEWEST <= wanted <= sizing.MANY
-    assert sizing.epochs_wanted(2 * pictures) <= wanted
+    assert sizing.epochs_wanted(2 * pictures, seconds) <= wanted <= sizing.epochs_wanted(pictures, 2 * seconds)

@@ -91,7 +91,7 @@ class Applicant:
 
     def entrant(self, batch: int, seconds: float) -> Entrant:
         """The largest size that keeps to the limits and is trained in so many seconds."""
-        needed = sizing.epochs_wanted(len(self.data.train)) * len(self.data.train) / seconds
+        needed = sizing.epochs_wanted(len(self.data.train), seconds) * len(self.data.train) / seconds
         by_cost = sorted(self.costs, key=lambda size: self.costs[size].multiply_adds)
         size, speed = sizing.largest(
             by_cost, lambda size: self.costs[size].multiply_adds, lambda size: self._speed(size, batch), needed

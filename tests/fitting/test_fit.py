@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.spaces import Size
 from dadarts.config.fitting import FitConfig
 from dadarts.data import Chosen, DataRequest, load
@@ -171,3 +172,30 @@ def test_a_class_that_is_too_frequent_is_judged_by_the_balanced_accuracy() -> No
 )
 def test_a_fit_is_called_like_its_data(dataset: str, name: str) -> None:
     assert FitConfig(dataset=dataset).name == name
+
+
+def test_dense_cells_train_in_bfloat16_where_that_pays_and_nothing_else_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resnet, separable = (Genotype.parse(FAMILIES[number].genotype) for number in (0, 2))
+    monkeypatch.setattr(trial, "lowers_well", lambda _: True)
+    config = FitConfig(dataset="digits", device="cpu")
+    assert trial.precision(config, resnet) == "bf16"
+    assert trial.precision(config, separable) == "float32"
+    assert trial.precision(FitConfig(dataset="digits", device="cpu", precision="float32"), resnet) == "float32"
+    monkeypatch.setattr(trial, "lowers_well", lambda _: False)
+    assert trial.precision(config, resnet) == "float32"
+
+
+def test_a_candidate_is_trained_as_it_entered() -> None:
+    own = FAMILIES[0]
+    entrant = record.Entrant("it", own.name, own.title, own.why, own.genotype, 4, 1, 1.0, "bf16", "balanced")
+    settings = trial.settings(FitConfig(dataset="digits"), Path(), "it", entrant, 2, 8)
+    assert (settings.precision, settings.class_weights) == ("bf16", "balanced")
+
+
+def test_classes_weigh_alike_where_they_are_judged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    for metric, weights in (("balanced_accuracy", "balanced"), ("accuracy", "none")):
+        succeed(modern, "fit", "digits", "--minutes", "0.03", "--metric", metric, *WORDS, "--overwrite")
+        kept = record.read(Path("runs/fit/digits"))
+        assert {entrant.class_weights for entrant in kept.entrants or ()} == {weights}

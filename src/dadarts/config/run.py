@@ -30,6 +30,7 @@ BEFORE: Mapping[str, str] = MappingProxyType({"value_range": "nominal"})
 COMPUTED_BEFORE: Mapping[str, str] = MappingProxyType({"engine": "reference"})
 """How a run computes that began before this was noted down."""
 
+Precision: TypeAlias = Literal["float32", "tf32", "bf16"]
 AUTO: Literal["auto"] = "auto"
 """What leaves a setting to the data: it is settled when they have been read."""
 
@@ -58,7 +59,7 @@ class RunSettings(Settings):
     )
     gpus: str | None = setting(None, "run", "index of the CUDA device, such as 0; or one a process, as 0,1")
     threads: int | None = setting(None, "run", "CPU threads (default: by the size of the network)", ge=1, le=1024)
-    precision: Literal["float32", "tf32", "bf16"] = setting(
+    precision: Precision = setting(
         "float32",
         "run",
         "on CUDA: float32, tf32, or bf16 (finite differences stay float32); trainings also bf16 on a CPU with AMX",

@@ -34,6 +34,7 @@ else:
 Auto = Literal["auto"]
 """Leaves a setting to the length of the training (`training.recipe`)."""
 Part = Annotated[float, Field(ge=0, lt=1)]
+ClassWeights = Literal["none", "balanced"]
 Factor = Annotated[float, Field(ge=0, le=1e3)]
 
 
@@ -107,7 +108,7 @@ class TrainConfig(RunConfig):
     engine: Literal["auto", "reference", "native"] = setting(
         "auto", "run", "form of the network's training steps: reference, native (C++ kernels, CPU), or auto: the faster"
     )
-    class_weights: Literal["none", "balanced"] = setting(
+    class_weights: ClassWeights = setting(
         "none",
         "weights w",
         "of the loss: none, or balanced: every class counts the same, however many pictures it has",

@@ -14,6 +14,7 @@ from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import Size
 from dadarts.config.fitting import FitConfig, Metric
+from dadarts.config.training import ClassWeights
 from dadarts.data import DataSet
 from dadarts.errors import InputError
 from dadarts.fitting import limits, sizing, trial
@@ -105,7 +106,12 @@ class Applicant:
     def _at(self, size: Size, speed: float) -> Entrant:
         own = self.family
         name = f"{own.name}-{size.channels}x{size.layers}"
-        return Entrant(name, own.name, own.title, own.why, own.genotype, size.channels, size.layers, speed)
+        # Where classes are judged alike they weigh alike in the loss.
+        weights: ClassWeights = "balanced" if metric(self.config, self.data) == "balanced_accuracy" else "none"
+        precision = trial.precision(self.config, Genotype.parse(own.genotype))
+        return Entrant(
+            name, own.name, own.title, own.why, own.genotype, size.channels, size.layers, speed, precision, weights
+        )
 
     def _speed(self, size: Size, batch: int) -> float:
         return images_per_second(trial.settings(self.config, Path(), _PROBE, self._at(size, 0.0), 1, batch), self.data)

@@ -10,6 +10,8 @@ from pydantic import TypeAdapter
 
 from dadarts import files
 from dadarts.config.fitting import FitConfig
+from dadarts.config.run import Precision
+from dadarts.config.training import ClassWeights
 from dadarts.errors import InputError
 from dadarts.fitting.verdict import Ranked
 from dadarts.runs.folder import RunFolder
@@ -27,6 +29,7 @@ class Entrant:
         family: the name of its family, or ``found``.
         title: what it is called in a sentence.
         why: why it is a candidate.
+        precision, class_weights: as in a training's settings.
     """
 
     name: str
@@ -37,6 +40,8 @@ class Entrant:
     channels: int
     layers: int
     images_per_second: float
+    precision: Precision = "float32"
+    class_weights: ClassWeights = "none"
 
 
 @dataclass(frozen=True)

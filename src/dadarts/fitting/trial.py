@@ -7,14 +7,16 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dadarts.architecture.genotype import Genotype
 from dadarts.config import TrainConfig
 from dadarts.config.data import DataSettings
 from dadarts.config.fitting import FitConfig
-from dadarts.config.run import RunSettings
+from dadarts.config.run import Precision, RunSettings
 from dadarts.data import DataSet
 from dadarts.fitting import memory
 from dadarts.fitting.record import Entrant
 from dadarts.rundir.kinds import TRAINING
+from dadarts.runs.device import lowers_well, pick_device
 from dadarts.runs.events import Event, RunStarted, TrainDone
 from dadarts.runs.folder import RunFolder
 from dadarts.training.loop import train
@@ -33,7 +35,20 @@ def settings(config: FitConfig, folder: Path, run: str, entrant: Entrant, epochs
         layers=entrant.layers,
         epochs=epochs,
         batch_size=batch_size,
-    )
+        class_weights=entrant.class_weights,
+    ).model_copy(update={"precision": entrant.precision})
+
+
+def precision(config: FitConfig, genotype: Genotype) -> Precision:
+    """In what a genotype's steps are computed: what is asked for, and else bfloat16 where it pays.
+
+    It does for dense convolutions, which those of NAS-Bench-201's cells all are; separable ones are faster in native
+    kernels.
+    """
+    dense = genotype.syntax == "nas-bench-201"
+    if "precision" in config.model_fields_set or not dense:
+        return config.precision
+    return "bf16" if lowers_well(pick_device(config.device, config.gpus)) else config.precision
 
 
 def folder_of(folder: Path, run: str) -> RunFolder:

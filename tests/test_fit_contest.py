@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from benchmarks.fit import contest, contest_table, plain, rows, tasks
-from benchmarks.fit.contestants import CONTESTANTS, Given, Result
+from benchmarks.fit.contestants import CONTESTANTS
+from benchmarks.fit.entry import Given, Result
 from benchmarks.fit.plain_training import Pictures, rate, shifted, trained
 from benchmarks.fit.rows import Row
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks.fit import rows as rows_of
 from benchmarks.fit.contest_table import page
-from benchmarks.fit.contestants import CONTESTANTS, SCRATCH, Given
+from benchmarks.fit.contestants import CONTESTANTS
+from benchmarks.fit.entry import Given
 from benchmarks.fit.plain import NETWORKS
 from benchmarks.fit.rows import Key, Row
 from benchmarks.fit.tasks import TASKS, written
@@ -25,17 +26,18 @@ from dadarts.machine import keep_freed_memory
 from dadarts.runs.threads import computing_with
 
 RESULTS = Path(__file__).parents[1] / "results"
+PICTURES = Path("runs/fit-data")
 
 
 def ran(key: Key, folder: Path, pictures: Path) -> Row:
     """Let a contestant do a task, once."""
     task, minutes, limit, seed, contestant = key
-    file = written(task, folder, pictures)
+    own, file = TASKS[task], written(task, folder, pictures)
     with np.load(file) as arrays:
         count = len(arrays["y_test"])
     began = time.process_time()
     with computing_with(1):
-        found = CONTESTANTS[contestant](Given(TASKS[task], file, minutes, seed, limit))
+        found = CONTESTANTS[contestant](Given(file, own.metric, own.flip, minutes, seed, limit))
     seconds = time.process_time() - began
     return Row(
         *key,
@@ -72,7 +74,7 @@ def main() -> None:
         rows = rows_of.read(given.out)
         if key in {row.key for row in rows}:
             continue
-        row = ran(key, given.folder, SCRATCH.parent / "fit-data")
+        row = ran(key, given.folder, PICTURES)
         print(row, file=sys.stderr, flush=True)
         # What others have written meanwhile stays.
         rows_of.write(given.out, [*rows_of.read(given.out), row])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dadarts.architecture.spaces import SPACES, SearchSpace, space
     from dadarts.architecture.supernet import Supernet
     from dadarts.bundle.making import Bundle, export
+    from dadarts.cli.watching import progress
     from dadarts.config import FitConfig, SearchConfig, TrainConfig
     from dadarts.errors import DadartsError, InputError, RunError
     from dadarts.estimator.classifier import DADARTSClassifier
@@ -47,6 +48,7 @@ _HOMES = {
     "methods.method": ("Method", "Objective"),
     "architecture.skeletons": ("Macro",),
     "bundle.making": ("Bundle", "export"),
+    "cli.watching": ("progress",),
     "config": ("FitConfig", "SearchConfig", "TrainConfig"),
     "architecture.discretization": ("Rule", "discretize"),
     "errors": ("DadartsError", "InputError", "RunError"),
@@ -106,6 +108,7 @@ __all__ = [
     "fit",
     "load",
     "oracle",
+    "progress",
     "register",
     "search",
     "soft_top_k",

@@ -26,6 +26,7 @@ from dadarts.fitting.candidates import FAMILIES
 from tests.commands import BENCH_GENOTYPE, without_pictures
 from tests.data.samples import write_picture
 from tests.pages.markup import check
+from tests.report import test_inline as inline
 
 SMALL: dict[str, Any] = {"genotype": BENCH_GENOTYPE, "init_channels": 4, "layers": 1, "epochs": 6, "threads": 1}
 COUNT = 48
@@ -93,6 +94,21 @@ def test_what_is_fitted_says_what_it_has_found(fitted: DADARTSClassifier) -> Non
     assert "4 test pictures" in page
 
 
+def test_in_a_notebook_scores_cell_and_curves_stand_below_the_diagram_and_no_label_is_markup(
+    fitted: DADARTSClassifier,
+) -> None:
+    unfitted = clone(fitted)._repr_mimebundle_()["text/html"]
+    shown = fitted._repr_mimebundle_()["text/html"]
+    assert "normal cell" not in unfitted
+    own = fitted.report_._repr_html_()
+    assert shown.endswith(own)
+    page = inline.check(own)
+    assert [each.text for each in page.all("figcaption")] == ["normal cell", "curves"]
+    labels = np.array([inline.HOSTILE, f"the other {inline.HOSTILE}"])[BRIGHT]
+    hostile = inline.check(clone(fitted).set_params(epochs=1).fit(pictures(8, 8), labels).report_._repr_html_())
+    assert any(inline.HOSTILE in paragraph.text for paragraph in hostile.all("p"))
+
+
 def test_a_pickled_one_needs_no_folder_and_no_live_network(fitted: DADARTSClassifier, tmp_path: Path) -> None:
     content = pickle.dumps(fitted)
     noting = _Noting(io.BytesIO(content))
@@ -143,10 +159,10 @@ def test_it_is_cross_validated_and_searched_for_within_a_pipeline() -> None:
     X = pictures(64).astype(float)
     steps = make_pipeline(MinMaxScaler(), DADARTSClassifier(**SMALL))
     grid = {"dadartsclassifier__epochs": np.array([1, 6])}
-    search = GridSearchCV(steps, grid, cv=2, error_score="raise").fit(X, BRIGHT)
+    search = GridSearchCV(steps, grid, cv=2, refit=False, error_score="raise").fit(X, BRIGHT)
     assert search.best_score_ == 1
-    assert search.predict(X).tolist() == BRIGHT.tolist()
-    assert cross_val_score(search.best_estimator_, X, BRIGHT, cv=2, error_score="raise").tolist() == [1, 1]
+    assert [each["dadartsclassifier__epochs"] for each in search.cv_results_["params"]] == [1, 6]
+    assert cross_val_score(steps, X, BRIGHT, cv=2, error_score="raise").tolist() == [1, 1]
 
 
 def test_minutes_are_a_fit_whose_run_can_be_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -87,6 +87,18 @@ class Genotype:
     def __hash__(self) -> int:
         return hash(str(self))
 
+    def _repr_svg_(self) -> str:
+        """Its cells, for a notebook that shows pictures."""
+        from dadarts.report.page.inline import svg_of
+
+        return svg_of(self)
+
+    def _repr_html_(self) -> str:
+        """Its cells and its text, for a notebook."""
+        from dadarts.report.page.inline import html_of
+
+        return html_of(self)
+
     def to_json(self, **extra: str) -> str:
         """JSON text that `parse` reads back; `extra` (the space's name, ...) is for people and programs."""
         cells = {

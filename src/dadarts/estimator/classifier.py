@@ -191,6 +191,13 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         tags.non_deterministic = self.epochs is None
         return tags
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """scikit-learn's diagram, and below it what `fit` has found."""
+        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle and hasattr(self, "report_"):
+            bundle["text/html"] += self.report_._repr_html_()
+        return bundle
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != _UNPICKLED}
 

@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from dadarts import files
 from dadarts.fitting import record
 from dadarts.rundir import contents
+
+if TYPE_CHECKING:
+    from dadarts.report.page.content import Page
 
 _SMALL = frozenset(
     entry.name
@@ -68,14 +72,24 @@ class Report:
 
     def html(self) -> str:
         """The page, which needs no other file."""
-        from dadarts.pages.gather import page_of
         from dadarts.report.page.render import render
 
-        with self.kept.unpacked() as folder:
-            return render(page_of([str(folder)], folder.parent))
+        return render(self._page())
 
     def save(self, path: str | Path) -> Path:
         """Write the page; its path."""
         target = Path(path)
         files.write_text(target, self.html())
         return target
+
+    def _repr_html_(self) -> str:
+        """What it says first, the cells and the curves, for a notebook."""
+        from dadarts.report.page.inline import html, summary_of
+
+        return html(summary_of(self._page()))
+
+    def _page(self) -> Page:
+        from dadarts.pages.gather import page_of
+
+        with self.kept.unpacked() as folder:
+            return page_of([str(folder)], folder.parent)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from typing import Any
 
 from dadarts.architecture.genotype import Genotype
@@ -21,7 +19,7 @@ from dadarts.report.page.figures import seconds
 from dadarts.rundir import command, contents
 from dadarts.rundir.history import SECONDS, TIMES, Row
 from dadarts.rundir.kinds import SEARCH, TRAINING
-from dadarts.rundir.saved import DamageError, SavedRun
+from dadarts.rundir.saved import SavedRun
 
 Config = SearchConfig | TrainConfig
 
@@ -41,27 +39,6 @@ def config_of(begun: Begun) -> Config:
         raise InputError(f"{begun.run.config}: {error.marked}{hint}") from None
     assert isinstance(config, SearchConfig | TrainConfig)  # noqa: S101 -- there are no other kinds
     return config
-
-
-def history_of(run: SavedRun) -> list[Row]:
-    """The rows of a run's history, in numbers; what is none is left out, since the file is the user's to edit.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        rows = run.rows()
-    except (OSError, ValueError, csv.Error):
-        raise DamageError(f"{run.history} is damaged") from None
-    return [{name: _number(text) for name, text in row.items() if name} for row in rows]
-
-
-def _number(text: object) -> float | None:
-    try:
-        value = float(text) if isinstance(text, str) else float("nan")
-    except ValueError:
-        return None
-    return value if isfinite(value) else None
 
 
 def computed(history: list[Row]) -> float | None:

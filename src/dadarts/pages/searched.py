@@ -62,7 +62,7 @@ def searched(begun: Begun, config: SearchConfig, reader: Reader, searches: int) 
     Raises:
         InputError: a file of it is damaged.
     """
-    run, history = begun.run, common.history_of(begun.run)
+    run, history = begun.run, begun.run.measured()
     genotype, cost = _genotype(begun), None
     if genotype is not None:
         cost = common.network_cost(begun, genotype)

@@ -49,7 +49,7 @@ def trained(begun: Begun, config: TrainConfig, reader: Reader) -> Trained:
     Raises:
         InputError: a file of it is damaged.
     """
-    run, history = begun.run, common.history_of(begun.run)
+    run, history = begun.run, begun.run.measured()
     result, cost = _result(begun), common.network_cost(begun, config.genotype)
     data, pictures = data_of(begun, config, reader)
     mistakes = None

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dadarts.architecture import verdict
 from dadarts.architecture.verdict import Verdict
 from dadarts.errors import InputError, shortened
 from dadarts.rundir import contents
+from dadarts.rundir.history import Row
 
 _SIZES = {"method": str, "genotype": str, "init_channels": int, "layers": int}
 _COMPUTED = {"threads": int, "processes": int, "engine": str, "device": str, "data": str, "plugins": list}
@@ -123,6 +125,18 @@ class SavedRun:
         except FileNotFoundError:
             return []
 
+    def measured(self) -> list[Row]:
+        """`rows` in numbers; what is none is left out, since the file is the user's to edit.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        try:
+            rows = self.rows()
+        except (OSError, ValueError, csv.Error):
+            raise DamageError(f"{self.history} is damaged") from None
+        return [{name: _number(text) for name, text in row.items() if name} for row in rows]
+
     def verdict(self) -> Verdict | None:
         """What a finished search has said of its genotype; None where it has said nothing that can be read."""
         with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
@@ -138,6 +152,14 @@ class SavedRun:
             return None
         except (OSError, ValueError):
             raise DamageError(f"{path} is damaged") from None
+
+
+def _number(text: object) -> float | None:
+    try:
+        value = float(text) if isinstance(text, str) else float("nan")
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
 
 
 class _OtherTypeError(TypeError):

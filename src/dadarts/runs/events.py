@@ -136,6 +136,11 @@ class SearchDone:
     def __str__(self) -> str:
         return f"{self.folder}: {self.genotype}"
 
+    def _repr_html_(self) -> str:
+        from dadarts.runs import shown
+
+        return shown.of_search(self.folder, self.genotype)
+
 
 @dataclass(frozen=True)
 class TrainDone:
@@ -151,6 +156,11 @@ class TrainDone:
 
     def __str__(self) -> str:
         return f"{self.folder}: test accuracy {self.metrics['test_top1']:.2%}"
+
+    def _repr_html_(self) -> str:
+        from dadarts.runs import shown
+
+        return shown.of_training(self.folder, f"training {self.folder.name}", self.metrics)
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,12 @@ class FitDone:
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.title}, test accuracy {self.metrics['test_top1']:.2%}"
+
+    def _repr_html_(self) -> str:
+        from dadarts.runs import shown
+
+        said = ". ".join(filter(None, [f"The network is {self.title}", self.verdict]))
+        return shown.of_training(self.training, f"fit {self.folder.name}", self.metrics, f"{said}.")
 
 
 Event: TypeAlias = (

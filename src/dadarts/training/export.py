@@ -18,11 +18,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dadarts import files
+from dadarts.architecture.counting import count_parameters
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import Network
 from dadarts.data import Preparation, ValueRange
 from dadarts.engines.inference import Inference
-from dadarts.errors import InputError
+from dadarts.errors import InputError, shortened
+from dadarts.pacing import counted
 from dadarts.rundir.lookup import network_file
 from dadarts.runs.threads import by_size, computing_with
 from dadarts.training.facts import Facts, Sizes, facts_of, network_of
@@ -152,6 +154,19 @@ class TrainedNetwork(nn.Module):
             logits = self._inference(self._normalised(pictures.to(self.mean.device)), threads=threads.count)
         # In float64 no two logits give one probability, so the surest class is that of the largest logit.
         return logits.cpu().double().softmax(dim=1)
+
+    def _repr_html_(self) -> str:
+        """What it is of, and its cells, for a notebook."""
+        from dadarts.report.page.inline import Summary, html
+
+        macro = self.network.macro
+        facts = (
+            ("classes", f"{len(self.classes)}: {shortened(', '.join(self.classes))}"),
+            ("pictures", "x".join(map(str, self.image_shape))),
+            ("size", f"{counted(macro.channels, 'channel')}, {counted(macro.layers, 'layer')}"),
+            ("parameters", f"{count_parameters(self.network):,}"),
+        )
+        return html(Summary("trained network", "", facts, self.genotype))
 
     def _refuse_other_shape(self, images: Tensor) -> None:
         channels, height, width = shape = self.image_shape

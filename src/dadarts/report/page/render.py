@@ -69,7 +69,7 @@ def written(template: str, script: str = "", **values: Any) -> str:
     """
     style = _own_text("page.css")
     return (
-        _environment()
+        environment()
         .get_template(template)
         .render(
             style=Markup(style),  # noqa: S704 -- our own files
@@ -83,8 +83,9 @@ def written(template: str, script: str = "", **values: Any) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates of this package, which escape every text."""
+    found = Environment(
         loader=PackageLoader("dadarts.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -92,8 +93,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_readable,
     )
-    environment.filters |= {"percent": percent, "data_uri": _data_uri, "tabled": _tabled}
-    return environment
+    found.filters |= {"percent": percent, "data_uri": _data_uri, "tabled": _tabled}
+    return found
 
 
 def _readable(value: Any) -> Any:

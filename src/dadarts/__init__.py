@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dadarts.config import FitConfig, SearchConfig, TrainConfig
     from dadarts.errors import DadartsError, InputError, RunError
     from dadarts.estimator.classifier import DADARTSClassifier
-    from dadarts.fitting.loop import fit
     from dadarts.methods.alphas import Alphas
     from dadarts.methods.catalogue import METHODS
     from dadarts.methods.method import Method, Objective
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from dadarts.methods.relaxations.soft_top_k import soft_top_k
     from dadarts.methods.schedules import Constant, Linear, Progress
     from dadarts.methods.selection import Selection
+    from dadarts.pages.fit import fit
     from dadarts.plugins import register
     from dadarts.searching.loop import search
     from dadarts.training.export import TrainedNetwork, load
@@ -68,7 +68,7 @@ _HOMES = {
     "architecture.supernet": ("Supernet",),
     "methods.relaxations.soft_top_k": ("soft_top_k",),
     "training.loop": ("train",),
-    "fitting.loop": ("fit",),
+    "pages.fit": ("fit",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

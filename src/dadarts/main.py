@@ -16,7 +16,9 @@ from dadarts.errors import InputError, unknown
 from dadarts.rundir.lookup import genotype_text, reading_notes, run_of, taken_over
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Iterator
+
+    from dadarts.runs.events import Event
 
 _METHOD = Flag(
     ("method",),
@@ -176,7 +178,13 @@ def _fit(words: list[str]) -> int:
     """choose, train and test a network within minutes"""
     from dadarts.cli.fit import fit
 
-    return fit(words)
+    # Imported when the words are read: torch takes seconds.
+    def begin(*given: Any, **settings: Any) -> Iterator[Event]:
+        from dadarts.pages.fit import fit as begun
+
+        return begun(*given, **settings)
+
+    return fit(words, begin)
 
 
 def _predict(words: list[str]) -> int:

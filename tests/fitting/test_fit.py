@@ -51,6 +51,8 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     assert final is not None
     assert raced[final.entrant] == max(raced.values())
     assert float(outcome.last_line) == json.loads((folder / "augment/final/metrics.json").read_text())["test_top1"]
+    assert "nothing is searched: in under 15 minutes it does not pay (--searching always)" in outcome.err
+    assert kept.search is None
     assert "use it: dadarts predict runs/fit/digits/augment/final PICTURES" in outcome.err
     assert (folder / "result.txt").read_text().strip() == final.entrant
     network = Path("runs/fit/digits/augment/final/model.safetensors")

@@ -37,9 +37,22 @@ def test_later_rungs_train_fewer_for_longer(standing: int) -> None:
     assert [rung.seconds for rung in rungs] == sorted(rung.seconds for rung in rungs)
 
 
-def test_the_minutes_hold_race_training_and_reserve() -> None:
-    for seconds in (10.0, 600.0, 1e5):
-        assert plan.RACE * seconds + plan.final(seconds) + plan.reserve(seconds) == pytest.approx(seconds)
+@given(seconds=st.floats(1, 1e6), searching=st.booleans())
+def test_the_minutes_hold_search_race_training_and_reserve(seconds: float, searching: bool) -> None:
+    found = plan.shares(seconds, searching=searching, writing=0.04 * seconds)
+    parts = (found.search, found.race, found.final, found.writing)
+    assert sum(parts) == pytest.approx(seconds)
+    assert all(part > 0 for part in parts[1:])
+    assert (found.search > 0) == searching
+    # The last training is what the network is made of.
+    assert found.final > sum(parts) / 2
+
+
+@given(seconds=st.floats(1, 1e6))
+def test_minutes_decide_whether_is_searched_unless_it_is_asked_for(seconds: float) -> None:
+    assert plan.searches(seconds, "always")
+    assert not plan.searches(seconds, "never")
+    assert plan.searches(seconds, "auto") == (seconds >= plan.PAYS_FROM)
 
 
 SIZES = (Size(8, 1), Size(16, 1), Size(16, 2), Size(32, 2))

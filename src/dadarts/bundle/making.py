@@ -94,7 +94,7 @@ def export(
         latencies = latency.measured([each.form for each in written], folder, subject.network.image_shape)
         document = json.dumps(described.config(subject), indent=1, ensure_ascii=False)
         files.write_text(folder / described.FILE, f"{document}\n")
-        name = place.absolute().name if subject.saved is None else str(subject.saved.settings["name"])
+        name = place.absolute().name if subject.saved is None else _named(run, trained)
         for file in card.FILES:
             files.write_text(folder / file, card.text(subject, name, written, left_out, latencies))
     return Bundle(place, tuple(written), left_out)

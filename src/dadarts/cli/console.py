@@ -18,6 +18,7 @@ from dadarts.runs.events import (
     EpochDone,
     Event,
     Note,
+    PartBegun,
     RunStarted,
     SelectionStep,
     StepDone,
@@ -79,8 +80,12 @@ class Progress:
                 self._do("the first step is under way")
             case Note():
                 self.say(f"note: {self._written(event.marked)}")
+            case PartBegun():
+                self.say(str(event))
+                self._do(event.what)
             case StepDone():
-                self._do(str(event), event.step % self.print_freq == 0 or event.step == event.steps)
+                # That of the last step needs no line: the epoch's follows.
+                self._do(str(event), event.step % self.print_freq == 0)
             case ValidationStep() | AssessmentStep() | SelectionStep():
                 self._do(str(event))
             case EpochDone():

@@ -7,10 +7,21 @@ from collections.abc import Callable
 from statistics import fmean
 
 from dadarts.pacing import duration
-from dadarts.runs.events import AssessmentStep, EpochDone, Event, RunStarted, SelectionStep, StepDone, ValidationStep
+from dadarts.runs.events import (
+    AssessmentStep,
+    EpochDone,
+    Event,
+    PartBegun,
+    RunStarted,
+    SelectionStep,
+    StepDone,
+    ValidationStep,
+)
 
 _WINDOW = 50
 """Steps that speak for those to come."""
+_TELLING = 5
+"""Steps that tell more of the last training of a fit than the minutes that it was given."""
 _FIRST = 2
 """Steps of a process that do not, where there are others: they compile, and find caches cold."""
 
@@ -19,7 +30,8 @@ class Forecast:
     """The seconds that a run has left, from the times at which its events come.
 
     They are those of the steps left, at the mean of the last 50; of the phase after the steps of each epoch left, at
-    the mean of those so far; and of the phase at hand.
+    the mean of those so far; and of the phase at hand. A fit has minutes, which tell when all ends, until its last
+    training has begun.
 
     Args:
         clock: seconds that only grow.
@@ -35,6 +47,8 @@ class Forecast:
         self._rests_left = 0
         self._phase: ValidationStep | SelectionStep | AssessmentStep | None = None
         self._last_phase_since: tuple[float, int] | None = None
+        self._ends: float | None = None
+        self._after: float | None = None
 
     def __call__(self, event: Event) -> None:
         """Take notice of an event that has just come."""
@@ -42,6 +56,8 @@ class Forecast:
         match event:
             case RunStarted():
                 self._last = now
+            case PartBegun():
+                self._begin(now + event.left, event.after)
             case StepDone():
                 (self._first if len(self._first) < _FIRST else self._steps).append(now - self._last)
                 self._last, self._phase = now, None
@@ -58,9 +74,21 @@ class Forecast:
             case _:
                 pass
 
+    def _begin(self, ends: float, after: float | None) -> None:
+        """Forget the training before; what follows this one is known by when all ends, or by how long it takes."""
+        self.__init__(self._clock)  # type: ignore[misc]
+        self._ends, self._after = ends, after
+
     @property
     def left(self) -> float | None:
         """Seconds; None where nothing is known yet."""
+        if self._ends is not None and (self._after is None or len(self._steps) < _TELLING):
+            return max(0.0, self._ends - self._clock())
+        own = self._of_run
+        return None if own is None else own + (self._after or 0.0)
+
+    @property
+    def _of_run(self) -> float | None:
         match self._phase:
             case SelectionStep() | AssessmentStep() as at:
                 return self._of_last_phase(at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from dadarts.cli import configs, execute
@@ -12,7 +12,8 @@ from dadarts.cli.early import prints
 from dadarts.cli.event_lines import telling
 from dadarts.cli.flags import Command, flags_of, next_command
 from dadarts.config import FitConfig
-from dadarts.rundir.kinds import FINAL, FIT, TRAINING
+from dadarts.rundir.kinds import BUNDLE, FINAL, FIT, PAGE, TRAINING
+from dadarts.runs.events import Event
 
 _DATA = "dataset"
 COMMAND = Command(
@@ -24,16 +25,18 @@ COMMAND = Command(
 )
 
 
-def fit(words: Sequence[str]) -> int:
-    """Fit as the words say. Returns the exit code."""
+def fit(words: Sequence[str], begin: Callable[..., Iterator[Event]]) -> int:
+    """Fit as the words say. Returns the exit code.
+
+    Args:
+        begin: begins a fit of a configuration.
+    """
     values = COMMAND.parse(words)
     settings, resume, overwrite = configs.split_run_flags(values)
     execute.say_at_once()
     configs.load_plugins(settings)
     config = FitConfig(**settings)
     argv = ["dadarts", "fit", *words]
-    from dadarts.fitting.loop import fit as begin
-
     code = execute.run(
         partial(begin, config, resume=resume, overwrite=overwrite),
         config.print_freq,
@@ -42,10 +45,19 @@ def fit(words: Sequence[str]) -> int:
         tell=telling(values),
     )
     if code == 0 and prints():
-        final = str(TRAINING.folder(FIT.folder(config.runs_dir, config.name), FINAL))
-        plugin = configs.plugin_flag(config.plugin)
-        use = next_command(argv, ["predict", final, "PICTURES"], config.runs_dir, **plugin)
-        print(f"use it: {shlex.join(use)}", file=sys.stderr)
-        page = next_command(argv, ["report", str(FIT.folder(config.runs_dir, config.name))], config.runs_dir, **plugin)
-        print(f"look at it: {shlex.join(page)}", file=sys.stderr)
+        _advise(config, argv)
     return code
+
+
+def _advise(config: FitConfig, argv: Sequence[str]) -> None:
+    """How to use what there is, and to look at it."""
+    folder = FIT.folder(config.runs_dir, config.name)
+    plugin = configs.plugin_flag(config.plugin)
+    use = next_command(argv, ["predict", str(TRAINING.folder(folder, FINAL)), "PICTURES"], config.runs_dir, **plugin)
+    print(f"use it: {shlex.join(use)}", file=sys.stderr)
+    for what, path in (("or without dadarts", folder / BUNDLE), ("look at it", folder / PAGE)):
+        if path.exists():
+            print(f"{what}: {path}", file=sys.stderr)
+    if not (folder / PAGE).exists():
+        page = next_command(argv, ["report", str(folder)], config.runs_dir, **plugin)
+        print(f"look at it: {shlex.join(page)}", file=sys.stderr)

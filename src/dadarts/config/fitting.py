@@ -38,6 +38,13 @@ class FitConfig(Limited, DataSettings, RunSettings):
         usual=True,
     )
 
+    searching: Literal["auto", "always", "never"] = setting(
+        "auto",
+        "budget",
+        "whether an architecture is searched, which then races, too: auto where the minutes are enough for it to pay, "
+        "always or never",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _name_follows_from_the_data(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from dadarts.architecture.spaces import Size
+from dadarts.architecture.genotype import random_genotype
+from dadarts.architecture.spaces import Size, space
+
+SPACE = "nas-bench-201"
+"""What is searched, and drawn from: the fastest space here, in which the plain candidates are, too."""
+FOUND = "found"
+"""The family of what the search of a fit has found."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ def _grid(channels: Iterable[int], layers: Iterable[int]) -> tuple[Size, ...]:
 _BENCH_SIZES = _grid((4, 6, 8, 12, 16, 24, 32, 48, 64), (1, 2, 4))
 _DARTS_SIZES = _grid((4, 6, 8, 12, 16, 24, 36), (3, 5, 8, 14))
 
-FAMILIES = (
+FAMILIES: tuple[Family, ...] = (
     Family(
         "resnet",
         "a ResNet",
@@ -72,3 +78,14 @@ FAMILIES = (
     ),
 )
 """The plain and published cells that race, the likeliest winner first."""
+
+
+def searched(genotype: str) -> Family:
+    """What the search of a fit has found."""
+    return Family(FOUND, "what was found", f"searched in {SPACE} on these pictures", genotype, _BENCH_SIZES)
+
+
+def drawn(seed: int) -> Family:
+    """A uniform draw from the space that is searched: what a search must beat to have been worth its time."""
+    genotype = str(random_genotype(space(SPACE), seed))
+    return Family("random", "a random draw", f"drawn from {SPACE}, where the search looks", genotype, _BENCH_SIZES)

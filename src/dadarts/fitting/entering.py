@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from dadarts.errors import InputError
 from dadarts.fitting import limits, sizing, trial
 from dadarts.fitting.candidates import Family
 from dadarts.fitting.record import Entrant
-from dadarts.fitting.speed import images_per_second
+from dadarts.fitting.speed import EPOCHS, Clock, images_per_second
+from dadarts.runs.events import Event
+from dadarts.training.loop import train
 
 _UNEQUAL = 1.5
 """Times its equal share from which on a class is so frequent that accuracy says little of the others."""
@@ -72,6 +74,7 @@ class Applicant:
     """A family for these pictures, at the sizes whose counts keep to the limits.
 
     Args:
+        clock: what seconds are of.
         costs: of those sizes; of none where none does.
         smallest: what the family's smallest networks cost, by each count for itself.
         latency_ms: of the cheapest size; None where latencies are not limited.
@@ -80,6 +83,7 @@ class Applicant:
     family: Family
     data: DataSet
     config: FitConfig
+    clock: Clock
     costs: Mapping[Size, Costs]
     smallest: Costs
     latency_ms: float | None
@@ -114,19 +118,23 @@ class Applicant:
         )
 
     def _speed(self, size: Size, batch: int) -> float:
-        return images_per_second(trial.settings(self.config, Path(), _PROBE, self._at(size, 0.0), 1, batch), self.data)
+        def begin(folder: Path) -> Iterator[Event]:
+            probe = trial.settings(self.config, folder, _PROBE, self._at(size, 0.0), EPOCHS, batch)
+            return train(probe, loaded=lambda _: self.data)
+
+        return images_per_second(begin, batch, self.clock)
 
     def _latency_ms(self, size: Size) -> float:
         return limits.latency_ms(Genotype.parse(self.family.genotype), _macro(size, self.data))
 
 
-def applicants(families: Sequence[Family], config: FitConfig, data: DataSet) -> list[Applicant]:
+def applicants(families: Sequence[Family], config: FitConfig, data: DataSet, clock: Clock) -> list[Applicant]:
     """The families that keep to the limits at some size.
 
     Raises:
         InputError: none does; it says what the smallest network costs.
     """
-    found = [_applicant(family, config, data) for family in families]
+    found = [applicant(family, config, data, clock) for family in families]
     able = [each for each in found if each.may_enter]
     if not able:
         latencies = [each.latency_ms for each in found if each.latency_ms is not None]
@@ -134,7 +142,8 @@ def applicants(families: Sequence[Family], config: FitConfig, data: DataSet) -> 
     return able
 
 
-def _applicant(family: Family, config: FitConfig, data: DataSet) -> Applicant:
+def applicant(family: Family, config: FitConfig, data: DataSet, clock: Clock) -> Applicant:
+    """A family at the sizes whose counts keep to the limits, which may be none."""
     genotype = Genotype.parse(family.genotype)
     costs = {size: count_costs(genotype, _macro(size, data)) for size in family.sizes}
     smallest = Costs(
@@ -145,7 +154,7 @@ def _applicant(family: Family, config: FitConfig, data: DataSet) -> Applicant:
     if kept and config.max_latency_ms is not None:
         cheapest = min(kept, key=lambda size: kept[size].multiply_adds)
         latency = limits.latency_ms(genotype, _macro(cheapest, data))
-    return Applicant(family, data, config, kept, smallest, latency)
+    return Applicant(family, data, config, clock, kept, smallest, latency)
 
 
 def _macro(size: Size, data: DataSet) -> Macro:

@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 from dadarts.config.fitting import FitConfig
-from dadarts.data import DataSet, load
+from dadarts.data import load
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import InputError
-from dadarts.fitting import entering, parts, plan, record, trial, verdict
+from dadarts.fitting import candidates, entering, parts, plan, record, searching, training, trial
 from dadarts.fitting.candidates import FAMILIES
+from dadarts.fitting.course import Course
+from dadarts.fitting.endings import Ending, fitting, written
 from dadarts.fitting.entering import Applicant
-from dadarts.fitting.memory import OutOfMemoryError
-from dadarts.fitting.record import Entrant, Record, Trained
+from dadarts.fitting.record import Record
+from dadarts.fitting.speed import Clock
 from dadarts.pacing import counted, duration
 from dadarts.rundir.kinds import FINAL, FIT
 from dadarts.runs import setup
@@ -24,17 +25,29 @@ from dadarts.runs.events import Event, FitDone, Note, RunStarted
 from dadarts.runs.folder import RunFolder
 from dadarts.training import metrics
 
-Found = TypeVar("Found")
+_BEFORE_FOUND = 2
+"""The plain candidates that come before what was found where fewer race than there are."""
 
 
 def fit(
-    config: FitConfig, *, resume: bool = False, overwrite: bool = False, processes: Processes = ALONE
+    config: FitConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    processes: Processes = ALONE,
+    clock: Clock = time.monotonic,
+    endings: Sequence[Ending] = (),
 ) -> Iterator[Event]:
     """Choose a network for labelled pictures, train it, test it once, and yield what happens, within `minutes`.
 
-    Candidates are trained on a part of the training pictures and judged on the rest, by successive halving; the winner
+    Where the minutes are enough for that to pay an architecture is searched. What was found, plain and published
+    candidates are trained on a part of the training pictures and judged on the rest, by successive halving; the winner
     is trained anew on all of them for the time that is left. Everything is in ``runs/fit/NAME``: ordinary runs, the
     record of the race, and the result.
+
+    Args:
+        clock: what the minutes are of: seconds that only grow. `time.process_time` makes them the processor's.
+        endings: what is written when the network is tested, as far as the minutes are enough for it.
 
     Raises:
         InputError: the configuration, the data or the name cannot be used; nothing was created.
@@ -42,7 +55,7 @@ def fit(
     """
     if processes.several:
         raise InputError("`dadarts fit` computes in one process; its choice can be trained with several")
-    since = time.monotonic()
+    since = clock()
     folder = RunFolder(FIT.folder(config.runs_dir, config.name))
     folder.check(resume, overwrite)
     if resume:
@@ -52,14 +65,17 @@ def fit(
             return
     data = parts.portion(load(setup.request_of(config)), config.dataset_portion, config.seed)
     racing = parts.racing(data, config.seed)
-    applicants = entering.applicants(FAMILIES, config, racing)
+    applicants = entering.applicants(FAMILIES, config, racing, clock)
     fresh = Record(entering.metric(config, data), entering.batch_size(len(data.train)))
     with folder.claimed(resume, overwrite):
         kept = record.read(folder.path) if resume else fresh
         if not resume:
             kept.write(folder.path)
             folder.write_config(config.to_json(), {"data": data.fingerprint})
-        yield from _Fit(config, folder, data, racing, applicants, kept, since).events()
+        within = fitting(endings, 60 * config.minutes, plan.WRITING)
+        writing = sum(ending.seconds for ending in within)
+        course = Course(config, folder, data, racing, kept, clock, since, writing)
+        yield from _events(course, applicants, partial(written, course, endings, within))
 
 
 def _done(folder: RunFolder, kept: Record) -> FitDone:
@@ -68,129 +84,67 @@ def _done(folder: RunFolder, kept: Record) -> FitDone:
     if winner is None or result is None:
         raise InputError(f"{folder.path} is damaged; replace the fit with -overwrite")
     title = next(each.title for each in kept.entrants or () if each.name == winner.entrant)
-    found = metrics.left(result).metrics(final.path)
-    return FitDone(folder.path, final.path, title, found, verdict.searching_paid(kept.ranked()))
+    tested = metrics.left(result).metrics(final.path)
+    minutes = kept.search.seconds / 60 if kept.search else 0.0
+    return FitDone(folder.path, final.path, title, tested, kept.verdict, minutes)
 
 
-class _Fit:
-    def __init__(
-        self,
-        config: FitConfig,
-        folder: RunFolder,
-        data: DataSet,
-        racing: DataSet,
-        applicants: Sequence[Applicant],
-        kept: Record,
-        since: float,
-    ) -> None:
-        self.config = config
-        self.folder = folder
-        self.data = data
-        self.racing = racing
-        self.applicants = applicants
-        self.record = kept
-        self.since = since - kept.spent
-        self.seconds = 60 * config.minutes
+def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[], Iterator[Event]]) -> Iterator[Event]:
+    """All that is left to do.
 
-    @property
-    def spent(self) -> float:
-        """Seconds since the beginning, without those between a stop and its resumption."""
-        return time.monotonic() - self.since
+    Args:
+        write: what is done when the network is tested.
+    """
+    yield RunStarted(
+        course.folder.path,
+        f"read {course.data.described}",
+        f"fit on {course.config.dataset}: {duration(course.seconds)} for everything; candidates are chosen by "
+        f"{course.record.metric} on {len(course.racing.test):,} of the training pictures",
+    )
+    try:
+        if course.record.entrants is None:
+            more = yield from _searched(course)
+            yield from _enter(course, [*applicants[:_BEFORE_FOUND], *more[:1], *applicants[_BEFORE_FOUND:], *more[1:]])
+        winner = yield from training.race(course)
+        yield from training.last(course, winner)
+        yield from write()
+    finally:
+        course.keep(course.record)
+    course.folder.write_result(f"{winner.name}")
+    yield _done(course.folder, course.record)
 
-    def events(self) -> Iterator[Event]:
-        """All that is left to do."""
-        yield RunStarted(
-            self.folder.path,
-            f"read {self.data.described}",
-            f"fit on {self.config.dataset}: {duration(self.seconds)} for everything; candidates are chosen by "
-            f"{self.record.metric} on {len(self.racing.test):,} of the training pictures",
-        )
-        try:
-            if self.record.entrants is None:
-                yield from self._enter()
-            winner = yield from self._race()
-            yield from self._end(winner)
-        finally:
-            self._keep(self.record)
-        self.folder.write_result(f"{winner.name}")
-        yield _done(self.folder, self.record)
 
-    def _keep(self, changed: Record) -> None:
-        self.record = replace(changed, spent=self.spent)
-        self.record.write(self.folder.path)
-
-    def _enter(self) -> Iterator[Event]:
-        """Give every candidate the size that the minutes can train, and say so."""
-        seconds = plan.final(self.seconds)
-        entered = []
-        for applicant in self.applicants:
-            entrant = yield from self._in_memory(partial(_entrant, applicant, seconds))
-            entered.append(entrant)
-            epochs = seconds * entrant.images_per_second / len(self.racing.train)
+def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
+    """What was found, and a random draw to compare it with, where something was searched."""
+    asked = course.config.searching
+    if not plan.searches(course.seconds, asked):
+        if asked == "auto":
             yield Note(
-                f"{entrant.title}: {counted(entrant.channels, 'channel')}, {counted(entrant.layers, 'layer')}, "
-                f"{entrant.images_per_second:,.0f} pictures/s, {epochs:.0f} epochs in "
-                f"{duration(seconds)}: {entrant.why}"
+                f"nothing is searched: in under {plan.PAYS_FROM / 60:g} minutes it does not pay (-searching always)"
             )
-        self._keep(replace(self.record, entrants=tuple(entered)))
+        return []
+    genotype = yield from searching.searched(course)
+    if genotype is None:
+        return []
+    families = (candidates.searched(genotype), candidates.drawn(course.config.seed))
+    found, drawn = (entering.applicant(each, course.config, course.racing, course.clock) for each in families)
+    if not found.may_enter:
+        yield Note("what was found keeps to the limits at no size, and does not race")
+        return []
+    return [found, drawn] if drawn.may_enter else [found]
 
-    def _race(self) -> Generator[Event, None, Entrant]:
-        """Successive halving; the winner."""
-        standing = list(self.record.entrants or ())
-        rungs = plan.rungs(plan.RACE * self.seconds, len(standing))
-        if not rungs:
-            yield Note(f"{duration(self.seconds)} are too short for a race: {standing[0].title} is trained")
-        for number, rung in enumerate(rungs, 1):
-            scores = {}
-            for entrant in standing[: rung.standing]:
-                epochs = max(1, round(rung.seconds * entrant.images_per_second / len(self.racing.train)))
-                trained = yield from self._trained(
-                    f"race-{number}-{entrant.name}", number, entrant, epochs, self.racing
-                )
-                scores[entrant.name] = trained.score
-            # Equal ones stand as before: the likelier winner first.
-            standing = sorted(standing[: rung.standing], key=lambda each: -scores[each.name])
-        return standing[0]
 
-    def _end(self, winner: Entrant) -> Iterator[Event]:
-        """Train the winner on all training pictures for the time that is left, and test it, once."""
-        left = max(0.0, self.seconds - self.spent - plan.reserve(self.seconds))
-        epochs = max(1, int(left * self.record.speed(winner) / len(self.data.train)))
-        yield from self._trained(FINAL, 0, winner, epochs, self.data)
-
-    def _trained(
-        self, run: str, number: int, entrant: Entrant, epochs: int, data: DataSet
-    ) -> Generator[Event, None, Trained]:
-        """A training of an entrant and its score on a data set's test part."""
-        ended = self.record.of(run)
-        if ended is not None:
-            return ended
-        began = self.spent
-        found = yield from self._in_memory(
-            lambda batch: trial.trained(
-                trial.settings(self.config, self.folder.path, run, entrant, epochs, batch), data
-            )
-        )
-        score = entering.score(found, self.record.metric)
-        speed = epochs * len(data.train) / (self.spent - began)
-        trained = Trained(run, number, entrant.name, score, len(data.test), speed)
-        self._keep(self.record.after(trained))
-        what = "test" if run == FINAL else "validation"
+def _enter(course: Course, applicants: Sequence[Applicant]) -> Iterator[Event]:
+    """Give every candidate the size that the minutes can train, and say so."""
+    seconds = course.shares.final
+    entered = []
+    for applicant in applicants:
+        entrant = yield from course.measured(partial(applicant.entrant, seconds=seconds))
+        entered.append(entrant)
+        epochs = seconds * entrant.images_per_second / len(course.racing.train)
         yield Note(
-            f"{entrant.title}: {self.record.metric} {score:.1%} on the {what} part after {counted(epochs, 'epoch')}"
+            f"{entrant.title}: {counted(entrant.channels, 'channel')}, {counted(entrant.layers, 'layer')}, "
+            f"{entrant.images_per_second:,.0f} pictures/s, {epochs:.0f} epochs in "
+            f"{duration(seconds)}: {entrant.why}"
         )
-        return trained
-
-    def _in_memory(self, does: Callable[[int], Generator[Event, None, Found]]) -> Generator[Event, None, Found]:
-        """Do something with batches of a size; where memory runs out, anew with half of it."""
-        while True:
-            try:
-                return (yield from does(self.record.batch_size))
-            except OutOfMemoryError:
-                self._keep(replace(self.record, batch_size=self.record.batch_size // 2))
-                yield Note(f"memory has run out: from here on a batch has {counted(self.record.batch_size, 'picture')}")
-
-
-def _entrant(applicant: Applicant, seconds: float, batch: int) -> Generator[Event, None, Entrant]:
-    yield from ()
-    return applicant.entrant(batch, seconds)
+    course.keep(replace(course.record, entrants=tuple(entered)))

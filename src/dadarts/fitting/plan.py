@@ -1,18 +1,66 @@
-"""How the seconds of a fit are divided: a race by successive halving, and the training of its winner."""
+"""How the seconds of a fit are divided: a search, a race by successive halving, and the training of its winner."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from typing import Literal, TypeAlias
 
+Asked: TypeAlias = Literal["auto", "always", "never"]
+
+PAYS_FROM = 15 * 60.0
+"""Seconds of a fit from which on it searches: below, plain and published cells win the race, and time is better spent
+on training them."""
+SEARCH = 0.2
+"""The share of the seconds that a search gets, where there is one."""
 RACE = 0.3
-"""The share of the seconds that the race gets."""
-RESERVE, RESERVE_AT_MOST = 0.04, 30.0
-"""The share, and at most how many seconds, that are left for the test, the bundle and the report."""
+"""The share that the race gets of what the search leaves."""
+WRITING = 0.1
+"""The share of the seconds that writing what a fit leaves may take at most; what takes longer is left out."""
 SHORTEST = 6.0
 """Seconds of a training that say anything: below, half of it is spent before the first step."""
+BEYOND = 0.01
+"""The part of the minutes by which the last training may end late where an epoch less would end earlier by more."""
+FEWEST_BATCHES = 4
+"""Batches that are trained on at least where an epoch of all pictures takes longer than there is time."""
 _KEPT = 0.5
 """The share of candidates that a rung lets go on."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The seconds of a fit.
+
+    Args:
+        search: at most so many are searched.
+        race: of all trainings of the race together.
+        final: of the last training.
+        writing: left for what follows it.
+    """
+
+    search: float
+    race: float
+    final: float
+    writing: float
+
+
+def shares(seconds: float, *, searching: bool, writing: float) -> Shares:
+    """Divide the seconds of a fit.
+
+    Args:
+        writing: seconds that are needed behind the last training.
+
+    >>> shares(1000.0, searching=True, writing=30.0)
+    Shares(search=200.0, race=240.0, final=530.0, writing=30.0)
+    """
+    search = SEARCH * seconds if searching else 0.0
+    race = RACE * (seconds - search)
+    return Shares(search, race, seconds - search - race - writing, writing)
+
+
+def searches(seconds: float, asked: Asked) -> bool:
+    """Whether a fit of so many seconds searches."""
+    return asked == "always" or (asked == "auto" and seconds >= PAYS_FROM)
 
 
 @dataclass(frozen=True)
@@ -53,11 +101,10 @@ def _halved(count: int) -> list[int]:
     return standing
 
 
-def reserve(seconds: float) -> float:
-    """The seconds of a fit that are left for what follows its last training."""
-    return min(RESERVE * seconds, RESERVE_AT_MOST)
+def length(epochs: float, pictures: int, batch: int) -> tuple[int, float]:
+    """Whole epochs, and the part of the pictures that they are of: less than all where there is no time for one epoch.
 
-
-def final(seconds: float) -> float:
-    """The seconds of a fit that its last training has."""
-    return (1 - RACE) * seconds - reserve(seconds)
+    >>> length(7.9, 1000, 50), length(0.5, 1000, 50), length(0.01, 1000, 50)
+    ((7, 1.0), (1, 0.5), (1, 0.2))
+    """
+    return max(1, int(epochs)), min(1.0, max(epochs, FEWEST_BATCHES * batch / pictures))

@@ -13,7 +13,8 @@ from dadarts.config.fitting import FitConfig
 from dadarts.config.run import Precision
 from dadarts.config.training import ClassWeights
 from dadarts.errors import InputError
-from dadarts.fitting.verdict import Ranked
+from dadarts.fitting.verdict import Ranked, searching_paid
+from dadarts.pacing import duration
 from dadarts.runs.folder import RunFolder
 from dadarts.runs.resuming import refuse_differences
 
@@ -54,7 +55,9 @@ class Trained:
         entrant: whose.
         score: by the metric of the fit, on the validation part, in [0, 1].
         pictures: how many judged it.
-        images_per_second: training pictures, over all the time that it has taken.
+        images_per_second: training pictures, from its first step to its last epoch's end.
+        around: seconds before and behind that.
+        in_steps: training pictures a second of steps alone; None where that is not known.
     """
 
     run: str
@@ -63,6 +66,28 @@ class Trained:
     score: float
     pictures: int
     images_per_second: float
+    around: float = 0.0
+    in_steps: float | None = None
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A search.
+
+    Args:
+        seconds: that it has taken.
+        genotype: that it has found, as text; None where it has not ended.
+        left_out: why the race goes on without it; empty where it does not.
+    """
+
+    seconds: float
+    genotype: str | None
+    left_out: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.genotype is not None or self.left_out != ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,7 @@ class Record:
         spent: seconds since the beginning, without those between a stop and its resumption.
         entrants: None before they are known.
         trained: in the order of time.
+        search: None where nothing was searched, or not yet.
     """
 
     metric: str
@@ -82,6 +108,7 @@ class Record:
     spent: float = 0.0
     entrants: tuple[Entrant, ...] | None = None
     trained: tuple[Trained, ...] = field(default=())
+    search: Searched | None = None
 
     def after(self, trained: Trained) -> Record:
         """With one more training."""
@@ -100,14 +127,30 @@ class Record:
             if each.rung
         ]
 
+    @property
+    def verdict(self) -> str | None:
+        """Whether searching paid, and what it cost, in a sentence; None where nothing was found and raced."""
+        said = searching_paid(self.ranked())
+        return said and f"{said}; the search took {duration(self.search.seconds if self.search else 0.0)}"
+
     def speed(self, entrant: Entrant) -> float:
-        """Training pictures a second: of its last training, with everything around its steps; else as probed."""
+        """Training pictures a second: of its last training, with what is done between epochs; else as probed."""
         own = [each.images_per_second for each in self.trained if each.entrant == entrant.name]
         return own[-1] if own else entrant.images_per_second
 
+    def in_steps(self, entrant: Entrant) -> float:
+        """Training pictures a second of steps alone, in its last training; else as probed."""
+        own = [each.in_steps for each in self.trained if each.entrant == entrant.name and each.in_steps]
+        return own[-1] if own else entrant.images_per_second
+
+    @property
+    def around(self) -> float:
+        """Seconds that a training takes besides its epochs: as the last one did."""
+        return self.trained[-1].around if self.trained else 0.0
+
     def write(self, folder: Path) -> None:
         """Keep it, whole or not at all."""
-        files.write_text(folder / FILE, json.dumps(asdict(self), indent=1) + "\n")
+        files.write_text(folder / FILE, json.dumps({**asdict(self), "verdict": self.verdict}, indent=1) + "\n")
 
 
 def read(folder: Path) -> Record:

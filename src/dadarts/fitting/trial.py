@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,19 @@ from dadarts.config.run import Precision, RunSettings
 from dadarts.data import DataSet
 from dadarts.fitting import memory
 from dadarts.fitting.record import Entrant
-from dadarts.rundir.kinds import TRAINING
+from dadarts.rundir.kinds import FINAL, TRAINING
 from dadarts.runs.device import lowers_well, pick_device
-from dadarts.runs.events import Event, RunStarted, TrainDone
+from dadarts.runs.events import Event, Note, RunStarted, TrainDone
 from dadarts.runs.folder import RunFolder
 from dadarts.training.loop import train
 
-_SHARED = {*DataSettings.model_fields, *RunSettings.model_fields} - {"name", "runs_dir", "dataset_portion"}
+SHARED = {*DataSettings.model_fields, *RunSettings.model_fields} - {"name", "runs_dir", "dataset_portion"}
 
 
 def settings(config: FitConfig, folder: Path, run: str, entrant: Entrant, epochs: int, batch_size: int) -> TrainConfig:
     """How a candidate is trained."""
     return TrainConfig.auto(
-        **config.model_dump(include=_SHARED),
+        **config.model_dump(include=SHARED),
         name=run,
         runs_dir=folder,
         genotype=entrant.genotype,
@@ -59,6 +60,8 @@ def folder_of(folder: Path, run: str) -> RunFolder:
 def trained(config: TrainConfig, data: DataSet) -> Generator[Event, None, Mapping[str, Any]]:
     """The events of a training, or of what is left of it, but its first and last; at the end its metrics.
 
+    Notes are of a training that is not one of many: the last.
+
     Raises:
         OutOfMemoryError: as in `memory.told_apart`; the run has been removed.
     """
@@ -66,11 +69,12 @@ def trained(config: TrainConfig, data: DataSet) -> Generator[Event, None, Mappin
     # Of a training that has begun the settings stand: another estimate of its speed would give it other epochs.
     as_begun = TrainConfig(**folder.saved_config().settings) if folder.exists else config
     try:
-        with memory.told_apart(as_begun.batch_size):
-            for event in train(as_begun, resume=folder.exists, loaded=lambda _: data):
+        begun = train(as_begun, resume=folder.exists, loaded=lambda _: data)
+        with memory.told_apart(as_begun.batch_size), closing(begun) as events:  # type: ignore[type-var]
+            for event in events:
                 if isinstance(event, TrainDone):
                     return event.metrics
-                if not isinstance(event, RunStarted):
+                if not isinstance(event, RunStarted | Note) or (isinstance(event, Note) and as_begun.name == FINAL):
                     yield event
     except memory.OutOfMemoryError:
         shutil.rmtree(folder.path, ignore_errors=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-FOUND = "found"
-"""The family of what the search of a fit has found."""
+from dadarts.fitting.candidates import FOUND
+
 LEVEL = 0.95
 
 

@@ -11,7 +11,6 @@ from dadarts.cli.shown_run import Pictures, what_it_says
 from dadarts.errors import InputError, shortened
 from dadarts.fitting import record
 from dadarts.fitting.record import Entrant, Record
-from dadarts.fitting.verdict import searching_paid
 from dadarts.report.page.content import Candidate
 from dadarts.rundir.contents import CONFIG
 from dadarts.rundir.kinds import FINAL, SEARCH, TRAINING
@@ -77,7 +76,7 @@ def verdict_of(folder: Path) -> str:
         InputError: the fit is damaged.
     """
     kept = record.read(folder)
-    said = searching_paid(kept.ranked())
+    said = kept.verdict
     if said:
         return f"{said[0].upper()}{said[1:]}."
     final = kept.of(FINAL)

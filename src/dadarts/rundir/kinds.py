@@ -38,6 +38,8 @@ FIT = Kind("fit", "fit", "fit", "-minutes")
 """Its folder is the runs folder of its own runs."""
 FINAL = "final"
 """The name of the training whose network a fit gives."""
+BUNDLE, PAGE = "model", "report.html"
+"""The exported network and the page in the folder of a fit."""
 KINDS = (SEARCH, TRAINING)
 
 COMPARISONS = "compare"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dadarts.errors import in_python
+from dadarts.pacing import duration
 from dadarts.rundir.history import Row, in_words
 
 if TYPE_CHECKING:
@@ -52,6 +53,24 @@ class Note:
 
     def __str__(self) -> str:
         return f"note: {self.text}"
+
+
+@dataclass(frozen=True)
+class PartBegun:
+    """A part of a fit begins.
+
+    Args:
+        what: which one, and of what.
+        left: seconds that all of the fit has left.
+        after: seconds that follow the training that begins, where no other one does.
+    """
+
+    what: str
+    left: float
+    after: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.what}; {duration(self.left)} left for everything"
 
 
 @dataclass(frozen=True)
@@ -172,6 +191,7 @@ class FitDone:
         title: what the network is called in a sentence.
         metrics: what is in the metrics.json of its training.
         verdict: whether searching paid, in a sentence; None where nothing was searched.
+        search_minutes: what the search took; 0 where nothing was searched.
     """
 
     folder: Path
@@ -179,6 +199,7 @@ class FitDone:
     title: str
     metrics: Mapping[str, Any]
     verdict: str | None
+    search_minutes: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.title}, test accuracy {self.metrics['test_top1']:.2%}"
@@ -193,6 +214,7 @@ class FitDone:
 Event: TypeAlias = (
     RunStarted
     | Note
+    | PartBegun
     | StepDone
     | ValidationStep
     | SelectionStep

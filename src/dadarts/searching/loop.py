@@ -14,6 +14,7 @@ from dadarts.architecture.genotype import Genotype, derive, found_in
 from dadarts.architecture.supernet import Mixing
 from dadarts.architecture.verdict import Verdict
 from dadarts.config import SearchConfig
+from dadarts.data import load
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import InputError, RunError
 from dadarts.methods.penalties import default_target, discretization_distance
@@ -28,6 +29,7 @@ from dadarts.runs.evaluation import evaluated
 from dadarts.runs.events import Event, Note, SearchDone, ValidationStep
 from dadarts.runs.meter import timed
 from dadarts.runs.run import Run
+from dadarts.runs.setup import Loading
 from dadarts.runs.state import Taken
 from dadarts.searching import diagnostics, limits
 from dadarts.searching.judging import judged
@@ -37,7 +39,12 @@ from dadarts.searching.state import SearchState, build
 
 
 def search(
-    config: SearchConfig, *, resume: bool = False, overwrite: bool = False, processes: Processes = ALONE
+    config: SearchConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    processes: Processes = ALONE,
+    loaded: Loading = load,
 ) -> Iterator[Event]:
     """Search, leave everything in ``runs/search/NAME``, and yield what happens.
 
@@ -50,6 +57,9 @@ def search(
     With several `processes` (`dadarts.distributed.joined`) each of them calls this and gets the same events; only the
     first one writes.
 
+    Args:
+        loaded: gives the data that the configuration asks for.
+
     Raises:
         InputError: the configuration, the data or the name cannot be used; nothing was created.
         RunError: the run cannot go on (a loss that is not finite, a full disk); the last checkpoint is kept.
@@ -61,7 +71,7 @@ def search(
         yield from _said_of(genotype)
         yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
         return
-    with run.begun(build, files={}) as state:
+    with run.begun(partial(build, loaded=loaded), files={}) as state:
         yield from _Search(run, state).events()
 
 

@@ -1,0 +1,101 @@
+"""A fit in its folder: what it has done, how long that took, and how it goes on where memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from dadarts.config.fitting import FitConfig
+from dadarts.data import DataSet
+from dadarts.fitting import plan
+from dadarts.fitting.memory import OutOfMemoryError
+from dadarts.fitting.plan import Shares
+from dadarts.fitting.record import Record
+from dadarts.fitting.speed import Clock
+from dadarts.pacing import counted
+from dadarts.runs.events import Event, Note
+from dadarts.runs.folder import RunFolder
+
+Found = TypeVar("Found")
+
+KEPT_EVERY = 10.0
+"""Seconds after which what was spent is put down."""
+
+
+@dataclass
+class Course:
+    """A fit between two of its parts.
+
+    Args:
+        data: all pictures.
+        racing: training pictures alone, divided (`parts.racing`).
+        record: what is done.
+        clock: what the minutes are of.
+        since: where the clock stood when this process began.
+        writing: seconds that are needed behind the last training.
+    """
+
+    config: FitConfig
+    folder: RunFolder
+    data: DataSet
+    racing: DataSet
+    record: Record
+    clock: Clock
+    since: float
+    writing: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.since -= self.record.spent
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole fit."""
+        return 60 * self.config.minutes
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning, without those between a stop and its resumption."""
+        return self.clock() - self.since
+
+    @property
+    def left(self) -> float:
+        """Seconds until the minutes are over."""
+        return max(0.0, self.seconds - self.spent)
+
+    @property
+    def shares(self) -> Shares:
+        """How the seconds are divided."""
+        if self.record.entrants is None:
+            searching = plan.searches(self.seconds, self.config.searching)
+        else:
+            searching = self.record.search is not None
+        return plan.shares(self.seconds, searching=searching, writing=self.writing)
+
+    def keep(self, changed: Record) -> None:
+        """Put down what is done, and what it took."""
+        self.record = replace(changed, spent=self.spent)
+        self.record.write(self.folder.path)
+
+    def keep_now_and_then(self) -> None:
+        """So that a process that is killed loses no more than some seconds."""
+        if self.spent - self.record.spent > KEPT_EVERY:
+            self.keep(self.record)
+
+    def in_memory(self, does: Callable[[int], Generator[Event, None, Found]]) -> Generator[Event, None, Found]:
+        """Do something with batches of a size; where memory runs out, anew with half of it."""
+        while True:
+            try:
+                return (yield from does(self.record.batch_size))
+            except OutOfMemoryError:
+                self.keep(replace(self.record, batch_size=self.record.batch_size // 2))
+                yield Note(f"memory has run out: from here on a batch has {counted(self.record.batch_size, 'picture')}")
+
+    def measured(self, does: Callable[[int], Found]) -> Generator[Event, None, Found]:
+        """What `in_memory` gives of something that says nothing meanwhile."""
+
+        def silently(batch_size: int) -> Generator[Event, None, Found]:
+            yield from ()
+            return does(batch_size)
+
+        return self.in_memory(silently)

@@ -1,0 +1,191 @@
+"""The trainings of a fit: those of the race, each for its seconds, and the last, for what is left of the minutes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from dadarts.config import TrainConfig
+from dadarts.data import DataSet
+from dadarts.fitting import entering, plan, trial
+from dadarts.fitting.course import Course
+from dadarts.fitting.pace import Pace
+from dadarts.fitting.record import Entrant, Trained
+from dadarts.pacing import counted, duration
+from dadarts.rundir.kinds import FINAL
+from dadarts.runs.events import Event, Note, PartBegun
+from dadarts.runs.returning import Returning
+
+ATTEMPTS = 3
+"""How often the last training is begun at most: anew where its first steps are not as fast as was thought."""
+_SURE, _EARLY = 0.02, 0.1
+"""The parts of its steps after which its pace is known, and up to which it is begun anew."""
+_FEWEST = 5
+"""Steps that tell a pace."""
+_MISSED = 0.03
+"""The part of the minutes by which its end may miss them."""
+
+
+class _OffPaceError(Exception):
+    """A training would not end when it should: its steps take so many times what was thought."""
+
+    def __init__(self, slower: float) -> None:
+        super().__init__(slower)
+        self.slower = slower
+
+
+@dataclass(frozen=True)
+class _Due:
+    """When a training should end.
+
+    Args:
+        end: seconds of the fit.
+        taking: seconds of all its epochs, as was thought.
+        step: seconds of a step alone, as was thought.
+        epoch: seconds of an epoch: the end is no finer than that.
+    """
+
+    end: float
+    taking: float
+    step: float
+    epoch: float
+
+    def check(self, course: Course, pace: Pace) -> None:
+        """Raise `_OffPaceError` where the end is seen to be off, and it is early enough to begin anew."""
+        steps, alone = pace.taken + pace.left, pace.of_step_alone
+        if alone is None or not max(_FEWEST, _SURE * steps) <= pace.taken <= _EARLY * steps:
+            return
+        slower = alone / self.step
+        late = course.spent + self.taking * pace.left / steps * slower - self.end
+        missed = _MISSED * course.seconds
+        if late > missed or -late > max(missed, 1.5 * self.epoch):
+            raise _OffPaceError(slower)
+
+
+def race(course: Course) -> Generator[Event, None, Entrant]:
+    """Successive halving; the winner."""
+    standing = list(course.record.entrants or ())
+    rungs = plan.rungs(course.shares.race, len(standing))
+    if not rungs:
+        yield Note(f"{duration(course.seconds)} are too short for a race: {standing[0].title} is trained")
+    for number, rung in enumerate(rungs, 1):
+        scores = {}
+        for place, entrant in enumerate(standing[: rung.standing], 1):
+            what = f"race {number} of {len(rungs)}, {place} of {rung.standing} candidates"
+            run = f"race-{number}-{entrant.name}"
+            ended = course.record.of(run) or (yield from _raced(course, run, number, entrant, rung.seconds, what))
+            scores[entrant.name] = ended.score
+        # Equal ones stand as before: the likelier winner first.
+        standing = sorted(standing[: rung.standing], key=lambda each: -scores[each.name])
+    return standing[0]
+
+
+def _raced(
+    course: Course, run: str, number: int, entrant: Entrant, seconds: float, what: str
+) -> Generator[Event, None, Trained]:
+    """A training of the race and its score on the validation part."""
+    data = course.racing
+    of_epoch = _filling(len(data.train), course.record.batch_size)
+    wanted = max(0.0, seconds - course.record.around) * entrant.images_per_second / of_epoch
+    epochs, portion = plan.length(wanted if wanted < 1 else round(wanted), len(data.train), course.record.batch_size)
+    yield PartBegun(f"{what}: {entrant.title}", course.left)
+
+    def training(batch: int) -> Generator[Event, None, Trained]:
+        config = trial.settings(course.config, course.folder.path, run, entrant, epochs, batch)
+        # Where not even an epoch can be trained, all see the same part of the pictures.
+        config = config.model_copy(update={"dataset_portion": portion})
+        pace = Pace(course.clock)
+        found = yield from _watched(course, config, data, pace)
+        return _result(course, run, number, entrant, pace, found, batch)
+
+    trained = yield from course.in_memory(training)
+    course.keep(course.record.after(trained))
+    yield Note(
+        f"{entrant.title}: {course.record.metric} {trained.score:.1%} on the validation part after "
+        f"{counted(epochs, 'epoch')}"
+    )
+    return trained
+
+
+def last(course: Course, winner: Entrant) -> Iterator[Event]:
+    """Train the winner on all training pictures for the time that is left, and test it, once."""
+    if course.record.of(FINAL) is not None:
+        return
+    yield PartBegun(f"last training: {winner.title}", course.left, after=course.writing)
+    slower = 1.0
+    for attempt in range(1, ATTEMPTS + 1):
+        does = partial(_last, course, winner, slower, surely=attempt == ATTEMPTS)
+        try:
+            trained = yield from course.in_memory(does)
+            break
+        except _OffPaceError as error:
+            slower *= error.slower
+            shutil.rmtree(trial.folder_of(course.folder.path, FINAL).path, ignore_errors=True)
+            yield Note(f"the last training begins anew with other epochs: steps take {error.slower:.2f} times as long")
+    course.keep(course.record.after(trained))
+    yield Note(f"{winner.title}: {course.record.metric} {trained.score:.1%} on the test part")
+
+
+def _last(
+    course: Course, winner: Entrant, slower: float, batch: int, *, surely: bool
+) -> Generator[Event, None, Trained]:
+    """The last training.
+
+    Args:
+        slower: how many times as long as in the race a step takes.
+        surely: whether it is not begun anew.
+    """
+    data, kept = course.data, course.record
+    rate = kept.speed(winner) / slower
+    of_epoch = _filling(len(data.train), batch)
+    left = course.left - course.writing - kept.around
+    # An epoch more where the end comes nearer to that of the minutes by it.
+    wanted = (left + plan.BEYOND * course.seconds) * rate / of_epoch
+    epochs, portion = plan.length(wanted, len(data.train), batch)
+    config = trial.settings(course.config, course.folder.path, FINAL, winner, epochs, batch)
+    config = config.model_copy(update={"dataset_portion": portion})
+    taking, step = epochs * portion * of_epoch / rate, slower * batch / kept.in_steps(winner)
+    due = _Due(course.seconds - course.writing - kept.around / 2, taking, step, of_epoch / rate)
+    resumed = trial.folder_of(course.folder.path, FINAL).exists
+    pace = Pace(course.clock)
+    found = yield from _watched(course, config, data, pace, None if surely or resumed else due)
+    return _result(course, FINAL, 0, winner, pace, found, batch)
+
+
+def _watched(
+    course: Course, config: TrainConfig, data: DataSet, pace: Pace, due: _Due | None = None
+) -> Generator[Event, None, Mapping[str, Any]]:
+    """The events of a training; it raises `_OffPaceError` as `_Due.check` does."""
+    with closing(trial.trained(config, data)) as begun:
+        training = Returning(begun)
+        for event in training:
+            pace(event)
+            yield event
+            course.keep_now_and_then()
+            if due is not None:
+                due.check(course, pace)
+        return training.value
+
+
+def _filling(pictures: int, batch: int) -> int:
+    """How many pictures an epoch has: as many as fill batches."""
+    return max(1, pictures // batch) * batch
+
+
+def _result(
+    course: Course,
+    run: str,
+    rung: int,
+    entrant: Entrant,
+    pace: Pace,
+    found: Mapping[str, Any],
+    batch: int,
+) -> Trained:
+    alone = None if pace.of_step_alone is None else batch / pace.of_step_alone
+    judging = len((course.data if run == FINAL else course.racing).test)
+    score = entering.score(found, course.record.metric)
+    return Trained(run, rung, entrant.name, score, judging, batch / pace.of_step, pace.around, alone)

@@ -1,0 +1,130 @@
+"""Minutes are kept, whatever the machine does meanwhile, and how much of them is left is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dadarts.cli.eta import Forecast
+from dadarts.config import TrainConfig
+from dadarts.config.fitting import FitConfig
+from dadarts.data import DataRequest, DataSet, load
+from dadarts.fitting import parts, training, trial
+from dadarts.fitting.candidates import FAMILIES
+from dadarts.fitting.course import Course
+from dadarts.fitting.record import Entrant, Record
+from dadarts.rundir.kinds import FINAL
+from dadarts.runs.events import EpochDone, Event, Note, RunStarted, StepDone, TrainDone
+from dadarts.runs.folder import RunFolder
+from tests.fitting.clocks import Told
+
+BATCH = 16
+
+
+@cache
+def data() -> DataSet:
+    return load(DataRequest("digits", workers=0))
+
+
+@dataclass
+class Machine:
+    """Trainings that compute nothing and take seconds of a clock.
+
+    Args:
+        step, epoch, around: seconds of a step, between epochs, and before and behind all of them.
+        slower: how many times as long a run of a name takes for its steps, and between epochs.
+    """
+
+    step: float
+    epoch: float
+    around: float
+    slower: Callable[[str], float]
+    clock: Told
+
+    def train(self, config: TrainConfig, **given: Any) -> Iterator[Event]:
+        loaded, factor = given["loaded"](None), self.slower(config.name)
+        steps = max(1, int(config.dataset_portion * len(loaded.train)) // config.batch_size)
+        self.clock.now += self.around / 2
+        yield RunStarted(Path(), "", "")
+        for epoch in range(config.epochs):
+            for step in range(steps):
+                self.clock.now += factor * self.step
+                yield StepDone(epoch, config.epochs, step + 1, steps, 1.0, 0.5, 1.0)
+            self.clock.now += factor * self.epoch
+            yield EpochDone(epoch, config.epochs, {})
+        self.clock.now += self.around / 2
+        yield TrainDone(Path(), {"test_top1": 0.5}, ())
+
+
+@contextmanager
+def course(machine: Machine, minutes: float) -> Iterator[Course]:
+    config = FitConfig(dataset="digits", minutes=minutes, searching="never", threads=1, workers=0, device="cpu")
+    entrants = tuple(
+        Entrant(own.name, own.name, own.title, own.why, own.genotype, 4, 1, BATCH / machine.step)
+        for own in FAMILIES[:2]
+    )
+    kept = Record("accuracy", BATCH, entrants=entrants)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "train", machine.train)
+        yield Course(config, RunFolder(Path(folder)), data(), parts.racing(data(), 1), kept, machine.clock, 0.0)
+
+
+def fitted(own: Course) -> Iterator[Event]:
+    winner = yield from training.race(own)
+    yield from training.last(own, winner)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    step=st.floats(0.02, 0.1),
+    between=st.floats(0, 0.5),
+    around=st.floats(0, 3),
+    slower=st.floats(0.4, 2.5),
+    minutes=st.floats(4, 10),
+)
+def test_the_minutes_are_kept_where_the_last_training_is_faster_or_slower_than_the_race(
+    step: float, between: float, around: float, slower: float, minutes: float
+) -> None:
+    epoch = step * (len(data().train) // BATCH)
+    # The end is no finer than an epoch.
+    assume(slower * (epoch + between) < 0.02 * 60 * minutes)
+    machine = Machine(step, between, around, lambda run: slower if run == FINAL else 1.0, Told())
+    with course(machine, minutes) as own:
+        events = list(fitted(own))
+        assert own.record.spent == machine.clock.now == pytest.approx(60 * minutes, rel=0.05)
+    anew = [event for event in events if isinstance(event, Note) and "begins anew" in event.text]
+    assert len(anew) <= training.ATTEMPTS - 1
+    if 0.97 < slower < 1.03:
+        assert not anew
+
+
+@pytest.mark.parametrize("slower", [0.7, 1.0, 1.4])
+def test_what_is_left_is_known_after_a_tenth_of_the_minutes(slower: float) -> None:
+    machine = Machine(0.02, 0.1, 1.0, lambda run: slower if run == FINAL else 1.0, Told())
+    forecast, told = Forecast(machine.clock), []
+    with course(machine, 4.0) as own:
+        for event in fitted(own):
+            forecast(event)
+            told.append((machine.clock.now, forecast.left))
+    end = machine.clock.now
+    known = [(now, left) for now, left in told if 0.1 * end <= now < 0.9 * end]
+    off = [(now, left) for now, left in known if left is None or abs(left - (end - now)) > 0.15 * (end - now)]
+    # Before the last training has begun anew nobody knows that it must.
+    assert len(off) <= (0 if slower == 1.0 else 0.1 * len(known))
+
+
+def test_pictures_that_no_epoch_fits_are_trained_on_in_part() -> None:
+    machine = Machine(1.0, 0.0, 0.0, lambda _: 1.0, Told())
+    with course(machine, 1.0) as own:
+        list(fitted(own))
+    # An epoch of all pictures takes 89 s.
+    assert machine.clock.now == pytest.approx(60.0, rel=0.1)

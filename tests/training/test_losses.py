@@ -49,6 +49,16 @@ def test_a_picture_that_counts_twice_weighs_as_much_as_two_of_it(
     )
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), min_size=2, max_size=20))
+def test_classes_are_balanced_by_how_much_their_pictures_count(given: list[tuple[int, int]]) -> None:
+    labels, counts = torch.tensor(given).T
+    often = balanced(torch.repeat_interleave(labels, counts), 5)
+    torch.testing.assert_close(balanced(labels, 5, counts.float()), often)
+    # Weights that balance the classes themselves leave nothing to be balanced.
+    own = torch.tensor(compute_sample_weight("balanced", labels.numpy())).float()
+    torch.testing.assert_close(balanced(labels, 5, own)[labels], torch.ones(len(labels)))
+
+
 def test_without_weights_the_loss_is_the_plain_cross_entropy_bit_for_bit() -> None:
     logits, labels = torch.randn((8, 3), generator=generator("logits")), torch.arange(8) % 3
     assert torch.equal(CrossEntropy()(logits, labels), cross_entropy(logits, labels))

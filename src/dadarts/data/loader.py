@@ -89,6 +89,12 @@ class Loader:
         return self.pictures.labels[self.index]
 
     @property
+    def weights(self) -> Tensor | None:
+        """How much each of them counts, float32 (N,); None where all count alike."""
+        every = self.pictures.weights
+        return None if every is None else every[self.index]
+
+    @property
     def treatment(self) -> str:
         """What is done to a picture, in a phrase."""
         return "not augmented" if self.augment is None else self.augment.described

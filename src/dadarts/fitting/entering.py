@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ def applicants(families: Sequence[Family], config: FitConfig, data: DataSet, clo
 def applicant(family: Family, config: FitConfig, data: DataSet, clock: Clock) -> Applicant:
     """A family at the sizes whose counts keep to the limits, which may be none."""
     genotype = Genotype.parse(family.genotype)
-    costs = {size: count_costs(genotype, _macro(size, data)) for size in family.sizes}
+    costs = {size: _counted(genotype, _macro(size, data)) for size in family.sizes}
     smallest = Costs(
         min(each.parameters for each in costs.values()), min(each.multiply_adds for each in costs.values())
     )
@@ -155,6 +156,12 @@ def applicant(family: Family, config: FitConfig, data: DataSet, clock: Clock) ->
         cheapest = min(kept, key=lambda size: kept[size].multiply_adds)
         latency = limits.latency_ms(genotype, _macro(cheapest, data))
     return Applicant(family, data, config, clock, kept, smallest, latency)
+
+
+@lru_cache(maxsize=1024)
+def _counted(genotype: Genotype, macro: Macro) -> Costs:
+    # Of all sizes that takes seconds, which every fit of a cross-validation would take anew.
+    return count_costs(genotype, macro)
 
 
 def _macro(size: Size, data: DataSet) -> Macro:

@@ -43,12 +43,15 @@ class CrossEntropy:
         return total / len(labels)
 
 
-def balanced(labels: Tensor, count: int) -> Tensor:
+def balanced(labels: Tensor, count: int, counting: Tensor | None = None) -> Tensor:
     """``u_c = n / (K n_c)``, so that every class counts the same and the mean over pictures is 1; float32 (count,).
 
     K are the classes that have a picture; one that has none, which no batch holds, gets 0. As scikit-learn's
     ``class_weight="balanced"`` (King & Zeng, "Logistic regression in rare events data", 2001).
+
+    Args:
+        counting: how much each picture counts, float32 (N,): n and n_c are then their sums; None is 1 for every one.
     """
-    pictures = torch.bincount(labels, minlength=count).double()
-    share = len(labels) / (int((pictures > 0).sum()) * pictures)
+    pictures = torch.bincount(labels, counting, minlength=count).double()
+    share = pictures.sum() / (int((pictures > 0).sum()) * pictures)
     return torch.where(pictures > 0, share, 0).float()

@@ -168,7 +168,7 @@ def build(config: TrainConfig, processes: Processes = ALONE, loaded: Loading = l
         network = placed(Network(config.genotype, base.macro, how.aux_weight > 0), base.device)
     weights = None
     if config.class_weights == "balanced":
-        weights = balanced(train.labels, len(base.data.classes)).to(base.device)
+        weights = balanced(train.labels, len(base.data.classes), train.weights).to(base.device)
     loss = CrossEntropy(weights, how.label_smoothing)
     average = Average(network, how.ema * config.epochs * train.steps()) if how.ema else None
     taking, *others = (

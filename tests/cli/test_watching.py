@@ -12,8 +12,9 @@ import pytest
 
 import dadarts
 from dadarts.cli import notebook
+from dadarts.cli.notebook import Bar
 from dadarts.cli.watching import last_of
-from dadarts.runs.events import AssessmentStep, EpochDone, Event, Note, RunStarted, StepDone, TrainDone
+from dadarts.runs.events import AssessmentStep, EpochDone, Event, Note, PartBegun, RunStarted, StepDone, TrainDone
 from tests.report.test_inline import HOSTILE, check
 
 DONE = TrainDone(Path("runs/augment/it"), {"test_top1": 0.5}, ())
@@ -73,6 +74,28 @@ def test_in_a_notebook_a_bar_fills_up_below_the_cell(cells: list[Shown], capsys:
     assert "lr is what it says" in shown.pages[-1]
     assert "read it; flip none" in shown.pages[-1]
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_bar_of_a_fit_is_of_its_minutes_and_never_goes_back(
+    cells: list[Shown], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(10_000))
+    monkeypatch.setattr(notebook, "Bar", lambda: Bar(lambda: float(next(seconds))))
+
+    def fit() -> Iterator[Event]:
+        *trained, done = events(epochs=10, steps=5)
+        for what, left in (("race", 1000.0), ("last training", 400.0)):
+            yield PartBegun(what, left)
+            yield from trained[1:]
+        yield done
+
+    assert dadarts.progress(fit()) is DONE
+    found = parts(cells[0])
+    assert found == sorted(found)
+    assert len(set(found)) > 50
+    before = [page for page in cells[0].pages if "last training" not in page]
+    last = float(check(before[-1]).all("progress")[0].attributes["value"])
+    assert 0 < last < 0.4, "the first of two trainings ends, and not the fit"
 
 
 def test_a_bar_is_not_redrawn_with_every_step(cells: list[Shown], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from dadarts.runs.events import (
     Event,
     FitDone,
     Note,
+    PartBegun,
     RunStarted,
     SearchDone,
     SelectionStep,
@@ -46,7 +47,8 @@ class Bar:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._forecast = Forecast(clock)
+        self._forecast, self._clock, self._since = Forecast(clock), clock, clock()
+        self._is_fit = False
         self._begun = ""
         self._doing = "getting ready"
         self._part = 0.0
@@ -61,13 +63,22 @@ class Bar:
                 self._notes.append(in_python(event.data))
             case Note():
                 self._notes.append(event.text)
+            case PartBegun():
+                self._is_fit = True
+                self._notes.append(str(event))
+                self._doing = event.what
             case StepDone():
-                self._part = (event.epoch * event.steps + event.step) / (event.epochs * event.steps)
+                self._part = self._share_of_minutes() if self._is_fit else _share_of_steps(event)
                 self._doing = f"{event}{self._forecast}"
             case ValidationStep() | SelectionStep() | AssessmentStep() | EpochDone():
                 self._doing = f"{event}{self._forecast}"
             case SearchDone() | TrainDone() | FitDone():
                 self._part, self._doing = 1.0, str(event)
+
+    def _share_of_minutes(self) -> float:
+        """How far all of a fit is; a forecast that grows moves nothing back."""
+        passed, left = self._clock() - self._since, self._forecast.left
+        return self._part if left is None or passed + left <= 0 else max(self._part, passed / (passed + left))
 
     def __repr__(self) -> str:
         return self._doing
@@ -82,6 +93,10 @@ class Bar:
             f'<ul style="margin:.3em 0;color:#6b6b6b">{notes}</ul>'
             "</div>"
         )
+
+
+def _share_of_steps(event: StepDone) -> float:
+    return (event.epoch * event.steps + event.step) / (event.epochs * event.steps)
 
 
 class Follower:

@@ -36,7 +36,7 @@ from dadarts.training.export import TrainedNetwork
 from dadarts.training.loop import train
 
 _SHARED = ("seed", "flip", "device", "threads", "image_size")
-_OF_FIT = ("minutes", "metric", "max_parameters", "max_multiply_adds", "max_latency_ms")
+_OF_FIT = ("minutes", "metric", "searching", "max_parameters", "max_multiply_adds", "max_latency_ms")
 _OF_TRAINING = ("genotype", "init_channels", "layers")
 _CHANNELS, _LAYERS = 16, 1
 """Of the network that so many epochs are given for, unless they are given."""
@@ -62,6 +62,7 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
             4 (of both the last), else the one that is smaller than both others; what is neither is refused.
         image_size: side in pixels that picture files are brought to; None is their own or their median.
         metric: what candidates are chosen by, as in `FitConfig`.
+        searching: whether an architecture is searched, which then races, too, as in `FitConfig`.
         max_parameters, max_multiply_adds, max_latency_ms: what the network may cost, as in `FitConfig`.
         flip: how training pictures are mirrored; None is "horizontal", and nothing of pictures of a pixel's height.
             Give "none" where a mirrored picture is of another class, as of digits.
@@ -94,6 +95,7 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         layout: Layout = "auto",
         image_size: int | None = None,
         metric: Metric | Literal["auto"] = "auto",
+        searching: Literal["auto", "always", "never"] = "auto",
         max_parameters: int | str | None = None,
         max_multiply_adds: int | str | None = None,
         max_latency_ms: float | None = None,
@@ -114,6 +116,7 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         self.layout = layout
         self.image_size = image_size
         self.metric = metric
+        self.searching = searching
         self.max_parameters = max_parameters
         self.max_multiply_adds = max_multiply_adds
         self.max_latency_ms = max_latency_ms

@@ -1,19 +1,18 @@
-"""The command ``dadarts``: fit, search, train, predict, compare, show, report, profile, pareto, oracle, runs, demo."""
+"""The command ``dadarts`` and its subcommands."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dadarts.cli import configs, execute
-from dadarts.cli.flags import Command, Flag, as_typed
+from dadarts.cli import configs, execute, show_command
+from dadarts.cli.flags import Command, Flag
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.errors import InputError, unknown
-from dadarts.rundir.lookup import genotype_text, reading_notes, run_of, taken_over
+from dadarts.rundir.lookup import genotype_text, reading_notes, taken_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,29 +26,13 @@ _METHOD = Flag(
     default="dadarts",
     usual=True,
 )
-_JSON = Flag(("json",), "output", "print JSON", boolean=True)
-_GENOTYPE = "a genotype, a file of one, FILE#NAME of several, a run's folder, or its name (NAME or @NAME)"
-_SHOW = Command(
-    "dadarts show",
-    "Draw a genotype's cells, and count parameters (without the auxiliary head) and multiply-adds.",
-    (
-        Flag(("space",), "network", "a search space that must contain it (default: the first that does)"),
-        Flag(("dataset",), "network", "a known data set, for its sizes (default: the run's, else cifar10)"),
-        Flag(("init_channels",), "network", "C (default: a training's, else its space's for trainings)"),
-        Flag(("layers", "n_layers"), "network", "L (default: a training's, else its space's for trainings)"),
-        Flag(("runs_dir",), "output", "where a run's name is looked up and pictures go", default="runs"),
-        configs.PLUGIN,
-        _JSON,
-    ),
-    positionals=(("genotype", _GENOTYPE),),
-)
 _ORACLE = Command(
     "dadarts oracle",
     "What a published benchmark measured of a network: its accuracy, and where that stands in the whole space.",
-    (Flag(("runs_dir",), "output", "where a run's name is looked up", default="runs"), _JSON),
+    (Flag(("runs_dir",), "output", "where a run's name is looked up", default="runs"), show_command.JSON),
     positionals=(
         ("benchmark", "nas-bench-201 or nas-bench-macro"),
-        ("genotype", f"{_GENOTYPE}; or controls: what can be reached without a search"),
+        ("genotype", f"{show_command.GENOTYPE}; or controls: what can be reached without a search"),
     ),
     notes="Percentile: percentage of the space's networks that are at most as good. Regret: points below the best. "
     f"{Command.notes}",
@@ -115,7 +98,7 @@ def _dispatch(words: list[str]) -> int:
 
 def _overview() -> str:
     lines = ["usage: dadarts COMMAND ...", ""]
-    lines += [f"  {name:8} {function.__doc__}" for name, function in COMMANDS.items()]
+    lines += [f"  {name:10} {function.__doc__}" for name, function in COMMANDS.items()]
     return "\n".join(
         [
             *lines,
@@ -148,30 +131,9 @@ def _compare(words: list[str]) -> int:
 
 def _show(words: list[str]) -> int:
     """draw a genotype and count its parameters and multiply-adds"""
-    values = _SHOW.parse(words)
-    configs.load_plugins(values)
-    runs_dir = Path(values.get("runs_dir", "runs"))
-    text = genotype_text(values["genotype"], runs_dir)
-    given: dict[str, Any] = {
-        name: _positive(name, values[name]) for name in ("init_channels", "layers") if name in values
-    }
-    given |= {name: values[name] for name in ("dataset", "space") if name in values}
-    from dadarts.architecture.genotype import Genotype
-    from dadarts.cli.show import show, show_run
+    from dadarts.cli.show_command import show
 
-    _say(reading_notes(values), words)
-    genotype, run = Genotype.parse(text), run_of(values["genotype"], runs_dir)
-    given["pictures"] = runs_dir / "show"
-    shown, notes = show_run(genotype, run, given) if run else (show(genotype, **given), [])
-    _say(notes, words)
-    shown = replace(shown, search=[as_typed(line, words) for line in shown.search])
-    if configs.truth("json", values):
-        print(json.dumps(asdict(shown), indent=1))
-    else:
-        print(
-            "\n".join(f"{name:14} {_cell(value)}" for name, value in asdict(shown).items() if value not in ([], None))
-        )
-    return 0
+    return show(words)
 
 
 def _fit(words: list[str]) -> int:
@@ -234,7 +196,7 @@ def _oracle(words: list[str]) -> int:
         found = json.dumps(controls.as_dict(table), indent=1) if configs.truth("json", values) else controls.text(table)
         print(found)
         return 0
-    _say(reading_notes(values), words)
+    show_command.say(reading_notes(values), words)
     answer = table.query(genotype_text(values["genotype"], Path(values.get("runs_dir", "runs"))))
     if configs.truth("json", values):
         print(json.dumps(answer.as_dict(), indent=1))
@@ -255,31 +217,39 @@ def _runs(words: list[str]) -> int:
     return runs(words)
 
 
+def _completion(words: list[str]) -> int:
+    """print a script that completes commands in a shell"""
+    from dadarts.cli import completion, export, fit, listed, pareto, predict, profile
+    from dadarts.compare.command import compare_command
+    from dadarts.oracle import ORACLES
+    from dadarts.pages import command as report
+
+    commands = {
+        "fit": fit.COMMAND,
+        "search": _search_command(),
+        "train": _train_command(),
+        "compare": compare_command(),
+        "predict": predict.COMMAND,
+        "export": export.COMMAND,
+        "show": show_command.COMMAND,
+        "report": report.COMMAND,
+        "profile": profile.profile_command(),
+        "pareto": pareto.COMMAND,
+        "oracle": _ORACLE,
+        "runs": listed.COMMAND,
+        "demo": _DEMO,
+        "completion": completion.COMMAND,
+    }
+    described = {name: (command, COMMANDS[name].__doc__ or "") for name, command in commands.items()}
+    return completion.completion(words, described, {"benchmark": tuple(ORACLES)})
+
+
 def _demo(words: list[str]) -> int:
     """search and train on scikit-learn's digits, in minutes"""
     values = _DEMO.parse(words)
     from dadarts.demo import demo
 
     return demo(Path(values.get("runs_dir", "runs")), values.get("seed", "42"), ["dadarts", "demo", *words])
-
-
-def _say(notes: Sequence[str], typed: Sequence[str]) -> None:
-    for note in notes:
-        print(as_typed(note, typed), file=sys.stderr)
-
-
-def _positive(name: str, word: str) -> int:
-    if not word.isdecimal() or not 0 < int(word[:9]) <= 4096 or len(word) > 9:
-        raise InputError(f"-{name} {word[:40]}: give a whole number from 1 to 4096")
-    return int(word)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, tuple):
-        return " x ".join(map(str, value))
-    return "\n               ".join(value) if isinstance(value, list) else str(value)
 
 
 COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
@@ -296,4 +266,5 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "oracle": _oracle,
     "runs": _runs,
     "demo": _demo,
+    "completion": _completion,
 }

@@ -24,7 +24,8 @@ class Flag:
 
     A flag that is `needed` stands in the usage line; what must be given is checked where the values are. Those that are
     `usual` are what most people need: ``--help`` lists no others where a command has any, ``--help-all`` does. One that
-    is `boolean` may stand without a value, and take one of its `words` besides True and False.
+    is `boolean` may stand without a value, and take one of its `words` besides True and False; of others these are
+    values that are known.
     """
 
     names: tuple[str, ...]
@@ -49,8 +50,9 @@ def _flag(name: str, field: FieldInfo) -> Flag:
     shown = None if field.is_required() or field.default is None or field.default is False else str(field.default)
     boolean = field.annotation is bool or bool in get_args(field.annotation)
     names = (name, *extra["aliases"])
-    literals = [kind for kind in get_args(field.annotation) if get_origin(kind) is Literal]
-    words = frozenset(str(word) for kind in literals for word in get_args(kind)) if boolean else frozenset()
+    kinds = (field.annotation, *get_args(field.annotation))
+    literals = [kind for kind in kinds if get_origin(kind) is Literal]
+    words = frozenset(str(word) for kind in literals for word in get_args(kind))
     text = field.description or ""
     return Flag(names, extra["group"], text, boolean, shown, field.is_required(), extra["usual"], words)
 

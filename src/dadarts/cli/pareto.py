@@ -49,7 +49,7 @@ class ParetoSettings(Settings):
     runs_dir: Path = setting(Path("runs"), "output", "where the name is looked up, and what is found goes", usual=True)
 
 
-_COMMAND = Command(
+COMMAND = Command(
     "dadarts pareto",
     "The genotypes that a search would have found under limits, from its alphas: their score against their cost, as a "
     "table and a picture, and in a file that `dadarts train` takes them from.",
@@ -75,7 +75,7 @@ class Row:
 
 def pareto(argv: Sequence[str]) -> int:
     """Carry ``dadarts pareto`` out."""
-    values: dict[str, Any] = dict(_COMMAND.parse(argv))
+    values: dict[str, Any] = dict(COMMAND.parse(argv))
     configs.load_plugins(values)
     in_json = configs.truth("json", values)
     word = values["run"]

@@ -5,7 +5,7 @@ The script holds all of it but the names of runs, which the shell itself looks u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dadarts.cli.flags import Command, Flag
@@ -125,6 +125,12 @@ def _tables() -> dict[str, tuple[str, ...]]:
     from dadarts.methods.catalogue import METHODS
     from dadarts.methods.selection import SELECTIONS
 
-    tables = {"method": METHODS, "methods": METHODS, "search_space": SPACES, "space": SPACES, "dataset": KNOWN}
+    tables: dict[str, Iterable[str]] = {
+        "method": METHODS,
+        "methods": METHODS,
+        "search_space": SPACES,
+        "space": SPACES,
+        "dataset": KNOWN,
+    }
     tables |= {"selection": SELECTIONS, "shell": SHELLS}
     return {name: tuple(table) for name, table in tables.items()}

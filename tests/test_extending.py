@@ -18,6 +18,7 @@ from dadarts import main, plugins
 from dadarts.architecture.operations import OPS
 from dadarts.architecture.spaces import SPACES, space
 from dadarts.data.registry import KNOWN
+from dadarts.loggers.known import LOGGERS
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.penalties import PENALTIES
 from dadarts.methods.relaxations import RELAXATIONS
@@ -42,7 +43,7 @@ from tests.engines.test_fused import check_every_form, check_every_form_of_a_har
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 FILES = {text.split('"""')[1].split(":")[0]: text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)}
-TABLES: tuple[dict[str, object], ...] = (OPS, SPACES, RELAXATIONS, PENALTIES, SELECTIONS, METHODS, KNOWN)  # type: ignore[assignment]
+TABLES: tuple[dict[str, object], ...] = (OPS, SPACES, RELAXATIONS, PENALTIES, SELECTIONS, METHODS, KNOWN, LOGGERS)  # type: ignore[assignment]
 
 
 @pytest.fixture(autouse=True)
@@ -67,8 +68,8 @@ def quickest(*words: str, space: str = "connect-nas-bench", dataset: str = "digi
     return changed
 
 
-def test_the_page_has_a_file_for_each_of_the_seven() -> None:
-    kinds = ("operation", "space", "relaxation", "penalty", "selection", "method", "data")
+def test_the_page_has_a_file_for_each_of_the_eight() -> None:
+    kinds = ("operation", "space", "relaxation", "penalty", "selection", "method", "data", "logger")
     assert list(FILES) == [f"my_{kind}.py" for kind in kinds]
     for kind, text in zip(kinds, FILES.values(), strict=True):
         assert f"@dadarts.register.{'data_set' if kind == 'data' else kind}" in text
@@ -96,6 +97,7 @@ def test_a_relaxation_is_the_readable_supernet_on_every_engine() -> None:
         ("my_selection.py", quickest("-selection", "smallest-loss")),
         ("my_method.py", quickest("-method", "patient-darts")),
         ("my_data.py", quickest(dataset="stripes")),
+        ("my_logger.py", quickest("-logger", "lines")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -202,6 +204,16 @@ def package(monkeypatch: pytest.MonkeyPatch) -> None:
         # Removed again after the test, which imports it.
         monkeypatch.setitem(sys.modules, name, None)
         del sys.modules[name]
+
+
+def test_a_logger_is_told_every_epoch_and_how_the_run_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["search", "-plugin", "my_logger.py", "-name", "it", "-logger", "lines", *QUICKEST]
+    with stop_after(2, signal.SIGINT, monkeypatch):
+        assert call(modern, *words).code == 130
+    succeed(modern, *words, "-resume")
+    lines = [line.split() for line in Path("it.lines").read_text().splitlines()]
+    assert lines[-2:] == [["result", "{}"], ["ended"]]
+    assert [line[0] for line in lines[:-2]] == ["0", "stopped", "1"]
 
 
 @pytest.mark.usefixtures("package")

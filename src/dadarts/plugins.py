@@ -1,4 +1,4 @@
-"""Making one's own operations, spaces, relaxations, penalties, selections, methods and data sets known by name.
+"""Making one's own operations, spaces, parts of methods, methods, data sets and loggers known by name.
 
 A plugin is a Python file, or an entry point of the group ``dadarts.plugins``, that calls `register` when imported. It
 runs where a command names it (``--plugin my_file.py``) or a program imports it, and nowhere else: what a run has saved
@@ -25,6 +25,8 @@ from dadarts.architecture.operations import ALL_OPS, OPS, Builder, Operation
 from dadarts.architecture.spaces import SPACES, Entry, SearchSpace
 from dadarts.data.registry import KNOWN, Facts, Reader
 from dadarts.errors import InputError, shortened
+from dadarts.loggers.known import LOGGERS, Known
+from dadarts.loggers.logger import Opener
 from dadarts.methods.catalogue import METHODS
 from dadarts.methods.method import Method
 from dadarts.methods.penalties import PENALTIES, Penalty
@@ -39,6 +41,7 @@ AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 AnySpace = TypeVar("AnySpace", bound=Callable[[int], SearchSpace])
 AnyMethod = TypeVar("AnyMethod", bound=Callable[[], Method])
 AnyReader = TypeVar("AnyReader", bound=Reader)
+AnyOpener = TypeVar("AnyOpener", bound=Opener)
 AnyRelaxation = TypeVar("AnyRelaxation", bound=type[Relaxation])
 AnyPenalty = TypeVar("AnyPenalty", bound=type[Penalty])
 AnySelection = TypeVar("AnySelection", bound=type[Selection])
@@ -124,6 +127,16 @@ class Register:
             _refuse_taken("data set", name, KNOWN)
             KNOWN[name] = Facts(shape, classes, flip, read)
             return read
+
+        return known
+
+    def logger(self, name: str) -> Callable[[AnyOpener], AnyOpener]:
+        """A class, or a function, of a `Logged` that gives a `Logger`, for ``--logger NAME``."""
+
+        def known(opener: AnyOpener) -> AnyOpener:
+            _refuse_taken("logger", name, LOGGERS)
+            LOGGERS[name] = Known(opener)
+            return opener
 
         return known
 

@@ -126,6 +126,7 @@ def test_the_end_of_a_run_says_what_follows_to_who_uses_the_modern_command(monke
     assert advice[:2] == ["dadarts", "train"]
     size = "a training of a size like this search's; without these flags a training has 600 epochs, 36 channels and 20"
     assert found.err.splitlines()[-2].startswith(size)
+    assert found.err.splitlines()[-3] == "watch it: tensorboard --logdir 'my runs/search/it/tensorboard'"
     words = [word.lstrip("-") for word in advice[2:]]
     assert dict(zip(words[::2], words[1::2], strict=True)) == {
         "name": "it", "runs_dir": "my runs", "dataset": "digits", "genotype": "@it",
@@ -134,6 +135,7 @@ def test_the_end_of_a_run_says_what_follows_to_who_uses_the_modern_command(monke
     small = ["--dataset_portion", "0.1", "--batch_size", "32"]
     trained = succeed(modern, *advice[1:], *small, "--device", "cpu", "--aux_weight", "0", "--workers", "0")
     assert trained.err.splitlines()[-1] == "use it: dadarts predict it PICTURES --runs_dir 'my runs'"
+    assert trained.err.splitlines()[-2] == "watch it: tensorboard --logdir 'my runs/augment/it/tensorboard'"
     assert "train it" not in succeed(search, "-name", "other", *QUICKEST).err
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from dadarts.cli.early import prints
 from dadarts.cli.flags import as_typed
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.pacing import counted
+from dadarts.rundir.contents import TENSORBOARD
 
 
 def advise(what: str, words: Sequence[str], argv: Sequence[str]) -> None:
@@ -20,6 +22,11 @@ def advise(what: str, words: Sequence[str], argv: Sequence[str]) -> None:
     """
     if argv[0] == "dadarts" and prints():
         print(f"{what}: {shlex.join(words)}", file=sys.stderr)
+
+
+def tensorboard(folder: Path) -> list[str]:
+    """The command that shows the curves of a run."""
+    return ["tensorboard", "--logdir", str(TENSORBOARD.at(folder))]
 
 
 def about_sizes(config: SearchConfig, given: Sequence[str], argv: Sequence[str]) -> None:

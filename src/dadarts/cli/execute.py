@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from dadarts.cli import configs, streams
-from dadarts.cli.advice import about_sizes, advise, sizes_of_training
+from dadarts.cli.advice import about_sizes, advise, sizes_of_training, tensorboard
 from dadarts.cli.console import Progress
 from dadarts.cli.early import prints
 from dadarts.cli.event_lines import Tell, as_values, telling
@@ -244,6 +244,7 @@ def search_from_values(
         given = {"name": config.name, "dataset": config.dataset, **data, "genotype": f"@{config.name}"}
         given |= configs.plugin_flag(config.plugin)
         given |= {name: str(size) for name, size in sizes_of_training(config).items()}
+        advise("watch it", tensorboard(SEARCH.folder(config.runs_dir, config.name)), argv)
         about_sizes(config, [*given], argv)
         advise("train it", next_command(argv, ["train"], config.runs_dir, **given), argv)
     return code
@@ -282,5 +283,6 @@ def train_from_values(
     )
     if code == 0:
         plugin = configs.plugin_flag(config.plugin)
+        advise("watch it", tensorboard(TRAINING.folder(config.runs_dir, config.name)), argv)
         advise("use it", next_command(argv, ["predict", config.name, "PICTURES"], config.runs_dir, **plugin), argv)
     return code

@@ -18,7 +18,7 @@ from dadarts.rundir.replaced import replaces
 ENVIRONMENT = frozenset(
     {
         *("workers", "print_freq", "checkpoint_minutes", "cache_dir", "data_path", "runs_dir"),
-        *("gpus", "device", "threads", "engine", "checkpoint_activations", "plugin"),
+        *("gpus", "device", "threads", "engine", "checkpoint_activations", "plugin", "logger"),
     }
 )
 """Settings that say where and how a run works; a resumed run may change them as long as it computes alike."""
@@ -53,6 +53,9 @@ class RunSettings(Settings):
         "run",
         "Python files that register operations, methods ..., as my_file.py; or entry points of dadarts.plugins",
     )
+    logger: tuple[str, ...] | None = setting(
+        None, "run", "where the history goes, too: wandb, mlflow, or one of a plugin (TensorBoard's files always are)"
+    )
     seed: int = setting(42, "run", "seed of every random draw", ge=0, lt=2**63, usual=True)
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "run", "where to compute: auto, cpu, cuda or mps", usual=True
@@ -67,10 +70,10 @@ class RunSettings(Settings):
     print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1, le=10**9)
     checkpoint_minutes: float = setting(5.0, "run", "minutes between checkpoints within an epoch", ge=0, le=1e6)
 
-    @field_validator("plugin", mode="before")
+    @field_validator("plugin", "logger", mode="before")
     @classmethod
-    def _plugins_are_named(cls, plugin: object) -> object:
-        return plugins_named(plugin) if isinstance(plugin, str) else plugin
+    def _commas_separate_names(cls, names: object) -> object:
+        return plugins_named(names) if isinstance(names, str) else names
 
     @field_validator("name")
     @classmethod

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.data import Loader
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import CheckpointError, RunError
+from dadarts.loggers.known import openers
+from dadarts.loggers.logger import Logged, Loggers, opened
 from dadarts.methods.schedules import Progress
 from dadarts.pacing import counted
 from dadarts.plugins import fingerprints
@@ -31,7 +33,6 @@ from dadarts.runs.events import EpochDone, Event, Note, RunStarted, StepDone
 from dadarts.runs.fitting import MisfitError
 from dadarts.runs.folder import RunFolder
 from dadarts.runs.state import State, Taken
-from dadarts.runs.tensorboard import Journal
 
 AnyConfig = TypeVar("AnyConfig", bound=SearchConfig | TrainConfig)
 AnyState = TypeVar("AnyState", bound=State)
@@ -54,6 +55,7 @@ class Run(Generic[AnyConfig]):
     processes: Processes = ALONE
     folder: RunFolder = field(init=False)
     saved_at: float = field(init=False, default=0.0)
+    loggers: Loggers = field(init=False, default_factory=Loggers)
 
     def __post_init__(self) -> None:
         self.folder = RunFolder(self.kind.folder(self.config.runs_dir, self.config.name), self.processes.is_first)
@@ -117,6 +119,7 @@ class Run(Generic[AnyConfig]):
                 from, as where another number of processes has computed it.
         """
         config = self.config
+        told = openers(config.logger or ())
         if self.resume:
             resuming.refuse_other_processes(self.folder, self.processes)
             config = resuming.as_computed(self.folder, config)
@@ -132,6 +135,9 @@ class Run(Generic[AnyConfig]):
                     self._begin(state, files)
 
             self.processes.in_turn(claim)
+            if self.folder.writable:
+                about = self.folder.path, self.kind.verb, config.name, self.config.to_json(), state.position.epoch
+                self.loggers = held.enter_context(opened(told, Logged(*about)))
             yield state
 
     @contextmanager
@@ -150,9 +156,10 @@ class Run(Generic[AnyConfig]):
         if self.resume:
             yield from map(Note, resuming.changed_plugins(self.folder, self.config.plugin or ()))
 
-    def ended(self, result: str) -> Iterator[Note]:
-        """Mark the run as finished, and remove what it has replaced."""
+    def ended(self, result: str, numbers: Mapping[str, Any]) -> Iterator[Note]:
+        """Mark the run as finished, tell its loggers the `numbers` of the result, and remove what it has replaced."""
         self.folder.write_result(result)
+        self.loggers.result(numbers)
         yield from (Note(f"removed {path}, which this run has replaced") for path in self.folder.remove_replaced())
 
     def _begin(self, state: State, files: Mapping[Entry, str]) -> None:
@@ -230,20 +237,17 @@ class Run(Generic[AnyConfig]):
             stopped: whether no epoch follows those of a history.
         """
         epochs = self.config.epochs
-        first_epoch = state.position.epoch
-        with Journal(self.folder.path, first_epoch) if self.folder.writable else nullcontext() as journal:
-            while state.position.epoch < epochs and not stopped(state.history):
-                progress = Progress(state.position.epoch, epochs)
-                yield from self.counted(state, progress, steps(progress))
-                row = yield from measured(progress)
-                state.history.append(row)
-                state.position = state.position.next_epoch()
-                self.folder.write_history(state.history)
-                if journal is not None:
-                    # Before the checkpoint: an epoch that is computed again is written again, one left out never is.
-                    journal.epoch(row)
-                self.save(state)
-                yield EpochDone(progress.epoch, epochs, row)
+        while state.position.epoch < epochs and not stopped(state.history):
+            progress = Progress(state.position.epoch, epochs)
+            yield from self.counted(state, progress, steps(progress))
+            row = yield from measured(progress)
+            state.history.append(row)
+            state.position = state.position.next_epoch()
+            self.folder.write_history(state.history)
+            # Before the checkpoint: an epoch that is computed again is told again, one left out never is.
+            self.loggers.epoch(row)
+            self.save(state)
+            yield EpochDone(progress.epoch, epochs, row)
 
     def counted(self, state: State, progress: Progress, steps: Iterator[Taken]) -> Iterator[Event]:
         """Take the steps of an epoch that are left, count them, and save now and then.

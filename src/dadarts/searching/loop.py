@@ -114,7 +114,7 @@ class _Search:
         yield from _said_of(genotype)
         yield from map(Note, limits.kept_to(state.space, scores, limits.target(config, state.foundation)))
         pictures = self.run.draw(genotype, state.history, report.draw_curves)
-        yield from self.run.ended(str(genotype))
+        yield from self.run.ended(str(genotype), {})
         yield SearchDone(self.folder, genotype, pictures)
 
     def _steps(self, progress: Progress) -> Iterator[Taken]:

@@ -108,7 +108,7 @@ class _Training:
             export.save(file, state.judged.network, data.classes, data.mean, data.std, data.value_range)
         pictures = self.run.draw(config.genotype, state.history, report.draw_training)
         self.run.folder.write_text(contents.METRICS, metrics.laid_out(tested))
-        yield from self.run.ended(json.dumps(tested))
+        yield from self.run.ended(json.dumps(tested), tested)
         yield TrainDone(self.folder, tested, pictures)
 
     def _steps(self, progress: Progress) -> Iterator[Taken]:

@@ -1,0 +1,1 @@
+"""Where the history of a run goes besides its own folder: a file a logger."""

@@ -32,6 +32,7 @@ from dadarts.errors import InputError, shortened
 _KEYS = ("x", "y", "x_test", "y_test", "classes")
 _AS_KERAS = ("x_train", "y_train")
 _SMALLEST, _CHUNK = 8, 1024
+_MOST_CHANNELS = 64
 
 
 def read(file: Path, test_file: Path | None = None, nominal: bool = False) -> Parts:
@@ -40,7 +41,7 @@ def read(file: Path, test_file: Path | None = None, nominal: bool = False) -> Pa
     Its `x` and `y` may be called `x_train` and `y_train`.
     Where there is a `test_file`, its `x` and `y` are the test part, and `file` is all training.
 
-    `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3: uint8, or other numbers, whose range the
+    `x` is (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to 64: uint8, or other numbers, whose range the
     training part decides (see `values.decide`) unless it is to be the `nominal` one. `y` is (N,) or (N, 1), whole
     numbers from 0 or text. With `classes`, numbers are places in it; without, the distinct values of `y`, sorted, are
     the classes. Pickled objects are never read. Raises InputError, naming the file, on anything else.
@@ -99,10 +100,13 @@ def _images(given: NDArray[Any], name: str) -> NDArray[Any]:
     """The pictures as they are, finite, (N, C, H, W)."""
     if given.ndim == 3:
         given = given[:, None]
-    elif given.ndim == 4 and given.shape[3] in (1, 3):
-        given = given.transpose(0, 3, 1, 2)
-    elif given.ndim != 4 or given.shape[1] not in (1, 3):
-        raise InputError(f"{name} has shape {given.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3")
+    elif given.ndim == 4 and (axis := _channels(*given.shape[1:])) is not None:
+        given = given if axis == 1 else given.transpose(0, 3, 1, 2)
+    else:
+        raise InputError(
+            f"{name} has shape {given.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W) with C from 1 to "
+            f"{_MOST_CHANNELS}, and where neither C is 1 or 3 nor pictures are square, C below H and W"
+        )
     if len(given) == 0 or min(given.shape[2:]) < _SMALLEST:
         raise InputError(f"{name} has shape {given.shape}; pictures of {_SMALLEST}x{_SMALLEST} are the smallest")
     if given.dtype.kind not in "biuf":
@@ -110,6 +114,21 @@ def _images(given: NDArray[Any], name: str) -> NDArray[Any]:
     for place, picture in enumerate(given if given.dtype.kind == "f" else ()):
         refuse_unbounded(picture, f"{name}: picture {place}")
     return given
+
+
+def _channels(second: int, third: int, fourth: int) -> int | None:
+    """Which axis of pictures is the channels, 1 or 3; None where that cannot be told.
+
+    Grey and colour first, the last axis before the second; then what makes pictures square; then the smaller one.
+    """
+    for axis, size in ((3, fourth), (1, second)):
+        if size in (1, 3):
+            return axis
+    square = [axis for axis, sides in ((3, (second, third)), (1, (third, fourth))) if sides[0] == sides[1]]
+    narrow = [3] if fourth < min(second, third) else [1] if second < min(third, fourth) else []
+    found = square if len(square) == 1 else narrow
+    size = {1: second, 3: fourth}
+    return found[0] if found and size[found[0]] <= _MOST_CHANNELS else None
 
 
 def _range(parts: list[NDArray[Any]], training: Tensor, file: Path, nominal: bool) -> ValueRange | None:

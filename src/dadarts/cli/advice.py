@@ -26,7 +26,8 @@ def advise(what: str, words: Sequence[str], argv: Sequence[str]) -> None:
 
 def tensorboard(folder: Path) -> list[str]:
     """The command that shows the curves of a run."""
-    return [*"tensorboard --logdir".split(), str(TENSORBOARD.at(folder))]
+    # The program's name is also that of the folder.
+    return [TENSORBOARD.top, "--logdir", str(TENSORBOARD.at(folder))]
 
 
 def about_sizes(config: SearchConfig, given: Sequence[str], argv: Sequence[str]) -> None:

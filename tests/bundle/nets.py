@@ -41,6 +41,7 @@ GENOTYPES = {
     ),
     "a-node-of-zeros": Genotype.parse("|none~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|none~2|"),
     "every-layer": Genotype.parse("01201210"),
+    "one-edge": Genotype.parse("|nor_conv_3x3~0|"),
     **{name: drawn(name) for name in ("darts", "nas-bench-201", "connect-nas-bench", "S2", "S3", "nas-bench-macro")},
 }
 

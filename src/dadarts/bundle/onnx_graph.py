@@ -87,6 +87,7 @@ class _Writer:
     def __init__(self, recorded: Sequence[Node]) -> None:
         self._recorded = recorded
         self._readers: list[list[int]] = [[] for _ in recorded]
+        self._within: set[int] = set()
         for number, node in enumerate(recorded):
             for read in node.inputs:
                 self._readers[read].append(number)
@@ -120,7 +121,7 @@ class _Writer:
         """Append all recorded nodes; `pictures` is what the first one stands for."""
         outputs = {0: pictures}
         for number, node in enumerate(self._recorded):
-            if number not in outputs:
+            if number not in outputs and number not in self._within:
                 self._node(number, node, outputs)
         return outputs[len(self._recorded) - 1]
 
@@ -162,6 +163,7 @@ class _Writer:
             weight = weight * scale[:, None, None, None]
             bias = shift if bias is None else bias * scale + shift
             number = readers[0]
+            self._within.add(number)
         return (weight, bias), number
 
     def _convolution(self, convolution: Convolution, folded: tuple[Tensor, Tensor | None], x: str, node: Node) -> str:

@@ -150,7 +150,7 @@ def test_pictures_of_a_single_grey_can_still_be_normalised(tmp_path: Path, ask: 
         ({"x": X.astype(np.float32)}, "floats outside"),
         ({"x": np.full(X.shape, np.nan)}, "or NaN"),
         ({"x": X[:, :7]}, "8x8 are the smallest"),
-        ({"x": noise(20, 10, 12, 2)}, "give .*N, H, W"),
+        ({"x": noise(20, 12, 14, 12)}, "give .*N, H, W"),
         ({"x": noise(20, 100)}, "give .*N, H, W"),
         ({"x": X[:0], "y": Y[:0]}, r"x has shape \(0,"),
         ({"x_test": noise(8, 9, 9)}, "different sizes"),
@@ -228,3 +228,29 @@ def test_a_test_part_of_another_kind_is_refused(tmp_path: Path, ask: Asking) -> 
         load(replace(ask(tmp_path / "set"), choices=Choices(test_path=file)))
     with pytest.raises(InputError, match="classes is for folders of pictures"):
         load(replace(ask(file), choices=Choices(classes=("a", "b"))))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((6, 8, 8, 12), (12, 8, 8)),
+        ((6, 12, 8, 8), (12, 8, 8)),
+        ((6, 9, 10, 3), (3, 9, 10)),
+        ((6, 3, 9, 10), (3, 9, 10)),
+        ((6, 9, 20, 5), (5, 9, 20)),
+        ((6, 5, 9, 20), (5, 9, 20)),
+        ((6, 64, 9, 9), (64, 9, 9)),
+        ((6, 9, 9, 65), None),
+        ((6, 20, 9, 20), None),
+    ],
+)
+def test_channels_are_where_they_can_be_told(
+    tmp_path: Path, ask: Asking, shape: tuple[int, ...], expected: tuple[int, ...] | None
+) -> None:
+    x, y = np.zeros(shape, np.uint8), np.arange(6) % 2
+    file = saved(tmp_path, x=x, y=y, x_test=x, y_test=y)
+    if expected is None:
+        with pytest.raises(InputError, match="with C from 1 to 64"):
+            load(ask(file))
+    else:
+        assert load(ask(file)).train.shape == expected

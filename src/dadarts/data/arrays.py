@@ -127,8 +127,8 @@ def _channels(second: int, third: int, fourth: int) -> int | None:
     square = [axis for axis, sides in ((3, (second, third)), (1, (third, fourth))) if sides[0] == sides[1]]
     narrow = [3] if fourth < min(second, third) else [1] if second < min(third, fourth) else []
     found = square if len(square) == 1 else narrow
-    size = {1: second, 3: fourth}
-    return found[0] if found and size[found[0]] <= _MOST_CHANNELS else None
+    channels = {1: second, 3: fourth}
+    return found[0] if found and channels[found[0]] <= _MOST_CHANNELS else None
 
 
 def _range(parts: list[NDArray[Any]], training: Tensor, file: Path, nominal: bool) -> ValueRange | None:

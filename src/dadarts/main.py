@@ -217,14 +217,13 @@ def _runs(words: list[str]) -> int:
     return runs(words)
 
 
-def _completion(words: list[str]) -> int:
-    """print a script that completes commands in a shell"""
+def commands() -> dict[str, Command]:
+    """The flags of every subcommand."""
     from dadarts.cli import completion, export, fit, listed, pareto, predict, profile
     from dadarts.compare.command import compare_command
-    from dadarts.oracle import ORACLES
     from dadarts.pages import command as report
 
-    commands = {
+    return {
         "fit": fit.COMMAND,
         "search": _search_command(),
         "train": _train_command(),
@@ -240,8 +239,15 @@ def _completion(words: list[str]) -> int:
         "demo": _DEMO,
         "completion": completion.COMMAND,
     }
-    described = {name: (command, COMMANDS[name].__doc__ or "") for name, command in commands.items()}
-    return completion.completion(words, described, {"benchmark": tuple(ORACLES)})
+
+
+def _completion(words: list[str]) -> int:
+    """print a script that completes commands in a shell"""
+    from dadarts.cli.completion import completion
+    from dadarts.oracle import ORACLES
+
+    described = {name: (command, COMMANDS[name].__doc__ or "") for name, command in commands().items()}
+    return completion(words, described, {"benchmark": tuple(ORACLES)})
 
 
 def _demo(words: list[str]) -> int:

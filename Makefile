@@ -8,7 +8,7 @@ PEERS_STAMP := $(PEERS)/.set-up
 # On a terminal pip shows what it downloads, with a bar; into a file it would write hundreds of lines.
 PIP = $(BIN)/python -m pip install $$(test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint types layers tests tests-ray tests-sklearn tests-arm tests-processors fuzz
+.PHONY: setup demo docs test lint types layers tests tests-ray tests-sklearn tests-arm tests-processors fuzz
 .PHONY: bench bench-peers bench-fit clean
 
 setup: $(STAMP)
@@ -41,6 +41,12 @@ layers: setup
 
 tests: setup
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# The site, in build/site: what a page links to that is not there is an error.
+docs: setup
+	$(PIP) -e '.[dev,docs]'
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 # On a Ray cluster of two nodes on this machine; without Ray `make tests` leaves these out.
 tests-ray: setup

@@ -40,7 +40,11 @@ _FILE = re.compile(r'\A"""(\w+\.py): ')
 _PLACEHOLDERS = {"PICTURES": "flower.jpg", "FOLDER": "path/to/flowers"}
 _MINUTES = 0.01
 
-ELSEWHERE = {"README.md": "tests/test_docs.py", "docs/sklearn.md": "tests/estimator/test_sklearn_pages.py"}
+ELSEWHERE = {
+    "README.md": "tests/test_docs.py",
+    "docs/notebook.md": "tests/estimator/test_sklearn_pages.py",
+    "docs/sklearn.md": "tests/estimator/test_sklearn_pages.py",
+}
 """Pages all of whose blocks another test runs."""
 RUN: dict[str, Any] = {"workers": 0, "threads": 1, "device": "cpu", "cache_dir": Path("cache")}
 SMALL: dict[str, dict[str, Any]] = {

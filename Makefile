@@ -4,6 +4,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PEERS := .venv-peers
 PEERS_STAMP := $(PEERS)/.set-up
+DOCS := .venv-docs
+DOCS_STAMP := $(DOCS)/.set-up
 
 # On a terminal pip shows what it downloads, with a bar; into a file it would write hundreds of lines.
 PIP = $(BIN)/python -m pip install $$(test -t 2 || echo --quiet) --disable-pip-version-check -c constraints.txt
@@ -43,10 +45,16 @@ tests: setup
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # The site, in build/site: what a page links to that is not there is an error.
-docs: setup
-	$(PIP) -e '.[dev,docs]'
-	$(BIN)/mkdocs build --strict --quiet
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
+
+# The reference is read from sources: nothing of it is imported, and neither torch nor dadarts is installed.
+$(DOCS_STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		mkdocs-material "mkdocstrings[python]"
+	touch $@
 
 # On a Ray cluster of two nodes on this machine; without Ray `make tests` leaves these out.
 tests-ray: setup
@@ -93,4 +101,4 @@ $(PEERS_STAMP):
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS)
+	rm -rf $(VENV) $(PEERS) $(DOCS)

@@ -53,6 +53,8 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     assert float(outcome.last_line) == json.loads((folder / "augment/final/metrics.json").read_text())["test_top1"]
     assert "nothing is searched: in under 15 minutes it does not pay (--searching always)" in outcome.err
     assert kept.search is None
+    assert "race 1 of 1, 2 of 2 candidates: a cell of separable convolutions" in outcome.err
+    assert "0:03 are too short for the folder of the network" in outcome.err
     assert "use it: dadarts predict runs/fit/digits/augment/final PICTURES" in outcome.err
     assert (folder / "result.txt").read_text().strip() == final.entrant
     network = Path("runs/fit/digits/augment/final/model.safetensors")
@@ -63,11 +65,29 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     with pytest.raises(InputError, match="digits is a training and a fit: give runs/augment/digits or runs/fit/dig"):
         network_file("digits", Path("runs"))
     _check_page(kept)
+    _check_listed(outcome.last_line)
+
+
+def _check_listed(accuracy: str) -> None:
+    (listed,) = [run for run in json.loads(succeed(modern, "runs", "--json").out) if run["kind"] == "fit"]
+    assert (listed["name"], listed["dataset"], listed["state"]) == ("digits", "digits", "finished")
+    assert listed["accuracy"] == float(accuracy)
+    assert listed["seconds"] == record.read(Path("runs/fit/digits")).spent
+    (line,) = [line for line in succeed(modern, "runs").out.splitlines() if line.startswith("fit ")]
+    assert f"{float(accuracy):.2%} test" in line
+    # What has ended is said again, by the data or the name alone.
+    for words in (["digits"], ["--name", "digits"]):
+        assert succeed(modern, "fit", *words, "--resume").last_line == accuracy
+    Path("runs/fit/digits/fit.json").write_text("{")
+    assert next(run for run in json.loads(succeed(modern, "runs", "--json").out))["state"] == "damaged"
 
 
 def _check_page(kept: record.Record) -> None:
     """The fit's name and its folder give the same page: verdict, the raced, and the training of the winner."""
-    pages = [Path(succeed(modern, "report", word).out.strip()).read_text() for word in ("digits", "runs/fit/digits")]
+    paths = [Path(succeed(modern, "report", word).out.strip()) for word in ("digits", "runs/fit/digits")]
+    # A search of the name may be on the one, the fit is on the other.
+    assert [path.name for path in paths] == ["digits.html", "digits-fit.html"]
+    pages = [path.read_text() for path in paths]
     assert pages[0] == pages[1]
     page = check(pages[0])
     (verdict,) = [element.text for element in page.all("p") if element.attributes.get("class") == "verdict"]
@@ -107,7 +127,10 @@ def test_a_fit_that_is_stopped_goes_on_with_what_has_ended(monkeypatch: pytest.M
     assert stopped.code == 128 + signal.SIGTERM
     assert "go on with: dadarts fit digits" in stopped.err
     before = record.read(Path("runs/fit/digits"))
-    succeed(modern, *words, "--resume")
+    listed = succeed(modern, "runs").out
+    assert "go on with: dadarts fit --name digits --resume" in listed
+    resumed = succeed(modern, "fit", "--name", "digits", "--resume")
+    assert "0:03 for everything" in resumed.err
     after = record.read(Path("runs/fit/digits"))
     assert after.entrants == before.entrants
     assert after.trained[: len(before.trained)] == before.trained
@@ -127,6 +150,7 @@ def test_another_budget_is_not_gone_on_with() -> None:
     ("words", "said"),
     [
         (["--minutes", "0"], "--minutes 0: give a number above 0"),
+        (["--resume"], "there is no run runs/fit/digits to resume"),
         (["--metric", "auc"], "--metric auc is for two classes, and digits has 10"),
         (
             ["--max_parameters", "300"],
@@ -138,6 +162,11 @@ def test_another_budget_is_not_gone_on_with() -> None:
 )
 def test_what_cannot_be_done_is_refused(words: list[str], said: str) -> None:
     assert said in refusal(modern, "fit", "digits", *WORDS, *words)
+
+
+def test_a_fit_to_go_on_with_must_be_named() -> None:
+    assert "give the data of the fit to go on with, or its --name" in refusal(modern, "fit", "--resume")
+    assert "DATASET must be given" in refusal(modern, "fit", "--minutes", "3")
 
 
 def test_the_network_keeps_to_its_limits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,6 +126,20 @@ def test_what_is_left_is_known_after_a_tenth_of_the_minutes(slower: float) -> No
 def test_pictures_that_no_epoch_fits_are_trained_on_in_part() -> None:
     machine = Machine(1.0, 0.0, 0.0, lambda _: 1.0, Told())
     with course(machine, 1.0) as own:
-        list(fitted(own))
+        events = list(fitted(own))
     # An epoch of all pictures takes 89 s.
+    assert any(
+        re.search(
+            r"there is time for 0\.\d epochs, and 3 are few: these pictures want about [345]:\d\d or more", str(event)
+        )
+        for event in events
+    )
     assert machine.clock.now == pytest.approx(60.0, rel=0.1)
+
+
+def test_few_minutes_are_said_to_be_and_how_many_would_do() -> None:
+    machine = Machine(0.02, 0.0, 0.0, lambda _: 1.0, Told())
+    for minutes, said in ((0.5, "0:30 are few: a ResNet is trained; from 0:40 on all 2 race"), (1.0, "")):
+        with course(machine, minutes) as own:
+            notes = [event.text for event in fitted(own) if isinstance(event, Note) and " are few: " in event.text]
+        assert notes == [said] * bool(said)

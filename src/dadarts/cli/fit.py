@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
+from dadarts import files
 from dadarts.cli import configs, execute
 from dadarts.cli.early import prints
 from dadarts.cli.event_lines import telling
 from dadarts.cli.flags import Command, flags_of, next_command
 from dadarts.config import FitConfig
+from dadarts.errors import InputError, shortened
 from dadarts.rundir.kinds import BUNDLE, FINAL, FIT, PAGE, TRAINING
 from dadarts.runs.events import Event
+from dadarts.runs.folder import RunFolder
 
 _DATA = "dataset"
 COMMAND = Command(
@@ -22,6 +27,7 @@ COMMAND = Command(
     "last line on stdout.",
     (*(flag for flag in flags_of(FitConfig) if flag.names[0] != _DATA), *configs.RUN_FLAGS),
     positionals=((_DATA, next(flag.text for flag in flags_of(FitConfig) if flag.names[0] == _DATA)),),
+    resumes=True,
 )
 
 
@@ -35,7 +41,7 @@ def fit(words: Sequence[str], begin: Callable[..., Iterator[Event]]) -> int:
     settings, resume, overwrite = configs.split_run_flags(values)
     execute.say_at_once()
     configs.load_plugins(settings)
-    config = FitConfig(**settings)
+    config = FitConfig(**(_saved(settings) if resume else {}) | settings)
     argv = ["dadarts", "fit", *words]
     code = execute.run(
         partial(begin, config, resume=resume, overwrite=overwrite),
@@ -47,6 +53,33 @@ def fit(words: Sequence[str], begin: Callable[..., Iterator[Event]]) -> int:
     if code == 0 and prints():
         _advise(config, argv)
     return code
+
+
+def _saved(given: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of the fit to go on with, as far as it was begun with others than the usual ones.
+
+    Raises:
+        InputError: nothing says which fit, there is no such one, or it is damaged or needs a plugin.
+    """
+    if "name" not in given and _DATA not in given:
+        raise InputError("give the data of the fit to go on with, or its -name")
+    # With a name any data will do.
+    named = FitConfig(
+        **{_DATA: "digits", **{name: given[name] for name in ("name", "runs_dir", _DATA) if name in given}}
+    )
+    folder = RunFolder(FIT.folder(named.runs_dir, named.name))
+    folder.check(resume=True, overwrite=False)
+    try:
+        saved: dict[str, Any] = json.loads(files.read_text(folder.config))["settings"]
+        usual = FitConfig(dataset=saved[_DATA]).to_json()
+        own = {name: value for name, value in saved.items() if name == _DATA or value != usual.get(name)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(f"{folder.config} is damaged; replace the fit with -overwrite") from None
+    if own.get("plugin") and "plugin" not in given:
+        # What a folder says is data: nothing is run because it says so.
+        needed = shortened(",".join(map(str, own["plugin"])), 120)
+        raise InputError(f"{folder.path} was begun with a plugin; give it again: -plugin {needed}")
+    return {**own, "name": named.name, "runs_dir": str(named.runs_dir)}
 
 
 def _advise(config: FitConfig, argv: Sequence[str]) -> None:

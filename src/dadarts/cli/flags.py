@@ -75,6 +75,7 @@ class Command:
         about: one sentence for ``--help``.
         flags: all flags.
         positionals: (name, help) of arguments without a dash.
+        resumes: whether the arguments without a dash may be left out where ``--resume`` is given.
         many: (name, help) of the arguments that follow them, one or more; a lone dash may be one, and after two dashes
             all words are.
         unsupported: flags of the original that are refused as such, not as unknown.
@@ -85,6 +86,7 @@ class Command:
     about: str
     flags: tuple[Flag, ...]
     positionals: tuple[tuple[str, str], ...] = ()
+    resumes: bool = False
     many: tuple[str, str] | None = None
     unsupported: frozenset[str] = frozenset()
     notes: str = "A default stands in [brackets]. One dash before a flag does as well, and each is given once."
@@ -123,7 +125,7 @@ class Command:
         else:
             parser.add_argument("-h", "--help", "--help-all", action="help", help="list all flags")
         for name, text in self.positionals:
-            parser.add_argument(name, help=_in_help(text))
+            parser.add_argument(name, help=_in_help(text), nargs="?" if self.resumes else None)
         if self.many:
             parser.add_argument(self.many[0], help=_in_help(self.many[1]), nargs="+")
         groups: dict[str, argparse._ArgumentGroup] = {}
@@ -190,7 +192,8 @@ class Command:
                 raise InputError(f"-{name} needs a value")
             _refuse_bytes(name, value)
             flags.append(f"--{name}={value}")
-        if not asked_for_help and len(others) < len(self.positionals) + bool(self.many):
+        may_lack = asked_for_help or (self.resumes and "resume" in seen)
+        if not may_lack and len(others) < len(self.positionals) + bool(self.many):
             wanted = [name for name, _ in (*self.positionals, *([self.many] if self.many else []))]
             raise InputError(f"{wanted[len(others)].upper()} must be given: {self.prog} {' '.join(self._needed())}")
         return [*flags, "--", *others] if others else flags

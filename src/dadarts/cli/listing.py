@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,17 +11,18 @@ from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from pathlib import Path
 
+from dadarts import files
 from dadarts.cli import columns
 from dadarts.errors import InputError
 from dadarts.methods.selection import SELECTIONS
 from dadarts.pacing import duration, size
 from dadarts.rundir.history import TIMES, VALID_TOP1, Column
-from dadarts.rundir.kinds import KINDS, SEARCH, TRAINING
+from dadarts.rundir.kinds import FINAL, FIT, KINDS, SEARCH, TRAINING
 from dadarts.rundir.replaced import replaces
 from dadarts.runs.folder import RunFolder
 from dadarts.training.metrics import Left, left
 
-_VERBS = {kind.name: kind.verb for kind in KINDS}
+_VERBS = {kind.name: kind.verb for kind in (*KINDS, FIT)}
 HEADER = ("kind", "name", "data set", "epochs", "state", "began", "took", "size", "accuracy", "result")
 MOST = (8, 32, 24, 15, 9, 16, 12, 9, 15)
 FLUSH_RIGHT = (False, False, False, True, False, False, True, True, True)
@@ -34,8 +36,9 @@ class RunSummary:
     """One line of ``dadarts runs``.
 
     Args:
-        kind: ``search`` or ``augment``, as its folder is called.
-        epoch, epochs: how many have ended, of how many; both 0 where nothing is trained (``--method random``).
+        kind: ``search``, ``augment`` or ``fit``, as its folder is called.
+        epoch, epochs: how many have ended, of how many; both 0 where nothing is trained (``--method random``), and of
+            a fit, which has minutes.
         state: ``finished``, ``running`` (a process writes it), ``stopped`` (it can be gone on with), ``replaced``
             (``-overwrite`` keeps it until the run that replaces it has ended) or ``damaged``.
         result: what it ended with; empty where it has not ended.
@@ -67,7 +70,7 @@ class RunSummary:
 
     @property
     def verb(self) -> str:
-        """The command that it is a run of, ``search`` or ``train``."""
+        """The command that it is a run of, ``search``, ``train`` or ``fit``."""
         return _VERBS[self.kind]
 
     def as_dict(self) -> dict[str, str | int | float | None]:
@@ -76,7 +79,7 @@ class RunSummary:
 
     def cells(self) -> tuple[str, ...]:
         """What `HEADER` names but the last, for a person; ``-`` is what the run does not tell."""
-        of = "test" if self.kind == TRAINING.name and self.state in ("finished", "replaced") else "valid"
+        of = "test" if self.kind in (TRAINING.name, FIT.name) and self.state in ("finished", "replaced") else "valid"
         return (
             self.verb,
             self.name,
@@ -105,7 +108,7 @@ def is_folder(path: Path) -> bool:
 
 
 def list_runs(runs_dir: Path) -> list[RunSummary]:
-    """Every search and then every training below a runs folder, the newest last; damaged ones are said to be so."""
+    """Every search, training and fit below a runs folder, the newest of each last; damaged ones are said to be so."""
     return [
         run for kind in _VERBS for run in sorted(_runs_of(kind, runs_dir), key=lambda run: (run.began or "", run.name))
     ]
@@ -115,7 +118,28 @@ def _runs_of(kind: str, runs_dir: Path) -> Iterator[RunSummary]:
     for path in (runs_dir / kind).glob("*"):
         folder = RunFolder(path)
         if folder.exists:
-            yield replace(_summary(kind, folder), began=_began(folder), bytes=_bytes(path))
+            depth = _DEEPEST + (2 if kind == FIT.name else 0)
+            summary = _of_fit(folder) if kind == FIT.name else _summary(kind, folder)
+            yield replace(summary, began=_began(folder), bytes=_bytes(path, depth))
+
+
+def _of_fit(folder: RunFolder) -> RunSummary:
+    name = folder.path.name
+    try:
+        # As JSON: to read it as what it is would import torch.
+        settings, kept = (json.loads(files.read_text(path)) for path in (folder.config, folder.path / "fit.json"))
+        dataset, spent = str(settings["settings"]["dataset"]), float(kept["spent"])
+        plugins = ",".join(map(str, settings["settings"].get("plugin") or ()))
+        running = folder.is_held
+        result = folder.result()
+        tested = RunFolder(TRAINING.folder(folder.path, FINAL)).result() if result is not None else None
+        accuracy = left(tested).accuracy if tested is not None else None
+    except (InputError, OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError):
+        return RunSummary(FIT.name, name, "", 0, 0, "damaged", "")
+    state = _state(folder, result, running)
+    return RunSummary(
+        FIT.name, name, dataset, 0, 0, state, result or "", seconds=spent, accuracy=accuracy, plugin=plugins or None
+    )
 
 
 def _summary(kind: str, folder: RunFolder) -> RunSummary:

@@ -94,6 +94,15 @@ def rungs(seconds: float, candidates: int) -> tuple[Rung, ...]:
     return ()
 
 
+def least(candidates: int) -> float:
+    """The seconds of a race from which on all of so many candidates take part.
+
+    >>> least(4), len(rungs(least(4), 4)), rungs(least(4), 4)[0].standing
+    (48.0, 2, 4)
+    """
+    return SHORTEST * candidates * len(_halved(candidates))
+
+
 def _halved(count: int) -> list[int]:
     standing = [count]
     while standing[-1] > 2:

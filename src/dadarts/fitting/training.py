@@ -11,7 +11,7 @@ from typing import Any
 
 from dadarts.config import TrainConfig
 from dadarts.data import DataSet
-from dadarts.fitting import entering, plan, trial
+from dadarts.fitting import entering, plan, sizing, trial
 from dadarts.fitting.course import Course
 from dadarts.fitting.pace import Pace
 from dadarts.fitting.record import Entrant, Trained
@@ -70,8 +70,10 @@ def race(course: Course) -> Generator[Event, None, Entrant]:
     """Successive halving; the winner."""
     standing = list(course.record.entrants or ())
     rungs = plan.rungs(course.shares.race, len(standing))
-    if not rungs:
-        yield Note(f"{duration(course.seconds)} are too short for a race: {standing[0].title} is trained")
+    if not rungs or rungs[0].standing < len(standing):
+        few = f"{rungs[0].standing} of {len(standing)} candidates race" if rungs else f"{standing[0].title} is trained"
+        enough = course.seconds * plan.least(len(standing)) / course.shares.race
+        yield Note(f"{duration(course.seconds)} are few: {few}; from {duration(enough)} on all {len(standing)} race")
     for number, rung in enumerate(rungs, 1):
         scores = {}
         for place, entrant in enumerate(standing[: rung.standing], 1):
@@ -150,6 +152,12 @@ def _last(
     config = config.model_copy(update={"dataset_portion": portion})
     taking, step = epochs * portion * of_epoch / rate, slower * batch / kept.in_steps(winner)
     due = _Due(course.seconds - course.writing - kept.around / 2, taking, step, of_epoch / rate)
+    if wanted < sizing.FEWEST and slower == 1.0:
+        enough = course.seconds + (sizing.FEWEST - wanted) * of_epoch / rate
+        yield Note(
+            f"there is time for {wanted:.1f} epochs, and {sizing.FEWEST:g} are few: these pictures want about "
+            f"{duration(enough)} or more"
+        )
     resumed = trial.folder_of(course.folder.path, FINAL).exists
     pace = Pace(course.clock)
     found = yield from _watched(course, config, data, pace, None if surely or resumed else due)

@@ -9,6 +9,7 @@ from dadarts import files
 from dadarts.cli import configs
 from dadarts.cli.flags import Command, Flag
 from dadarts.errors import InputError, shortened
+from dadarts.rundir.kinds import FIT, KINDS
 
 FOLDER = "report"
 """Below a runs folder, where pages go."""
@@ -56,7 +57,7 @@ def _output(values: Mapping[str, str], runs: Sequence[str], runs_dir: Path) -> P
         InputError: no page can be there.
     """
     if "output" not in values:
-        names = "-".join(dict.fromkeys(Path(run.removeprefix("@")).name or "run" for run in runs))
+        names = "-".join(dict.fromkeys(_named(run) for run in runs))
         return runs_dir / FOLDER / f"{names[:_LONGEST]}.html"
     path = Path(values["output"])
     if not values["output"] or path.is_dir() or not path.absolute().parent.is_dir():
@@ -64,3 +65,10 @@ def _output(values: Mapping[str, str], runs: Sequence[str], runs_dir: Path) -> P
     if path.exists() and not path.is_file():
         raise InputError(f"-output {shortened(path)}: not a regular file")
     return path
+
+
+def _named(run: str) -> str:
+    """What a page is called by of a run: its name, and of a folder its kind too, which has another page."""
+    path = Path(run.removeprefix("@"))
+    kind = path.parent.name if path.parent.name in {kind.name for kind in (*KINDS, FIT)} else ""
+    return "-".join(filter(None, (path.name or "run", kind)))

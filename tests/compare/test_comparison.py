@@ -358,6 +358,15 @@ def test_a_comparison_is_of_one_data_set() -> None:
         (["--methods", "darts", "--train_epochs", "3"], "give --train with it"),
         (["--methods", "darts", "--margin", "0.2"], "--margin is for the report; give --report with it"),
         (["--methods", "darts", "--report", "--margin", "0"], "--margin 0: give points above 0"),
+        (["--methods", "darts", "--pairs", "darts/random"], "--pairs is for the report; give --report with it"),
+        (
+            ["--methods", "darts,random", "--report", "--pairs", "darts/dadarts"],
+            "--pairs darts/dadarts: give two of the --methods",
+        ),
+        (
+            ["--methods", "darts,random", "--report", "--pairs", "darts/random,random/darts"],
+            "--pairs random/darts: a pair is two methods, and stands there once",
+        ),
         (["--methods", "darts", "--report", "--margin", "nan"], "--margin nan: give points above 0"),
         (["--methods", "darts", "--train", "--train_lr", "nan"], "-train_lr nan"),
         (["--methods", "darts", "--train_genotype", "x"], "unknown flag --train_genotype"),

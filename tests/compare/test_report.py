@@ -22,6 +22,7 @@ from dadarts.compare import ending, figures, report, results
 from dadarts.compare.analysis import Block, blocks_of
 from dadarts.compare.jobs import Job, Protocol, jobs_of
 from dadarts.compare.naming import in_words
+from dadarts.compare.planned import Plan
 from dadarts.compare.provenance import provenance
 from dadarts.compare.results import COLUMNS, Result, as_cell
 from dadarts.config import SearchConfig
@@ -321,10 +322,20 @@ def test_a_comparison_ends_with_a_small_table_of_the_best_first(found: list[Resu
 def test_a_planned_margin_is_said_with_what_is_equal_within_it(found: list[Result], tmp_path: Path) -> None:
     for one in found:
         one.row["truth_cifar10_accuracy"] = 90.0
-    report.write(found, provenance(["dadarts"], found, ()), tmp_path, 0.25)
+    report.write(found, provenance(["dadarts"], found, ()), tmp_path, Plan(0.25))
     text = (tmp_path / "report.md").read_text()
     assert "equal within 0.25, where two one-sided t-tests" in text
     assert "| equal within 0.25 |" in text
     with (tmp_path / "pairs.csv").open(newline="") as file:
         (pair,) = csv.DictReader(file)
     assert (pair["p_equal"], pair["verdict"]) == ("0.0", "equal within 0.25")
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_planned_pairs_are_tested_alone_and_as_one_family(found: list[Result], tmp_path: Path) -> None:
+    report.write(found, provenance(["dadarts"], found, ()), tmp_path, Plan(family=(("dadarts", "darts"),)))
+    text = (tmp_path / "report.md").read_text()
+    assert "over 1 pair, the planned pairs alone" in text
+    with (tmp_path / "pairs.csv").open(newline="") as file:
+        (pair,) = csv.DictReader(file)
+    assert (pair["first"], pair["second"]) == ("dadarts", "darts")

@@ -8,6 +8,7 @@ from functools import cached_property
 from math import inf
 
 from dadarts.compare.pairs import Pair, compare_pairs
+from dadarts.compare.planned import NOTHING_PLANNED, Plan
 from dadarts.compare.results import Result, Row, truth_of
 from dadarts.compare.statistics import Interval, Summary, mean_course, summarise
 from dadarts.oracle import Table
@@ -150,10 +151,10 @@ class Block:
         words = [result.row["verdict"] for result in self.found(method)]
         return f"{sum(word in ('undecided', 'locked') for word in words)}/{len(words)}" if any(words) else "-"
 
-    def pairs(self, measure: Measure, margin: float | None = None) -> list[Pair]:
-        """Every two methods by seed; differences within a margin are none to speak of."""
+    def pairs(self, measure: Measure, plan: Plan = NOTHING_PLANNED) -> list[Pair]:
+        """The planned pairs by seed."""
         values = {method: self.values(method, measure) for method in self.methods}
-        return compare_pairs(values, measure.more_is_better, margin, bounds=measure.bounds)
+        return compare_pairs(values, measure.more_is_better, plan.margin, plan.family, measure.bounds)
 
     def regret_course(self, method: str) -> list[tuple[float, Interval | None]]:
         """Mean regret, and its interval, of what a method would have returned after every epoch."""
@@ -192,11 +193,11 @@ def blocks_of(results: Sequence[Result]) -> list[Block]:
     return [Block(*group, tuple(members)) for group, members in groups.items()]
 
 
-def pair_rows(blocks: Sequence[Block], margin: float | None = None) -> Iterator[Row]:
-    """Every two methods as a row, for programs."""
+def pair_rows(blocks: Sequence[Block], plan: Plan = NOTHING_PLANNED) -> Iterator[Row]:
+    """Every planned pair as a row, for programs."""
     for block in blocks:
         for measure in block.scores:
-            for pair in block.pairs(measure, margin):
+            for pair in block.pairs(measure, plan):
                 yield {"space": block.space, "dataset": block.dataset, "measure": measure.label, **asdict(pair)}
 
 

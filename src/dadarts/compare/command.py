@@ -16,6 +16,7 @@ from dadarts.cli.flags import Command, Flag, flags_of
 from dadarts.cli.signals import stop_signals
 from dadarts.compare.executors import Local, Place
 from dadarts.compare.jobs import Job, Protocol, jobs_of, listed, seeds_of
+from dadarts.compare.planned import NOTHING_PLANNED, Plan
 from dadarts.compare.store import Store
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import RunConfig
@@ -38,6 +39,12 @@ _OWN = (
     Flag(("train",), "comparison", "train every genotype found, and test it", boolean=True, usual=True),
     Flag(("report",), "comparison", "write report.html and report.md", boolean=True, usual=True),
     Flag(("margin",), "comparison", "a planned margin in points: the report says which methods are equal within it"),
+    Flag(
+        ("pairs",),
+        "comparison",
+        "planned pairs, such as dadarts/darts,dadarts/random: the report tests these alone, as one family (default: "
+        "every two methods)",
+    ),
     Flag(
         ("jobs",),
         "comparison",
@@ -100,18 +107,19 @@ def compare(words: Sequence[str]) -> int:
         store.path.absolute(),
         tuple(sorted({*configs.plugin_fingerprints(values.get("plugin", "")).values()})),
     )
-    methods, margin = listed("methods", values["methods"]), _margin(values)
+    methods = listed("methods", values["methods"])
+    plan = Plan(_margin(values), _pairs(values, methods))
     jobs = jobs_of(protocol, methods, seeds_of(values.get("seeds", "0:5")), spaces, datasets)
     argv = ["dadarts", "compare", *words]
-    return _carry_out(jobs, store, place, argv, Reporting(configs.truth("report", values), margin))
+    return _carry_out(jobs, store, place, argv, Reporting(configs.truth("report", values), plan))
 
 
 @dataclass(frozen=True)
 class Reporting:
-    """Whether a report is written, and within which margin differences are none to speak of."""
+    """Whether a report is written, and what was planned that it tests."""
 
     wanted: bool = False
-    margin: float | None = None
+    plan: Plan = NOTHING_PLANNED
 
 
 def _margin(values: dict[str, str]) -> float | None:
@@ -123,6 +131,24 @@ def _margin(values: dict[str, str]) -> float | None:
     if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) is None or float(text) == 0:
         raise InputError(f"-margin {text[:40]}: give points above 0 and below 1000, such as 0.2")
     return float(text)
+
+
+def _pairs(values: dict[str, str], methods: Sequence[str]) -> tuple[tuple[str, str], ...] | None:
+    text = values.get("pairs")
+    if text is None:
+        return None
+    if not configs.truth("report", values):
+        raise InputError("-pairs is for the report; give -report with it")
+    pairs = []
+    for word in listed("pairs", text):
+        first, _, second = word.partition("/")
+        for name in (first, second):
+            if name not in methods:
+                raise InputError(f"-pairs {word[:80]}: give two of the -methods with / between, and , between pairs")
+        if first == second or (second, first) in pairs:
+            raise InputError(f"-pairs {word[:80]}: a pair is two methods, and stands there once")
+        pairs.append((first, second))
+    return tuple(pairs)
 
 
 def _folder(values: dict[str, str], spaces: list[str], datasets: list[str]) -> Path:
@@ -220,7 +246,7 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
             from dadarts.compare.provenance import provenance
             from dadarts.compare.report import write
 
-            paths = (*paths, *write(found, provenance(argv, found, paths), store.path, reporting.margin))
+            paths = (*paths, *write(found, provenance(argv, found, paths), store.path, reporting.plan))
     ending.show(found, sys.stderr, paths[2] if reporting.wanted else None)
     print(*paths, sep="\n", flush=True)
     failed = [result.row for result in found if result.row["state"] in ("failed", "damaged")]

@@ -12,6 +12,7 @@ from dadarts import files
 from dadarts.compare import figures
 from dadarts.compare.analysis import BEHAVIOUR, Block, Measure, blocks_of, long_rows, pair_rows
 from dadarts.compare.naming import in_words
+from dadarts.compare.planned import NOTHING_PLANNED, Plan
 from dadarts.compare.provenance import Provenance, settings_of
 from dadarts.compare.results import Result, Row, as_cell
 from dadarts.compare.scored import CONTROLS, about_pairs, control_table, pair_table, score_table, within
@@ -21,20 +22,16 @@ from dadarts.report.page.content import Section
 
 
 def write(
-    results: Sequence[Result], provenance: Provenance, folder: Path, margin: float | None = None
+    results: Sequence[Result], provenance: Provenance, folder: Path, plan: Plan = NOTHING_PLANNED
 ) -> tuple[Path, ...]:
-    """Write report.html, report.md, statistics.csv and pairs.csv; their paths.
-
-    Args:
-        margin: differences within it are none to speak of; None where none was planned.
-    """
+    """Write report.html, report.md, statistics.csv and pairs.csv; their paths."""
     blocks = blocks_of(results)
-    sections = [*_sections(blocks, results, provenance, margin)]
+    sections = [*_sections(blocks, results, provenance, plan)]
     texts = {
         "report.html": render.sections("dadarts compare", sections),
         "report.md": "\n".join(_markdown(sections)),
         "statistics.csv": _as_csv(long_rows(blocks)),
-        "pairs.csv": _as_csv(pair_rows(blocks, margin)),
+        "pairs.csv": _as_csv(pair_rows(blocks, plan)),
     }
     for name, text in texts.items():
         files.write_text(folder / name, text)
@@ -42,7 +39,7 @@ def write(
 
 
 def _sections(
-    blocks: Sequence[Block], results: Sequence[Result], provenance: Provenance, margin: float | None
+    blocks: Sequence[Block], results: Sequence[Result], provenance: Provenance, plan: Plan
 ) -> Iterator[Section]:
     yield _undone(results)
     yield _methods(blocks)
@@ -52,7 +49,7 @@ def _sections(
             yield Section(_capital(measure.label), table=score_table(block, measure), level=3)
             if controls := control_table(block, measure):
                 yield Section("Without a search", CONTROLS, controls, level=4)
-            yield _pair_section(block, measure, margin)
+            yield _pair_section(block, measure, plan)
         for measure in block.transfers:
             yield Section(_capital(measure.label), _TRANSFER, score_table(block, measure), level=3)
             yield Section("Without a search", "", control_table(block, measure), level=4)
@@ -112,9 +109,9 @@ def _introduction(block: Block) -> str:
     )
 
 
-def _pair_section(block: Block, measure: Measure, margin: float | None) -> Section:
-    pairs = block.pairs(measure, margin)
-    text = about_pairs(len(pairs), margin) if pairs else "There are no two methods to compare."
+def _pair_section(block: Block, measure: Measure, plan: Plan) -> Section:
+    pairs = block.pairs(measure, plan)
+    text = about_pairs(len(pairs), plan) if pairs else "There are no two methods to compare."
     return Section("Pairs", text, pair_table(pairs, measure.digits), level=4)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dadarts.compare.analysis import Block, Measure
 from dadarts.compare.pairs import ALPHA, Pair
+from dadarts.compare.planned import Plan
 from dadarts.compare.statistics import LEVEL, STUDENTIZED, Interval, Summary
 from dadarts.oracle import controls
+from dadarts.pacing import counted
 
 TextTable = tuple[tuple[str, ...], ...]
 
@@ -93,15 +95,20 @@ def _pair_cells(pair: Pair, digits: int) -> tuple[str, ...]:
     )
 
 
-def about_pairs(count: int, margin: float | None) -> str:
+def about_pairs(count: int, plan: Plan) -> str:
     """What the columns of `pair_table` are."""
     equal = (
         "no margin was planned (-margin), so that no two are called equal"
-        if margin is None
-        else f"equal within {margin:g}, where two one-sided t-tests put the mean difference within it (Holm likewise)"
+        if plan.margin is None
+        else f"equal within {plan.margin:g}, where two one-sided t-tests put the mean difference within it (Holm "
+        "likewise)"
+    )
+    family = (
+        "every two methods, since no pairs were planned (-pairs)" if plan.family is None else "the planned pairs alone"
     )
     return (
-        f"By seed: two-sided permutation test of the mean difference, Holm's correction over {count} pairs. Verdict: "
+        f"By seed: two-sided permutation test of the mean difference, Holm's correction over {counted(count, 'pair')}, "
+        f"{family}. Verdict: "
         f"better or worse at {ALPHA:.0%} after correction; {equal}; else undecided, which does not say that they are "
         "alike. P(improvement) is the chance that a run of the first is better than one of the second. Signed ranks "
         "(Wilcoxon) and rank sums (Mann and Whitney, no pairing) are not corrected. "

@@ -60,8 +60,8 @@ def test_the_python_of_the_readme_ends_in_a_prediction(capsys: pytest.CaptureFix
     (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     settings = ", ".join(f"{name}={value}" for name, value in SMALL.items())
     small = re.sub(r", epochs=\d+", "", block).replace("init_channels=8, layers=4, batch_size=16", settings)
-    small = small.replace("SearchConfig(", "SearchConfig(nodes=2, ").replace(
-        "TrainConfig(", "TrainConfig(aux_weight=0, "
+    small = small.replace("SearchConfig.auto(", "SearchConfig.auto(nodes=2, ").replace(
+        "TrainConfig.auto(", "TrainConfig.auto(aux_weight=0, "
     )
     assert settings in small
     exec(compile(small, "README.md", "exec"), {})  # noqa: S102 -- what it says to type

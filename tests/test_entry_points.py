@@ -104,7 +104,12 @@ def test_the_training_line_of_the_seed_means_the_same_at_all_entry_points() -> N
 def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:
     needed = ["--name", "some_name", "--dataset", "cifar10"]
     line = original.search_config(words_of(SEED_LINES["DADARTS"])).model_copy(update=BY_STEPS)
-    assert main.search_config(needed) == main.search_config([*needed, "--method", "dadarts"]) == line
+    assert main.search_config(needed) == main.search_config([*needed, "--method", "dadarts-lookahead"])
+    assert main.search_config([*needed, "--method", "dadarts"]) == line
+    assert main.search_config(needed) == SearchConfig.auto(name="some_name", dataset="cifar10")
+    # Technique flags belong to the published method, which they change.
+    flags = ["-dal_factor", "0.5"]
+    assert main.search_config([*needed, *flags]) == main.search_config([*needed, "--method", "dadarts", *flags])
     assert original.search_config(["-name", "some_name", "-dataset", "cifar10"]).method == darts()
     assert main.search_config([*needed, "--method", "darts"]).method == darts()
     assert main.search_config([*needed, "--method=darts-first-order"]).method == darts_first_order()

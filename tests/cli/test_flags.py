@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dadarts.cli.configs import search_command, train_command
+from dadarts.cli.configs import search_command, search_config, train_command
 from dadarts.cli.flags import Command, Flag, as_typed, flags_of
 from dadarts.cli.pareto import ParetoSettings
 from dadarts.cli.profile import ProfileSettings
@@ -249,3 +249,11 @@ def test_the_modern_command_lists_its_subcommands(words: list[str]) -> None:
     assert outcome.code == 0
     for name in ("search", "train", "show", "runs", "demo"):
         assert f"\n  {name} " in outcome.out
+
+
+def test_settings_of_alphas_that_a_method_does_not_train_are_said_to_be_without_effect() -> None:
+    values = {"name": "it", "dataset": "digits", "alpha_lr": "0.1", "method": "dadarts-lookahead"}
+    said = "-alpha_lr: without effect, since this method trains no alphas"
+    assert search_config(values, "darts")[1] == [said]
+    assert search_config({**values, "alpha_lr": "auto"}, "darts")[1] == []
+    assert search_config({**values, "method": "darts"}, "darts")[1] == []

@@ -104,11 +104,11 @@ def settings_of(name: str) -> dict[str, Any]:
 
 def test_a_search_says_and_saves_the_rates_of_its_steps() -> None:
     # 71 pictures of each half in batches of 16: 4 steps in each of 2 epochs.
-    err = succeed(modern, "search", "--name", "it", *TINIEST).err
+    err = succeed(modern, "search", "--name", "it", *TINIEST, "--method", "dadarts").err
     assert "note: -w_lr 0.05 for 8 steps, -alpha_lr 0.02 for 8 steps that train alphas (a full search has " in err
     assert (settings_of("it")["w_lr"], settings_of("it")["alpha_lr"]) == (0.05, 0.02)
     assert column(Path("runs/search/it"), "weight_lr")[0] == 0.05
-    given_rates = ["--w_lr", "0.05", "--alpha_lr", "0.02"]
+    given_rates = ["--w_lr", "0.05", "--alpha_lr", "0.02", "--method", "dadarts"]
     succeed(modern, "search", "--name", "same", *TINIEST, *given_rates)
     assert result_of_search(Path("runs/search/same")) == result_of_search(Path("runs/search/it"))
     succeed(search, "-name", "old", *QUICKEST)

@@ -111,6 +111,8 @@ def test_the_price_of_what_is_over_the_limit_rises_and_is_gone_on_with(monkeypat
         "100",
         "--print_freq",
         "1",
+        "--method",
+        "dadarts",
     )
     succeed(modern, *words, "--name", "whole")
     with stop_after(6, signal.SIGTERM, monkeypatch):

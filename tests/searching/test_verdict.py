@@ -16,7 +16,7 @@ from dadarts import SearchConfig, search
 from dadarts.architecture.discretization import Rule
 from dadarts.architecture.genotype import CellGenotype, Genotype
 from dadarts.architecture.verdict import Verdict, read
-from dadarts.demo import against_chance
+from dadarts.demo import against_chance, compared
 from dadarts.methods.alphas import Activation, Candidates
 from dadarts.runs.events import SearchDone
 from dadarts.searching.judging import certainty, judged, of_alphas, of_genotype
@@ -321,6 +321,17 @@ def test_a_control_that_reads_no_alphas_is_not_called_undecided(method: str) -> 
 def test_the_demonstration_says_whether_a_difference_is_chance() -> None:
     # 359 pictures, 0.98 and 0.97: the interval of the difference is 1.96 sqrt((0.0196 + 0.0291) / 359) = 2.28 points.
     said = against_chance(0.98, 0.97, tested=359)
-    assert said.startswith("the found genotype is 1.00 points better: no more than chance: 359 test pictures")
+    assert said.startswith("1.00 points better, no more than chance: 359 test pictures")
     assert "2.28 points" in said
-    assert "5.00 points worse: more than chance" in against_chance(0.93, 0.98, tested=359)
+    assert "5.00 points worse, more than chance" in against_chance(0.93, 0.98, tested=359)
+
+
+def test_the_demonstration_compares_with_the_median_draw_and_with_what_needs_no_search() -> None:
+    def scores(top1: float) -> dict[str, float]:
+        return {"test_top1": top1, "test_pictures": 400, "parameters": 1000}
+
+    drawn = {f"random-{number}": scores(top1) for number, top1 in enumerate((0.5, 0.9, 0.8, 0.7, 0.95))}
+    lines = compared({"found": scores(0.9), "plain": scores(0.92), **drawn})
+    assert lines[2] == "5 random genotypes: median 80.00%, from 50.00% to 95.00%"
+    assert lines[3].startswith("found against the median random one: 10.00 points better, more than chance")
+    assert lines[4].startswith("found against 3x3 convolutions: 2.00 points worse, no more than chance")

@@ -33,7 +33,7 @@ RUN_FLAGS = (
     Flag(("json",), "run", "print every event as a line of JSON, in place of the result alone", boolean=True),
 )
 _STEERING = frozenset(flag.names[0] for flag in RUN_FLAGS)
-BY_STEPS = MappingProxyType({"w_lr": AUTO, "alpha_lr": AUTO})
+BY_STEPS = MappingProxyType(dict.fromkeys(SearchConfig.BY_STEPS, AUTO))
 """What ``dadarts search`` leaves to the number of steps; ``search.py`` has the original's rates."""
 BY_LENGTH = MappingProxyType(dict.fromkeys(TrainConfig.BY_LENGTH, AUTO))
 """What ``dadarts train`` leaves to its length and to the size of pictures; ``augment.py`` has the original's recipe."""
@@ -85,16 +85,17 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
 
     Args:
         values: settings as text, a `method` perhaps among them.
-        default_method: the method where none is named; technique flags change it.
+        default_method: the method where none is named; technique flags change it, or DADARTS where it has none of them.
 
     Raises:
         InputError: a value cannot be used.
     """
     from dadarts.methods.catalogue import METHODS
 
-    method = values.get("method", default_method)
     technique_names = set(Techniques.model_fields)
     chosen = {name: value for name, value in values.items() if name in technique_names}
+    changed = default_method if default_method in FLAGS_OF_METHOD else "dadarts"
+    method = values.get("method", changed if chosen else default_method)
     selection = SelectionFlags(**{name: values[name] for name in SelectionFlags.model_fields if name in values})
     elsewhere = {*technique_names, *SelectionFlags.model_fields, "method"}
     rest: dict[str, Any] = {name: value for name, value in values.items() if name not in elsewhere}
@@ -103,7 +104,8 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
     if method not in FLAGS_OF_METHOD:
         if chosen:
             raise InputError(f"-{next(iter(chosen))} does not go with -method {method}")
-        return SearchConfig(**rest, method=selection.applied(METHODS[method]())), []
+        config = SearchConfig(**rest, method=selection.applied(METHODS[method]()))
+        return config, _without_alphas(config, values)
     techniques = Techniques(**{**FLAGS_OF_METHOD[method], **chosen})
     config = SearchConfig(**rest, method=selection.applied(techniques.method()))
     if techniques.dal_target == "none" and not config.space.none_everywhere:
@@ -111,6 +113,14 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
             f"-dal_target none needs a banned `none` on every edge; search space {config.search_space} has none"
         )
     return config, technique_notes.notes(techniques, chosen)
+
+
+def _without_alphas(config: SearchConfig, values: Mapping[str, str]) -> list[str]:
+    """What to say of settings of alphas where none are trained."""
+    given = [name for name in ("alpha_lr", "alpha_weight_decay", "limit_rate") if values.get(name, AUTO) != AUTO]
+    if config.method.order != "none" or not given:
+        return []
+    return [f"{' and '.join(f'-{name}' for name in given)}: without effect, since this method trains no alphas"]
 
 
 def train_config(values: Mapping[str, Any]) -> TrainConfig:

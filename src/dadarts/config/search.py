@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from dadarts.config.limits import LIMITS, LimitSettings
-from dadarts.config.run import RunConfig
+from dadarts.config.run import AUTO, RunConfig
 from dadarts.config.settings import setting
 from dadarts.errors import InputError
 
@@ -123,7 +123,21 @@ class SearchConfig(LimitSettings, RunConfig):
         False, "alphas", "report the dominant eigenvalue of the validation loss' Hessian in alpha"
     )
 
+    BY_STEPS: ClassVar[tuple[str, ...]] = ("w_lr", "alpha_lr")
+    """Settings that may follow from how many steps a search has."""
+
     method: MethodField = Field(default_factory=_default_method, validate_default=True)
+
+    @classmethod
+    def auto(cls, **values: Any) -> SearchConfig:
+        """The configuration of ``dadarts search``: its method, and rates that follow from the steps, unless given.
+
+        Raises:
+            InputError: a value cannot be used.
+        """
+        from dadarts.methods.catalogue import dadarts_lookahead
+
+        return cls(**{"method": dadarts_lookahead(), **dict.fromkeys(cls.BY_STEPS, AUTO), **values})
 
     @model_validator(mode="before")
     @classmethod

@@ -19,7 +19,7 @@ from dadarts.architecture.supernet import Mixing
 from dadarts.methods.alphas import Candidates
 from dadarts.methods.race import Racing, choices_of, one_hot
 from dadarts.methods.racing import NODE, PUT_OFF, QUEUED, Course, Outcome, holm, raced, winner
-from dadarts.methods.terms import FEWEST_STEPS, Terms
+from dadarts.methods.terms import Terms
 from tests.nets import build_alphas
 
 
@@ -166,6 +166,7 @@ class Judged:
     """
 
     trained = 1000
+    batch_size = 16
 
     def __init__(self, it: SearchSpace, spoilt: int = 0) -> None:
         self.space, self.alphas, self.spoilt = it, build_alphas(it, 3), spoilt
@@ -310,11 +311,13 @@ def test_a_none_is_raced_when_all_else_is_decided_against_what_stands_alone() ->
     assert [names for _, names in search.raced[18:]] == [tuple(sorted((outcome.kept, none))) for outcome in kept[6:12]]
 
 
-@given(st.lists(st.integers(1, 8), min_size=1, max_size=12), st.integers(1, 4), st.integers(1, 20_000))
+@given(
+    st.lists(st.integers(1, 8), min_size=1, max_size=12), st.integers(1, 4), st.integers(1, 20_000), st.integers(2, 512)
+)
 def test_races_cost_no_more_than_their_share_of_the_training_before_them(
-    operations: list[int], rungs: int, trained: int
+    operations: list[int], rungs: int, trained: int, batch_size: int
 ) -> None:
-    terms = Terms(steps=100, rungs=rungs, share=0.5).within(trained, operations)
+    terms = Terms(steps=100, rungs=rungs, share=0.5).within(trained, operations, batch_size)
     spent = 0
     for decided, count in enumerate(operations):
         # The race of one edge, copy by copy.
@@ -324,6 +327,11 @@ def test_races_cost_no_more_than_their_share_of_the_training_before_them(
             spent += forks * 2**rung * terms.steps * active
             forks = min(forks, max(2, -(-forks // 2)))
     before = trained * sum(operations)
-    assert terms.steps in (FEWEST_STEPS, 100) or 0.5 * before * (1 - 1 / terms.steps) - 1 <= spent <= 0.5 * before
-    assert terms.steps != 100 or spent <= 0.5 * before
-    assert Terms(steps=100, rungs=rungs).within(trained, operations).steps == 100
+    fewest = min(10, max(1, trained // 20))
+    assert fewest <= terms.steps <= 100
+    assert terms.steps == fewest or spent <= 0.5 * before
+    # One step more would have been too many.
+    assert terms.steps == 100 or spent * (terms.steps + 1) / terms.steps > 0.5 * before
+    assert terms.pictures == min(4096, 3 * terms.steps * batch_size)
+    unbound = Terms(steps=100, rungs=rungs)
+    assert unbound.within(trained, operations, batch_size) == unbound

@@ -212,7 +212,7 @@ def test_forks_of_a_short_search_are_short_and_it_says_so() -> None:
     method = replace(METHOD, selection=replace(QUICK, steps=50, share=1.0))
     *events, _ = search(SearchConfig(name="it", method=method, **{**TINY, "search_space": "nas-bench-201"}))
     texts = [event.text for event in events if isinstance(event, Note)]
-    assert "forks are trained for 10 steps each, not 50: the search was short" in texts
+    assert "forks are trained for 1 step each, not 50: the search was short" in texts
 
 
 def test_the_genotype_is_what_the_races_have_kept() -> None:

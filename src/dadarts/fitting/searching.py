@@ -99,7 +99,7 @@ def sized(seconds: float, halves: tuple[int, int], batch: int, speed: Callable[[
     steps, most = max(1, train // batch), MOST_EPOCHS
 
     def needed(epochs: int, rate: float) -> float:
-        terms = _RACES.within(epochs * steps, [_CHOICES] * _CELL_EDGES)
+        terms = _RACES.within(epochs * steps, [_CHOICES] * _CELL_EDGES, batch)
         return (epochs * train + raced_pictures(terms, batch, held)) / rate
 
     for enough in WARM_UP:

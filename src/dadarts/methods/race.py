@@ -18,6 +18,7 @@ from dadarts.methods.perturbation import Decision, without_each
 from dadarts.methods.racing import NODE, PUT_OFF, QUEUED, Course, Outcome, Place, Raced, raced, winner
 from dadarts.methods.searched import Searched
 from dadarts.methods.terms import Terms
+from dadarts.pacing import counted
 
 _Race: TypeAlias = Generator[Any, None, tuple[Raced, dict[int, float]]]
 """Events, and at the end what is raced and the mean loss of each"""
@@ -62,9 +63,8 @@ class Racing:
     def scores(self) -> Generator[Any, None, Mixing]:
         """Events, and at the end the mixing weights of what was decided."""
         if self.terms.steps < self.wanted.steps and not self.search.outcomes:
-            yield self.search.said(
-                f"forks are trained for {self.terms.steps} steps each, not {self.wanted.steps}: the search was short"
-            )
+            steps = counted(self.terms.steps, "step")
+            yield self.search.said(f"forks are trained for {steps} each, not {self.wanted.steps}: the search was short")
         while True:
             course = self._course()
             if course.queue:
@@ -83,7 +83,8 @@ class Racing:
     @cached_property
     def terms(self) -> Terms:
         """What they are run by."""
-        return self.wanted.within(self.search.trained, [len(open_) for open_ in self._open.values()])
+        operations = [len(open_) for open_ in self._open.values()]
+        return self.wanted.within(self.search.trained, operations, self.search.batch_size)
 
     @cached_property
     def _table(self) -> list[list[list[str | None]]]:

@@ -55,6 +55,11 @@ class Searched(Protocol):
         """How many batches had trained the weights when the selection began."""
         ...
 
+    @property
+    def batch_size(self) -> int:
+        """Pictures in each of them."""
+        ...
+
     def draw(self, *purpose: str | int) -> torch.Generator:
         """Randomness that depends on the run's seed and on what it is for alone."""
         ...

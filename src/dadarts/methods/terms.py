@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-FEWEST_STEPS = 10
-"""Batches below which training a fork says nothing of it."""
+FEWEST_STEPS, FEWEST_PART = 10, 20
+"""Batches below which training a fork says nothing of it, and as which part of the training before them they are."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,10 @@ class Terms:
     rungs: int = 1
     share: float = 0.0
 
-    def within(self, trained: int, operations: Sequence[int]) -> Terms:
-        """With as many steps as keep to the share, but `FEWEST_STEPS` at least.
+    def within(self, trained: int, operations: Sequence[int], batch_size: int) -> Terms:
+        """With as many steps as keep to the share, but `FEWEST_STEPS` at least (fewer after very few batches).
+
+        A fork is then measured on no more pictures than cost as much as its training, which is three passes each.
 
         In operation-pictures, with the same batches before the races and in them: A operations were active in each of
         the `trained` steps; in a race those of the undecided edges, and one on its own edge and each decided one.
@@ -53,10 +55,11 @@ class Terms:
         Args:
             trained: how many batches have trained the weights.
             operations: how many each edge may keep; they are decided in this order.
+            batch_size: pictures in each.
 
         >>> lookahead = Terms(rungs=2, share=1.0)
-        >>> lookahead.within(7 * 390, [4] * 6).steps, lookahead.within(600, [4] * 6).steps
-        (100, 22)
+        >>> [lookahead.within(trained, [4] * 6, 64).steps for trained in (7 * 390, 600, 40)]
+        [100, 22, 2]
         """
         if not self.share:
             return self
@@ -66,7 +69,9 @@ class Terms:
             copies = sum(forks << rung for rung, forks in enumerate(self.entering(count)))
             raced += copies * (undecided + decided + 1)
         bound = int(self.share * trained * sum(operations) / raced)
-        return replace(self, steps=min(self.steps, max(FEWEST_STEPS, bound)))
+        fewest = min(FEWEST_STEPS, max(1, trained // FEWEST_PART))
+        steps = min(self.steps, max(fewest, bound))
+        return replace(self, steps=steps, pictures=min(self.pictures, max(2, 3 * steps * batch_size)))
 
     def copies_before(self, rung: int) -> int:
         """How many copies of a fork are trained before a rung: 1, 2, 4, ... are those of the rungs.

@@ -96,6 +96,10 @@ class _Searched:
     def trained(self) -> int:
         return len(self.state.history) * self.state.loaders.train.steps()
 
+    @property
+    def batch_size(self) -> int:
+        return self.run.config.batch_size
+
     def draw(self, *purpose: str | int) -> torch.Generator:
         return generator(self.run.config.seed, *purpose)
 

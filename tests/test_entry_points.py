@@ -185,6 +185,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-flip both", "flip", "both"),
     ("-crop_padding 0", "crop_padding", 0),
     ("-seed 7", "seed", 7),
+    ("-logger tensorboard", "logger", ("tensorboard",)),
     ("-epochs 3", "epochs", 3),
     ("-batch_size 8", "batch_size", 8),
     ("-init_channels 4", "init_channels", 4),

@@ -298,6 +298,7 @@ def test_a_folder_is_read_by_the_rules_of_training_and_loops_of_links_end() -> N
     ("words", "said"),
     [
         (("it", "none.png"), "there is no file none.png"),
+        (("it", "own.npz"), "own.npz holds arrays, and this takes picture files; in Python `predict` takes arrays"),
         (("it", "none.png", "nor.png"), None),
         (("it",), "PATH must be given: dadarts predict RUN PATH ..."),
         ((), "begin with dadarts predict RUN PATH ..."),

@@ -158,6 +158,18 @@ def test_a_terminal_shows_every_step_and_is_not_written_to_between_them() -> Non
     assert stream.getvalue() == before
 
 
+def test_a_terminal_shows_how_much_is_done_in_a_line_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Terminal()
+    watched = Watched(stream=stream)
+    watched.after(0.1, step(5, 10, epoch=0, epochs=2))
+    watched.after(0.1, step(10, 10, epoch=1, epochs=2))
+    first, last = (line for line in stream.getvalue().split("\r\x1b[K") if line)
+    assert first.startswith("███░░░░░░░ epoch 1/2  step 5/10")
+    assert last.startswith("██████████ epoch 2/2")
+    assert len(first) == len(last) == 39
+
+
 def test_a_thread_ticks_while_nothing_else_happens() -> None:
     clock, stream = Clock(), io.StringIO()
     progress = Progress(1, lambda *_: None, stream, clock=clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import sys
 import threading
 import time
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from dadarts.cli import columns
 from dadarts.cli.eta import Forecast
 from dadarts.errors import in_python
 from dadarts.pacing import SILENCE, duration
@@ -26,6 +29,7 @@ from dadarts.runs.events import (
 )
 
 _GLANCE = 1.0
+_CELLS = 10
 
 
 class Progress:
@@ -60,6 +64,7 @@ class Progress:
         self._written = written
         self._forecast = Forecast(clock)
         self._doing, self._began, self._said = "getting ready", clock(), clock()
+        self._done = 0.0
         # Whoever waits for a long step is another thread.
         self._writing = threading.RLock()
 
@@ -84,6 +89,7 @@ class Progress:
                 self.say(str(event))
                 self._do(event.what)
             case StepDone():
+                self._done = (event.epoch + event.step / event.steps) / event.epochs
                 # That of the last step needs no line: the epoch's follows.
                 self._do(str(event), event.step % self.print_freq == 0)
             case ValidationStep() | AssessmentStep() | SelectionStep():
@@ -144,7 +150,20 @@ class Progress:
 
     def _write(self, line: str) -> None:
         if self.live:
-            self.stream.write(f"\r\x1b[K{line}")
+            # A line that wraps could not be written over.
+            cells = shutil.get_terminal_size().columns - 1
+            self.stream.write(f"\r\x1b[K{columns.cut(f'{_bar(self._done, self.stream.encoding)} {line}', cells)}")
             self.stream.flush()
         else:
             self.show(line)
+
+
+def _bar(done: float, encoding: str | None) -> str:
+    """How much is done of the run at hand, in ten cells.
+
+    >>> _bar(0.25, "utf-8"), _bar(1.0, "ascii")
+    ('███░░░░░░░', '##########')
+    """
+    full, empty = "█░" if (encoding or "utf-8").lower().startswith("utf") else "#-"
+    filled = min(_CELLS, math.ceil(_CELLS * done))
+    return full * filled + empty * (_CELLS - filled)

@@ -16,6 +16,8 @@ from dadarts.data import Preparation
 from dadarts.data.decoding import threaded
 from dadarts.errors import InputError, shortened
 
+_ARRAYS = (".npz", ".npy")
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -63,6 +65,10 @@ def predictions(
         try:
             if Path(path).is_dir():
                 raise InputError(f"{shortened(path)} is a folder; give the files in it")
+            if str(path).lower().endswith(_ARRAYS):
+                raise InputError(
+                    f"{shortened(path)} holds arrays, and this takes picture files; in Python `predict` takes arrays"
+                )
             return _Prepared(str(path), preparation.from_file(path), preparation.crops(path))
         except InputError as error:
             return Unreadable(str(path), error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,17 @@ import torch
 
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.spaces import Size
+from dadarts.bundle import making
 from dadarts.config.fitting import FitConfig
 from dadarts.data import Chosen, DataRequest, load
-from dadarts.errors import InputError
-from dadarts.fitting import candidates, entering, loop, parts, plan, record, speed, trial
+from dadarts.errors import InputError, RunError
+from dadarts.fitting import candidates, endings, entering, loop, parts, plan, record, speed, trial
 from dadarts.fitting.candidates import FAMILIES
+from dadarts.pages import fit as pages
 from dadarts.rundir.kinds import FINAL
 from dadarts.rundir.lookup import network_file
 from dadarts.training import loop as training
+from dadarts.training.export import load as load_network
 from tests import commands
 from tests.commands import modern, refusal, succeed
 from tests.pages.markup import check
@@ -101,6 +105,37 @@ def _check_page(kept: record.Record) -> None:
         score = next(each.score for each in kept.trained if each.entrant == entrant.name and each.rung == 1)
         assert f"{100 * score:.1f}" in table
     assert f"training {FINAL}" in [element.text.strip() for element in page.all("h2")]
+
+
+def test_a_fit_leaves_its_network_and_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "WRITING", 1e9)
+    monkeypatch.setattr(making, "FORMS", making.FORMS[:1])
+    # What it takes is left of the minutes; here nothing is.
+    monkeypatch.setattr(endings, "EXPORT", replace(endings.EXPORT, seconds=0.0))
+    monkeypatch.setattr(pages, "_PAGE", replace(pages._PAGE, seconds=0.0))
+    outcome = succeed(modern, "fit", "digits", "--minutes", "0.03", *WORDS)
+    assert "or without dadarts: runs/fit/digits/model" in outcome.err
+    assert "look at it: runs/fit/digits/report.html" in outcome.err
+    assert "writing the page" in outcome.err
+    network = load_network(Path("runs/fit/digits/model/model.safetensors"))
+    picture = torch.zeros((1, 1, 8, 8), dtype=torch.uint8)
+    own = load_network("digits")
+    assert torch.equal(network.predict_proba(picture), own.predict_proba(picture))
+    assert "title: digits" in (card := Path("runs/fit/digits/model/card.md").read_text()) or "# digits" in card
+    check(Path("runs/fit/digits/report.html").read_text())
+
+
+def test_what_cannot_be_written_does_not_cost_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(folder: Path) -> Iterator[str]:
+        yield from ()
+        raise RunError(f"cannot write {folder}: full")
+
+    monkeypatch.setattr(plan, "WRITING", 1e9)
+    monkeypatch.setattr(endings, "EXPORT", replace(endings.EXPORT, seconds=0.0, write=failing))
+    monkeypatch.setattr(pages, "_PAGE", replace(pages._PAGE, seconds=0.0, write=failing))
+    outcome = succeed(modern, "fit", "digits", "--minutes", "0.02", *WORDS)
+    assert "the folder of the network was not written: cannot write runs/fit/digits: full" in outcome.err
+    assert 0 <= float(outcome.last_line) <= 1
 
 
 def test_the_test_part_is_not_among_what_candidates_are_chosen_by() -> None:

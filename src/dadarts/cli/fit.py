@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -37,6 +38,8 @@ def fit(words: Sequence[str], begin: Callable[..., Iterator[Event]]) -> int:
     Args:
         begin: begins a fit of a configuration.
     """
+    # To import torch is a part of the minutes.
+    since = time.monotonic()
     values = COMMAND.parse(words)
     settings, resume, overwrite = configs.split_run_flags(values)
     execute.say_at_once()
@@ -44,7 +47,7 @@ def fit(words: Sequence[str], begin: Callable[..., Iterator[Event]]) -> int:
     config = FitConfig(**(_saved(settings) if resume else {}) | settings)
     argv = ["dadarts", "fit", *words]
     code = execute.run(
-        partial(begin, config, resume=resume, overwrite=overwrite),
+        partial(begin, config, resume=resume, overwrite=overwrite, since=since),
         config.print_freq,
         argv,
         resumes=resume,

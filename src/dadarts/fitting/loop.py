@@ -28,6 +28,9 @@ from dadarts.training import metrics
 _BEFORE_FOUND = 2
 """The plain candidates that come before what was found where fewer race than there are."""
 
+_MISSED = 0.05
+"""The part of the minutes by which a fit may miss them without a word."""
+
 
 def fit(
     config: FitConfig,
@@ -37,6 +40,7 @@ def fit(
     processes: Processes = ALONE,
     clock: Clock = time.monotonic,
     endings: Sequence[Ending] = (),
+    since: float | None = None,
 ) -> Iterator[Event]:
     """Choose a network for labelled pictures, train it, test it once, and yield what happens, within `minutes`.
 
@@ -48,6 +52,7 @@ def fit(
     Args:
         clock: what the minutes are of: seconds that only grow. `time.process_time` makes them the processor's.
         endings: what is written when the network is tested, as far as the minutes are enough for it.
+        since: where the clock stood when the minutes began; None is now.
 
     Raises:
         InputError: the configuration, the data or the name cannot be used; nothing was created.
@@ -55,7 +60,7 @@ def fit(
     """
     if processes.several:
         raise InputError("`dadarts fit` computes in one process; its choice can be trained with several")
-    since = clock()
+    began = clock() if since is None else since
     folder = RunFolder(FIT.folder(config.runs_dir, config.name))
     folder.check(resume, overwrite)
     if resume:
@@ -66,7 +71,7 @@ def fit(
     data = parts.portion(load(setup.request_of(config)), config.dataset_portion, config.seed)
     racing = parts.racing(data, config.seed)
     applicants = entering.applicants(FAMILIES, config, racing, clock)
-    fresh = Record(entering.metric(config, data), entering.batch_size(len(data.train)))
+    fresh = Record(entering.metric(config, data), entering.batch_size(len(data.train)), minutes=config.minutes)
     with folder.claimed(resume, overwrite):
         kept = record.read(folder.path) if resume else fresh
         if not resume:
@@ -74,7 +79,7 @@ def fit(
             folder.write_config(config.to_json(), {"data": data.fingerprint})
         within = fitting(endings, 60 * config.minutes, plan.WRITING)
         writing = sum(ending.seconds for ending in within)
-        course = Course(config, folder, data, racing, kept, clock, since, writing)
+        course = Course(config, folder, data, racing, kept, clock, began, writing)
         yield from _events(course, applicants, partial(written, course, endings, within))
 
 
@@ -110,6 +115,8 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
         yield from write()
     finally:
         course.keep(course.record)
+    if abs(course.spent - course.seconds) > _MISSED * course.seconds:
+        yield Note(f"it took {duration(course.spent)}, and {duration(course.seconds)} were asked for")
     course.folder.write_result(f"{winner.name}")
     yield _done(course.folder, course.record)
 

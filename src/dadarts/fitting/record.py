@@ -101,6 +101,7 @@ class Record:
         entrants: None before they are known.
         trained: in the order of time.
         search: None where nothing was searched, or not yet.
+        minutes: that everything should take; None of a fit from before they were noted.
     """
 
     metric: str
@@ -109,6 +110,7 @@ class Record:
     entrants: tuple[Entrant, ...] | None = None
     trained: tuple[Trained, ...] = field(default=())
     search: Searched | None = None
+    minutes: float | None = None
 
     def after(self, trained: Trained) -> Record:
         """With one more training."""

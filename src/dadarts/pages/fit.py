@@ -17,18 +17,28 @@ from dadarts.runs.events import Event
 
 
 def fit(
-    config: FitConfig, *, resume: bool = False, overwrite: bool = False, processes: Processes = ALONE
+    config: FitConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    processes: Processes = ALONE,
+    since: float | None = None,
 ) -> Iterator[Event]:
     """Choose a network for labelled pictures, train it, test it once, and yield what happens, within `minutes`.
 
     In its folder, ``runs/fit/NAME``, are then ``model``, the network as `dadarts.export` writes it, and
     ``report.html``; where the minutes are too short for these, it says so. See `dadarts.fitting.loop.fit`.
 
+    Args:
+        since: where `time.monotonic` stood when the minutes began; None is now.
+
     Raises:
         InputError: the configuration, the data or the name cannot be used; nothing was created.
         RunError: a training cannot go on; what has ended is kept.
     """
-    return loop.fit(config, resume=resume, overwrite=overwrite, processes=processes, endings=(endings.EXPORT, _PAGE))
+    return loop.fit(
+        config, endings=(endings.EXPORT, _PAGE), since=since, resume=resume, overwrite=overwrite, processes=processes
+    )
 
 
 def _write(folder: Path) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.fit import contest, contest_table, plain, rows, tasks
+from benchmarks.fit import contest, contest_table, ours, plain, rows, tasks
 from benchmarks.fit.contestants import CONTESTANTS
 from benchmarks.fit.entry import Given, Result
 from benchmarks.fit.plain_training import Pictures, rate, shifted, trained
 from benchmarks.fit.rows import Row
+from dadarts.fitting import loop, speed
+from dadarts.fitting.candidates import FAMILIES
+from tests.commands import without_pictures
 
 ROW = Row("cifar-200", 3.0, None, 0, "resnet-20", 0.6, 2000, 180.0, 272_000, 40.0, "resnet-20, float32")
 OURS = replace(ROW, contestant="fit", score=0.63, seconds=171.0)
@@ -133,3 +137,26 @@ def test_a_contestant_runs_once_and_its_row_is_kept(tmp_path: Path, monkeypatch:
         ("digits", 3.0, 60_000, seed, "fit") for seed in range(2)
     ]
     assert "digits, 8x8" in Path("rows.md").read_text()
+
+
+@pytest.mark.parametrize("contestant", ["fit", "search-train"])
+def test_what_dadarts_enters_keeps_to_its_pictures_limit_and_time(
+    contestant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_pictures(monkeypatch)
+    monkeypatch.setattr(ours, "_PROBED", 0.02)
+    monkeypatch.setattr(speed, "SECONDS", 0.02)
+    monkeypatch.setattr(loop, "FAMILIES", FAMILIES[:1])
+    draw = np.random.default_rng(0)
+    arrays = {f"x_{part}": draw.integers(0, 256, (160, 8, 8, 1), np.uint8) for part in ("train", "test")}
+    labels = {f"y_{part}": np.arange(160) % 2 for part in ("train", "test")}
+    np.savez("pictures.npz", allow_pickle=False, classes=np.array(["one", "other"]), **arrays, **labels)
+    given = Given(Path("pictures.npz"), "balanced_accuracy", "none", 0.04, 0, 20_000)
+    began = time.process_time()
+    found = CONTESTANTS[contestant](given)
+    assert 0 <= found.score <= 1
+    assert 0 < found.parameters <= 20_000
+    assert found.epochs >= 1
+    # Of so short a time what comes before and behind the steps is the most.
+    assert time.process_time() - began < 20

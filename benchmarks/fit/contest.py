@@ -66,7 +66,9 @@ def main() -> None:
     parser.add_argument("--minutes", nargs="+", type=float, default=[3.0, 10.0])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--max_parameters", type=int)
-    parser.add_argument("--contestants", nargs="+", default=[*NETWORKS], choices=list(CONTESTANTS))
+    parser.add_argument(
+        "--contestants", nargs="+", default=[*NETWORKS, "fit", "random", "search-train"], choices=list(CONTESTANTS)
+    )
     parser.add_argument("--out", type=Path, default=RESULTS / "fit.csv")
     given = parser.parse_args()
     keep_freed_memory()

@@ -10,8 +10,9 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from benchmarks.fit import plain, plain_training
+from benchmarks.fit import ours, plain, plain_training
 from benchmarks.fit.entry import Contestant, Given, Result
+from dadarts.fitting.candidates import FAMILIES
 
 
 def peer(name: str, given: Given) -> Result:
@@ -38,4 +39,12 @@ def peer(name: str, given: Given) -> Result:
     return Result(float(score), plain.parameters(network), done.epochs, f"{name}, {done.precision}")
 
 
-CONTESTANTS: Mapping[str, Contestant] = MappingProxyType({name: partial(peer, name) for name in plain.NETWORKS})
+CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
+    {
+        **{name: partial(peer, name) for name in plain.NETWORKS},
+        "fit": ours.fit,
+        "random": ours.random,
+        "search-train": ours.searched,
+        **{f"only-{family.name}": partial(ours.alone, family) for family in FAMILIES},
+    }
+)

@@ -42,7 +42,10 @@ def test_the_minutes_hold_search_race_training_and_reserve(seconds: float, searc
     found = plan.shares(seconds, searching=searching, writing=0.04 * seconds)
     parts = (found.search, found.race, found.final, found.writing)
     assert sum(parts) == pytest.approx(seconds)
-    assert all(part > 0 for part in parts[1:])
+    assert found.race == 0 or found.race >= 2 * plan.SHORTEST
+    assert found.race > 0 or plan.RACE * (seconds - found.search) < 2 * plan.SHORTEST
+    assert found.final > 0
+    assert found.writing > 0
     assert (found.search > 0) == searching
     # The last training is what the network is made of.
     assert found.final > sum(parts) / 2
@@ -94,3 +97,11 @@ def test_fewer_pictures_are_seen_more_often_and_more_seconds_are_not_all_spent_o
     wanted = sizing.epochs_wanted(pictures, seconds)
     assert sizing.FEWEST <= wanted <= sizing.MANY
     assert sizing.epochs_wanted(2 * pictures, seconds) <= wanted <= sizing.epochs_wanted(pictures, 2 * seconds)
+
+
+@given(candidates=st.integers(2, 8), searching=st.booleans())
+def test_from_enough_seconds_on_all_candidates_race(candidates: int, searching: bool) -> None:
+    enough = plan.enough(candidates, searching=searching)
+    for seconds, all_race in ((1.001 * enough, True), (0.999 * enough, False)):
+        rungs = plan.rungs(plan.shares(seconds, searching=searching, writing=0.0).race, candidates)
+        assert (bool(rungs) and rungs[0].standing == candidates) == all_race

@@ -38,7 +38,7 @@ def _grid(channels: Iterable[int], layers: Iterable[int]) -> tuple[Size, ...]:
     return tuple(Size(*each) for each in product(channels, layers))
 
 
-_BENCH_SIZES = _grid((4, 6, 8, 12, 16, 24, 32, 48, 64), (1, 2, 4))
+_BENCH_SIZES = _grid((4, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 40, 48, 64), (1, 2, 4))
 _DARTS_SIZES = _grid((4, 6, 8, 12, 16, 24, 36), (3, 5, 8, 14))
 
 FAMILIES: tuple[Family, ...] = (

@@ -143,9 +143,16 @@ def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
 
 def _enter(course: Course, applicants: Sequence[Applicant]) -> Iterator[Event]:
     """Give every candidate the size that the minutes can train, and say so."""
-    seconds = course.shares.final
+    shares = course.shares
+    seconds, rungs = shares.final, plan.rungs(shares.race, len(applicants))
     entered = []
-    for applicant in applicants:
+    # To find a size takes seconds: those that would not race need none.
+    racing = applicants[: rungs[0].standing if rungs else 1]
+    if len(racing) < len(applicants):
+        few = f"{len(racing)} of {len(applicants)} candidates race" if rungs else f"{racing[0].family.title} is trained"
+        enough = plan.enough(len(applicants), searching=shares.search > 0)
+        yield Note(f"{duration(course.seconds)} are few: {few}; from {duration(enough)} on all {len(applicants)} race")
+    for applicant in racing:
         entrant = yield from course.measured(partial(applicant.entrant, seconds=seconds))
         entered.append(entrant)
         epochs = seconds * entrant.images_per_second / len(course.racing.train)

@@ -17,8 +17,9 @@ RACE = 0.3
 """The share that the race gets of what the search leaves."""
 WRITING = 0.1
 """The share of the seconds that writing what a fit leaves may take at most; what takes longer is left out."""
-SHORTEST = 6.0
-"""Seconds of a training that say anything: below, half of it is spent before the first step."""
+SHORTEST = 30.0
+"""Seconds of a training that tell candidates apart: below, its epochs are too few for their order to be that of the
+last training's."""
 BEYOND = 0.01
 """The part of the minutes by which the last training may end late where an epoch less would end earlier by more."""
 FEWEST_BATCHES = 4
@@ -45,7 +46,7 @@ class Shares:
 
 
 def shares(seconds: float, *, searching: bool, writing: float) -> Shares:
-    """Divide the seconds of a fit.
+    """Divide the seconds of a fit; where two trainings would be shorter than `SHORTEST` there is no race.
 
     Args:
         writing: seconds that are needed behind the last training.
@@ -55,6 +56,8 @@ def shares(seconds: float, *, searching: bool, writing: float) -> Shares:
     """
     search = SEARCH * seconds if searching else 0.0
     race = RACE * (seconds - search)
+    if race < 2 * SHORTEST:
+        race = 0.0
     return Shares(search, race, seconds - search - race - writing, writing)
 
 
@@ -81,8 +84,8 @@ def rungs(seconds: float, candidates: int) -> tuple[Rung, ...]:
 
     As many candidates take part as the first rung has `SHORTEST` trainings for; where that is one, nothing is raced.
 
-    >>> rungs(120.0, 4)
-    (Rung(standing=4, seconds=15.0), Rung(standing=2, seconds=30.0))
+    >>> rungs(240.0, 4)
+    (Rung(standing=4, seconds=30.0), Rung(standing=2, seconds=60.0))
     >>> rungs(10.0, 4)
     ()
     """
@@ -94,13 +97,13 @@ def rungs(seconds: float, candidates: int) -> tuple[Rung, ...]:
     return ()
 
 
-def least(candidates: int) -> float:
-    """The seconds of a race from which on all of so many candidates take part.
+def enough(candidates: int, *, searching: bool) -> float:
+    """The seconds of a fit from which on all of so many candidates race.
 
-    >>> least(4), len(rungs(least(4), 4)), rungs(least(4), 4)[0].standing
-    (48.0, 2, 4)
+    >>> enough(4, searching=False)
+    800.0
     """
-    return SHORTEST * candidates * len(_halved(candidates))
+    return SHORTEST * candidates * len(_halved(candidates)) / (RACE * (1 - SEARCH if searching else 1.0))
 
 
 def _halved(count: int) -> list[int]:

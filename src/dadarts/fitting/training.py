@@ -70,10 +70,6 @@ def race(course: Course) -> Generator[Event, None, Entrant]:
     """Successive halving; the winner."""
     standing = list(course.record.entrants or ())
     rungs = plan.rungs(course.shares.race, len(standing))
-    if not rungs or rungs[0].standing < len(standing):
-        few = f"{rungs[0].standing} of {len(standing)} candidates race" if rungs else f"{standing[0].title} is trained"
-        enough = course.seconds * plan.least(len(standing)) / course.shares.race
-        yield Note(f"{duration(course.seconds)} are few: {few}; from {duration(enough)} on all {len(standing)} race")
     for number, rung in enumerate(rungs, 1):
         scores = {}
         for place, entrant in enumerate(standing[: rung.standing], 1):

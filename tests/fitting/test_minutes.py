@@ -135,11 +135,3 @@ def test_pictures_that_no_epoch_fits_are_trained_on_in_part() -> None:
         for event in events
     )
     assert machine.clock.now == pytest.approx(60.0, rel=0.1)
-
-
-def test_few_minutes_are_said_to_be_and_how_many_would_do() -> None:
-    machine = Machine(0.02, 0.0, 0.0, lambda _: 1.0, Told())
-    for minutes, said in ((0.5, "0:30 are few: a ResNet is trained; from 0:40 on all 2 race"), (1.0, "")):
-        with course(machine, minutes) as own:
-            notes = [event.text for event in fitted(own) if isinstance(event, Note) and " are few: " in event.text]
-        assert notes == [said] * bool(said)

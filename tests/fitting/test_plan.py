@@ -39,7 +39,8 @@ def test_later_rungs_train_fewer_for_longer(standing: int) -> None:
 
 @given(seconds=st.floats(1, 1e6), searching=st.booleans())
 def test_the_minutes_hold_search_race_training_and_reserve(seconds: float, searching: bool) -> None:
-    found = plan.shares(seconds, searching=searching, writing=0.04 * seconds)
+    search = plan.SEARCH * seconds * searching
+    found = plan.shares(seconds, search=search, writing=0.04 * seconds)
     parts = (found.search, found.race, found.final, found.writing)
     assert sum(parts) == pytest.approx(seconds)
     assert found.race == 0 or found.race >= 2 * plan.SHORTEST
@@ -53,9 +54,12 @@ def test_the_minutes_hold_search_race_training_and_reserve(seconds: float, searc
 
 @given(seconds=st.floats(1, 1e6))
 def test_minutes_decide_whether_is_searched_unless_it_is_asked_for(seconds: float) -> None:
-    assert plan.searches(seconds, "always")
+    # Without a race nothing would tell whether that paid.
+    races = plan.RACE * (1 - plan.SEARCH) * seconds >= 2 * plan.SHORTEST
+    assert plan.searches(seconds, "always") == races
     assert not plan.searches(seconds, "never")
     assert plan.searches(seconds, "auto") == (seconds >= plan.PAYS_FROM)
+    assert races or seconds < plan.PAYS_FROM
 
 
 SIZES = (Size(8, 1), Size(16, 1), Size(16, 2), Size(32, 2))
@@ -103,5 +107,5 @@ def test_fewer_pictures_are_seen_more_often_and_more_seconds_are_not_all_spent_o
 def test_from_enough_seconds_on_all_candidates_race(candidates: int, searching: bool) -> None:
     enough = plan.enough(candidates, searching=searching)
     for seconds, all_race in ((1.001 * enough, True), (0.999 * enough, False)):
-        rungs = plan.rungs(plan.shares(seconds, searching=searching, writing=0.0).race, candidates)
+        rungs = plan.rungs(plan.shares(seconds, search=plan.SEARCH * seconds * searching, writing=0.0).race, candidates)
         assert (bool(rungs) and rungs[0].standing == candidates) == all_race

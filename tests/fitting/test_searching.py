@@ -106,13 +106,13 @@ def test_a_search_that_would_take_more_than_its_share_is_stopped_and_left_out(
 ) -> None:
     monkeypatch.setattr(searching, "sized", lambda *_: searching.Sized(2, 50, 1.0))
     course = _course(tmp_path, 11.0)
+    share = course.shares.search
+    assert share == 120.0
     events = list(searching.searched(course))
     known = course.record.search
     assert known is not None
     assert known.genotype is None
     assert known.is_over
-    share = course.shares.search
-    assert share == 120.0
     # It is noticed after the step at hand.
     assert share < known.seconds <= share + 3 * 11.0
     assert isinstance(events[-1], Note)
@@ -127,6 +127,11 @@ def test_a_share_that_no_search_fits_into_is_said(tmp_path: Path, monkeypatch: p
     _, note = searching.searched(course)
     assert isinstance(note, Note)
     assert "the smallest one would take 20:34, and its share is 2:00" in note.text
+    # What it has not taken the race and the last training have.
+    known, shares = course.record.search, course.shares
+    assert known is not None
+    assert shares.search == known.seconds < 1
+    assert shares.race + shares.final == pytest.approx(600 - known.seconds)
 
 
 @given(

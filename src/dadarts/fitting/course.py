@@ -65,12 +65,15 @@ class Course:
 
     @property
     def shares(self) -> Shares:
-        """How the seconds are divided."""
-        if self.record.entrants is None:
-            searching = plan.searches(self.seconds, self.config.searching)
+        """How the seconds are divided; what a search that is over has not taken is the others'."""
+        known = self.record.search
+        if known is not None and known.is_over:
+            search = known.seconds
+        elif self.record.entrants is None and plan.searches(self.seconds, self.config.searching):
+            search = plan.SEARCH * self.seconds
         else:
-            searching = self.record.search is not None
-        return plan.shares(self.seconds, searching=searching, writing=self.writing)
+            search = 0.0
+        return plan.shares(self.seconds, search=search, writing=self.writing)
 
     def keep(self, changed: Record) -> None:
         """Put down what is done, and what it took."""

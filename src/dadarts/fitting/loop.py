@@ -109,7 +109,10 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
     try:
         if course.record.entrants is None:
             more = yield from _searched(course)
-            yield from _enter(course, [*applicants[:_BEFORE_FOUND], *more[:1], *applicants[_BEFORE_FOUND:], *more[1:]])
+            # What was found races where any two do.
+            rungs = plan.rungs(course.shares.race, len(applicants) + len(more))
+            place = min(_BEFORE_FOUND, rungs[0].standing - 1) if rungs else _BEFORE_FOUND
+            yield from _enter(course, [*applicants[:place], *more[:1], *applicants[place:], *more[1:]])
         winner = yield from training.race(course)
         yield from training.last(course, winner)
         yield from write()
@@ -129,6 +132,8 @@ def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
             yield Note(
                 f"nothing is searched: in under {plan.PAYS_FROM / 60:g} minutes it does not pay (-searching always)"
             )
+        elif asked == "always":
+            yield Note(f"nothing is searched: {duration(course.seconds)} have no race to tell what was found apart")
         return []
     genotype = yield from searching.searched(course)
     if genotype is None:

@@ -45,25 +45,26 @@ class Shares:
     writing: float
 
 
-def shares(seconds: float, *, searching: bool, writing: float) -> Shares:
+def shares(seconds: float, *, search: float, writing: float) -> Shares:
     """Divide the seconds of a fit; where two trainings would be shorter than `SHORTEST` there is no race.
 
     Args:
+        search: seconds that the search has, or has taken.
         writing: seconds that are needed behind the last training.
 
-    >>> shares(1000.0, searching=True, writing=30.0)
+    >>> shares(1000.0, search=200.0, writing=30.0)
     Shares(search=200.0, race=240.0, final=530.0, writing=30.0)
     """
-    search = SEARCH * seconds if searching else 0.0
-    race = RACE * (seconds - search)
+    race = RACE * max(0.0, seconds - search)
     if race < 2 * SHORTEST:
         race = 0.0
-    return Shares(search, race, seconds - search - race - writing, writing)
+    return Shares(search, race, max(0.0, seconds - search - race - writing), writing)
 
 
 def searches(seconds: float, asked: Asked) -> bool:
-    """Whether a fit of so many seconds searches."""
-    return asked == "always" or (asked == "auto" and seconds >= PAYS_FROM)
+    """Whether a fit of so many seconds searches: never without a race, which is what tells whether that paid."""
+    races = shares(seconds, search=SEARCH * seconds, writing=0.0).race > 0
+    return races and (asked == "always" or (asked == "auto" and seconds >= PAYS_FROM))
 
 
 @dataclass(frozen=True)

@@ -121,13 +121,14 @@ def searched(course: Course) -> Generator[Event, None, str | None]:
     known = course.record.search
     if known is not None and known.is_over:
         return known.genotype
+    share = course.shares.search
     began = course.clock() - (known.seconds if known else 0.0)
     yield PartBegun("search", course.left)
     genotype, left_out = None, ""
     try:
-        genotype = yield from course.in_memory(lambda batch: _found(course, batch, began))
+        genotype = yield from course.in_memory(lambda batch: _found(course, batch, began, share))
         if genotype is None:
-            left_out = f"it would not have ended in its {duration(course.shares.search)}"
+            left_out = f"it would not have ended in its {duration(share)}"
     except _TooShortError as error:
         left_out = str(error)
     except DadartsError as error:
@@ -144,8 +145,8 @@ class _TooShortError(Exception):
     """The share of a search is too short for the smallest one."""
 
 
-def _found(course: Course, batch_size: int, began: float) -> Generator[Event, None, str | None]:
-    config, share = course.config, course.shares.search
+def _found(course: Course, batch_size: int, began: float, share: float) -> Generator[Event, None, str | None]:
+    config = course.config
     folder = RunFolder(SEARCH.folder(course.folder.path, NAME))
     if folder.exists:
         own = SearchConfig(**folder.saved_config().settings)

@@ -22,11 +22,11 @@ from dadarts.runs.returning import Returning
 
 ATTEMPTS = 3
 """How often the last training is begun at most: anew where its first steps are not as fast as was thought."""
-_SURE, _EARLY = 0.02, 0.1
+_SURE, _EARLY = 0.04, 0.1
 """The parts of its steps after which its pace is known, and up to which it is begun anew."""
 _FEWEST = 5
 """Steps that tell a pace."""
-_MISSED = 0.03
+_MISSED = 0.035
 """The part of the minutes by which its end may miss them."""
 
 

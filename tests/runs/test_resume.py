@@ -520,10 +520,10 @@ def test_two_processes_never_write_one_run_and_a_dead_one_does_not_block(tmp_pat
 def test_a_run_that_another_process_began_meanwhile_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     build = search_state.build
 
-    def build_slowly(config: SearchConfig, processes: Processes) -> search_state.SearchState:
+    def build_slowly(config: SearchConfig, processes: Processes, **settings: Any) -> search_state.SearchState:
         monkeypatch.setattr(search_loop, "build", build)
         succeed(search, "-name", "it", *SEARCH)
-        return build(config, processes)
+        return build(config, processes, **settings)
 
     monkeypatch.setattr(search_loop, "build", build_slowly)
     outcome = call(search, "-name", "it", *SEARCH)

@@ -112,11 +112,18 @@ def test_the_better_peer_is_the_one_with_the_higher_mean_over_the_seeds_of_both(
 
 def test_a_table_counts_what_is_won_and_lost_and_says_how_long_a_fit_took() -> None:
     lost = [replace(row, task="cats-dogs", score=score) for row, score in ((ROW, 0.8), (OURS, 0.7))]
-    page = contest_table.page([ROW, OURS, *lost, replace(ROW, limit=60_000)])
+    slower = [replace(row, contestant="mobilenet", score=row.score - 0.1) for row in (ROW, *lost[:1])]
+    page = contest_table.page([ROW, OURS, *lost, *slower, replace(ROW, limit=60_000)])
     assert "## 3 minutes, at most 60,000 parameters" in page
-    assert "| CIFAR-10, 10 x 200 | 60.0 (272k, 40) | 63.0 (272k, 40) | +3.0 ± 3.0 |" in page
+    assert "| CIFAR-10, 10 x 200 | 60.0 (272k, 40) | 50.0 (272k, 40) | 63.0 (272k, 40) | +3.0 ± 3.0 |" in page
     assert "1 won and 1 lost by over 1 point, 0 between" in page
     assert "`fit` took from -5.0 to -5.0 % of its time." in page
+
+
+def test_a_table_says_where_one_peer_alone_has_run() -> None:
+    page = contest_table.page([ROW, OURS])
+    assert "+3.0 ± 3.0 (resnet-20 alone) |" in page
+    assert "In 1 of them one peer alone has run so far" in page
 
 
 def test_a_contestant_runs_once_and_its_row_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,12 @@ def main() -> None:
         print(row, file=sys.stderr, flush=True)
         # What others have written meanwhile stays.
         rows_of.write(given.out, [*rows_of.read(given.out), row])
-    given.out.with_suffix(".md").write_text(page(rows_of.read(given.out)), encoding="utf-8")
+        _write_page(given.out)
+    _write_page(given.out)
+
+
+def _write_page(out: Path) -> None:
+    out.with_suffix(".md").write_text(page(rows_of.read(out)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from statistics import NormalDist, mean
 from benchmarks.fit.plain import NETWORKS
 from benchmarks.fit.rows import Row
 from benchmarks.fit.tasks import CIFAR, TASKS
+from dadarts.pacing import counted
 
 OURS = "fit"
 LEVEL = 0.95
@@ -19,13 +20,18 @@ LOST = 1.0
 
 @dataclass(frozen=True)
 class Difference:
-    """`fit` less the better peer, in points, and half of its interval over test pictures."""
+    """`fit` less the better peer, in points, and half of its interval over test pictures.
+
+    Args:
+        alone: the peer's name where no other has run.
+    """
 
     points: float
     half: float
+    alone: str = ""
 
     def __str__(self) -> str:
-        return f"{self.points:+.1f} ± {self.half:.1f}"
+        return f"{self.points:+.1f} ± {self.half:.1f}" + (f" ({self.alone} alone)" if self.alone else "")
 
 
 def page(rows: Sequence[Row]) -> str:
@@ -91,7 +97,9 @@ def difference(rows: Sequence[Row]) -> Difference | None:
     own, better = max(compared, key=lambda pair: _percent(pair[1]))
     # The same test pictures judge every seed: more seeds do not narrow the interval.
     variance = sum(_percent(each) * (100 - _percent(each)) / each[0].pictures for each in (own, better))
-    return Difference(_percent(own) - _percent(better), NormalDist().inv_cdf((1 + LEVEL) / 2) * sqrt(variance))
+    half = NormalDist().inv_cdf((1 + LEVEL) / 2) * sqrt(variance)
+    alone = better[0].contestant if len(compared) < len(NETWORKS) else ""
+    return Difference(_percent(own) - _percent(better), half, alone)
 
 
 def _summary(rows: Sequence[Row]) -> list[str]:
@@ -102,9 +110,12 @@ def _summary(rows: Sequence[Row]) -> list[str]:
     won = sum(each.points > LOST for each in known.values())
     lost = sum(each.points < -LOST for each in known.values())
     lines = [
-        f"Over {len(known)} tasks `fit` is {_mean(list(known.values()))} points above the better peer: "
+        f"Over {counted(len(known), 'task')} `fit` is {_mean(list(known.values()))} points above the better peer: "
         f"{won} won and {lost} lost by over {LOST:g} point, {len(known) - won - lost} between."
     ]
+    alone = sum(bool(each.alone) for each in known.values())
+    if alone:
+        lines.append(f"In {alone} of them one peer alone has run so far: the better one may be better still.")
     photographs = [known[name] for name in CIFAR if name in known]
     if photographs:
         lines.append(f"Over the {len(photographs)} of CIFAR-10: {_mean(photographs)}.")

@@ -27,7 +27,7 @@ def _searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("searched")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
-        succeed(modern, "search", *QUICK, "--name", "it")
+        succeed(modern, "search", *QUICK, "--name", "it", "--method", "dadarts")
         succeed(modern, "search", *QUICK, "--name", "drawn", "--method", "random")
     return folder
 

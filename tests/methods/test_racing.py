@@ -333,5 +333,12 @@ def test_races_cost_no_more_than_their_share_of_the_training_before_them(
     # One step more would have been too many.
     assert terms.steps == 100 or spent * (terms.steps + 1) / terms.steps > 0.5 * before
     assert terms.pictures == min(4096, 3 * terms.steps * batch_size)
+    # Eight orders at most, each of all that is undecided, at a third of a step.
+    each = -(-len(operations) // 8)
+    tried = sum(
+        sum(operations[decided:]) * (sum(operations[decided:]) + decided) for decided in range(0, len(operations), each)
+    )
+    assert terms.order_pictures == 2 or terms.order_pictures * tried / 3 <= 0.5 * before * batch_size
+    assert terms.order_pictures == 1024 or (terms.order_pictures + 1) * tried / 3 > 0.5 * before * batch_size
     unbound = Terms(steps=100, rungs=rungs)
     assert unbound.within(trained, operations, batch_size) == unbound

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 FEWEST_STEPS, FEWEST_PART = 10, 20
 """Batches below which training a fork says nothing of it, and as which part of the training before them they are."""
@@ -47,7 +48,8 @@ class Terms:
     def within(self, trained: int, operations: Sequence[int], batch_size: int) -> Terms:
         """With as many steps as keep to the share, but `FEWEST_STEPS` at least (fewer after very few batches).
 
-        A fork is then measured on no more pictures than cost as much as its training, which is three passes each.
+        A fork is then measured on no more pictures than cost as much as its training, which is three passes each; and
+        all orders of edges, which try each operation of every undecided edge, keep to the share too.
 
         In operation-pictures, with the same batches before the races and in them: A operations were active in each of
         the `trained` steps; in a race those of the undecided edges, and one on its own edge and each decided one.
@@ -63,15 +65,24 @@ class Terms:
         """
         if not self.share:
             return self
-        raced, undecided = 0, sum(operations)
+        raced, ordered, undecided = 0, 0, sum(operations)
+        a_round = max(1, ceil(len(operations) / self.rounds))
         for decided, count in enumerate(operations):
+            if decided % a_round == 0:
+                ordered += undecided * (undecided + decided)
             undecided -= count
             copies = sum(forks << rung for rung, forks in enumerate(self.entering(count)))
             raced += copies * (undecided + decided + 1)
         bound = int(self.share * trained * sum(operations) / raced)
         fewest = min(FEWEST_STEPS, max(1, trained // FEWEST_PART))
         steps = min(self.steps, max(fewest, bound))
-        return replace(self, steps=steps, pictures=min(self.pictures, max(2, 3 * steps * batch_size)))
+        order = int(3 * self.share * trained * batch_size * sum(operations) / ordered)
+        return replace(
+            self,
+            steps=steps,
+            pictures=min(self.pictures, max(2, 3 * steps * batch_size)),
+            order_pictures=min(self.order_pictures, max(2, order)),
+        )
 
     def copies_before(self, rung: int) -> int:
         """How many copies of a fork are trained before a rung: 1, 2, 4, ... are those of the rungs.

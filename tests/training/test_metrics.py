@@ -113,7 +113,8 @@ def test_what_a_good_network_is_told_of_has_no_doubt_and_is_told_again_when_it_i
     assert not any(NOT_BEATEN in line for line in said)
     assert said[-1] == "no picture of any class is wrong"
     again = succeed(modern, "train", "--name", "it", "--resume").err.splitlines()
-    assert again[-4:] == [*said[-3:], "use it: dadarts predict it PICTURES"]
+    watch = "watch it: tensorboard --logdir runs/augment/it/tensorboard"
+    assert again[-5:] == [*said[-3:], watch, "use it: dadarts predict it PICTURES"]
     (event,) = dadarts.train(TrainConfig(**json.loads((RUN / "config.json").read_text())["settings"]), resume=True)
     assert isinstance(event, TrainDone)
     assert event.metrics == found

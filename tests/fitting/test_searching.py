@@ -23,6 +23,7 @@ from dadarts.fitting import candidates, parts, plan, record, searching
 from dadarts.fitting.course import Course
 from dadarts.fitting.loop import fit
 from dadarts.fitting.record import Record
+from dadarts.methods import catalogue
 from dadarts.methods.selection import Race
 from dadarts.methods.terms import Terms
 from dadarts.runs.events import Event, FitDone, Note, SelectionStep
@@ -42,7 +43,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search of seconds: forks of one step, judged by some pictures."""
     monkeypatch.setattr(searching, "CHANNELS", (2,))
     monkeypatch.setattr(searching, "WARM_UP", (4,))
-    monkeypatch.setattr(searching, "_RACES", Race(steps=1, looks=0, put_off=0.0, pictures=16, order_pictures=16))
+    quick = Race(steps=1, looks=0, put_off=0.0, pictures=16, order_pictures=16)
+    for module in (searching, catalogue):
+        monkeypatch.setattr(module, "LOOKAHEAD", quick)
     monkeypatch.setattr(searching, "MOST_EPOCHS", 2)
     monkeypatch.setattr(candidates, "_BENCH_SIZES", (Size(2, 1),))
     monkeypatch.setattr(plan, "SEARCH", 0.6)

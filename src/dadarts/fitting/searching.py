@@ -19,8 +19,7 @@ from dadarts.fitting.course import Course
 from dadarts.fitting.record import Searched
 from dadarts.fitting.speed import EPOCHS, images_per_second
 from dadarts.fitting.trial import SHARED
-from dadarts.methods.catalogue import dadarts_lookahead
-from dadarts.methods.selection import Race
+from dadarts.methods.catalogue import LOOKAHEAD
 from dadarts.methods.terms import Terms
 from dadarts.pacing import counted, duration
 from dadarts.rundir.kinds import SEARCH
@@ -43,7 +42,6 @@ _AROUND = 0.4
 _WAITING = 0.5
 """The part of edges that wait, and run their first rung twice."""
 _CELL_EDGES, _CHOICES = 6, 4
-_RACES = Race(rungs=2, looks=0, share=1.0)
 
 
 @dataclass(frozen=True)
@@ -68,15 +66,15 @@ def raced_pictures(terms: Terms, batch: int, held: int) -> float:
         batch: pictures of a step.
         held: pictures at hand to measure forks by.
     """
-    k, on = _CHOICES, max(2, (_CHOICES + 1) // 2)
+    k, entering = _CHOICES, terms.entering(_CHOICES)
     judged, ordered = min(terms.pictures, held), min(terms.order_pictures, held)
-    forks = k * terms.steps_of(0) + sum(on * terms.steps_of(rung) for rung in range(1, terms.rungs))
+    forks = sum(count * terms.steps_of(rung) for rung, count in enumerate(entering))
     again = _WAITING * k * (terms.steps * batch + judged / 3)
     total = 0.0
     for decided in range(_CELL_EDGES):
         undecided = _CELL_EDGES - decided
         raced = _weight(k * undecided + decided - (k - 1))
-        total += raced * (batch * forks + judged * (k + on * (terms.rungs - 1)) / 3 + again)
+        total += raced * (batch * forks + judged * sum(entering) / 3 + again)
         total += _weight(k * undecided + decided) * k * undecided * ordered / 3
     return total
 
@@ -99,7 +97,7 @@ def sized(seconds: float, halves: tuple[int, int], batch: int, speed: Callable[[
     steps, most = max(1, train // batch), MOST_EPOCHS
 
     def needed(epochs: int, rate: float) -> float:
-        terms = _RACES.within(epochs * steps, [_CHOICES] * _CELL_EDGES, batch)
+        terms = LOOKAHEAD.within(epochs * steps, [_CHOICES] * _CELL_EDGES, batch)
         return (epochs * train + raced_pictures(terms, batch, held)) / rate
 
     for enough in WARM_UP:
@@ -181,7 +179,7 @@ def _found(course: Course, batch_size: int, began: float, share: float) -> Gener
 
 def settings(config: FitConfig, folder: Path, size: Sized, batch_size: int) -> SearchConfig:
     """How is searched."""
-    return SearchConfig(
+    return SearchConfig.auto(
         **config.model_dump(include=SHARED),
         name=NAME,
         runs_dir=folder,
@@ -190,10 +188,7 @@ def settings(config: FitConfig, folder: Path, size: Sized, batch_size: int) -> S
         layers=1,
         epochs=size.epochs,
         batch_size=batch_size,
-        w_lr="auto",
-        alpha_lr="auto",
         validation_every=size.epochs,
-        method=replace(dadarts_lookahead(), selection=_RACES),
     )
 
 

@@ -146,12 +146,16 @@ def fixed_alpha() -> Method:
     return Method(order="none", selection=selection)
 
 
+LOOKAHEAD = Race(rungs=2, looks=0, share=1.0)
+"""The races of dadarts-lookahead."""
+
+
 def dadarts_lookahead() -> Method:
     """Weights trained under the initial mixture; then every rounding is trained through before it is decided.
 
     See docs/methods/dadarts-lookahead.md.
     """
-    return Method(order="none", selection=Race(rungs=2, looks=0, share=1.0))
+    return Method(order="none", selection=LOOKAHEAD)
 
 
 METHODS: dict[str, Callable[[], Method]] = {

@@ -16,13 +16,9 @@ import pytest
 import dadarts
 from dadarts import main, plugins
 from dadarts.architecture.operations import OPS
-from dadarts.architecture.spaces import SPACES, space
-from dadarts.data.registry import KNOWN
-from dadarts.loggers.known import LOGGERS
+from dadarts.architecture.spaces import space
 from dadarts.methods.catalogue import METHODS
-from dadarts.methods.penalties import PENALTIES
 from dadarts.methods.relaxations import RELAXATIONS
-from dadarts.methods.selection import SELECTIONS
 from dadarts.methods.text import parse_method
 from dadarts.runs import checkpoint
 from dadarts.runs.events import SelectionStep
@@ -40,10 +36,10 @@ from tests.commands import (
 )
 from tests.compare.forked import fork_jobs
 from tests.engines.test_fused import check_every_form, check_every_form_of_a_hard_pass
+from tests.registered import forgotten
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 FILES = {text.split('"""')[1].split(":")[0]: text for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)}
-TABLES: tuple[dict[str, object], ...] = (OPS, SPACES, RELAXATIONS, PENALTIES, SELECTIONS, METHODS, KNOWN, LOGGERS)  # type: ignore[assignment]
 
 
 @pytest.fixture(autouse=True)
@@ -52,13 +48,8 @@ def _files_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     without_pictures(monkeypatch)
     for name, text in FILES.items():
         Path(name).write_text(text)
-    before = [dict(table) for table in TABLES]
-    yield
-    for table, entries in zip(TABLES, before, strict=True):
-        table.clear()
-        table.update(entries)
-    for name in [name for name in sys.modules if name.startswith("dadarts_plugin_")]:
-        del sys.modules[name]
+    with forgotten():
+        yield
 
 
 def quickest(*words: str, space: str = "connect-nas-bench", dataset: str = "digits") -> list[str]:

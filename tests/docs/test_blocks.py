@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,10 @@ from typing import Any
 import pytest
 
 from dadarts import main
-from dadarts.architecture.operations import OPS
-from dadarts.architecture.spaces import SPACES
-from dadarts.data.registry import KNOWN
-from dadarts.loggers.known import LOGGERS
-from dadarts.methods.catalogue import METHODS
-from dadarts.methods.penalties import PENALTIES
-from dadarts.methods.relaxations import RELAXATIONS
-from dadarts.methods.selection import SELECTIONS
 from tests.commands import ROOT
 from tests.docs.blocks import PAGES, Block, blocks_of, prepare, run, tiny, write_files
+from tests.registered import forgotten
 
-TABLES: tuple[Any, ...] = (OPS, SPACES, RELAXATIONS, PENALTIES, SELECTIONS, METHODS, KNOWN, LOGGERS)
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 NOT_RUN = [block for block in BLOCKS if block.why]
 
@@ -43,13 +34,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _registered_by_pages() -> Iterator[None]:
     """What a page's plugins register is gone after it."""
-    before = [dict(table) for table in TABLES]
-    yield
-    for table, entries in zip(TABLES, before, strict=True):
-        table.clear()
-        table.update(entries)
-    for name in [name for name in sys.modules if name.startswith("dadarts_plugin_")]:
-        del sys.modules[name]
+    with forgotten():
+        yield
 
 
 @pytest.mark.parametrize(

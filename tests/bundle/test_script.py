@@ -13,8 +13,9 @@ from PIL import Image
 
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.operations import NONE, OPS
-from dadarts.bundle import script, spelled
+from dadarts.bundle import script
 from dadarts.bundle.form import LeftOutError
+from dadarts.bundle.spelled.layers import OPERATIONS
 from dadarts.data import ValueRange
 from tests.bundle.nets import GENOTYPES, WIDE, drawn, pictures, save, subject
 
@@ -108,7 +109,7 @@ def test_only_what_occurs_is_written() -> None:
 
 
 def test_every_operation_of_ours_can_be_written() -> None:
-    assert set(spelled.OPERATIONS["darts"]) | {NONE} == set(OPS)
+    assert set(OPERATIONS["darts"]) | {NONE} == set(OPS)
 
 
 def test_an_operation_from_outside_is_not_written_as_if_it_were_ours(monkeypatch: pytest.MonkeyPatch) -> None:

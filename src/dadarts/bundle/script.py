@@ -16,9 +16,9 @@ from typing import Any
 from torch import Tensor
 
 from dadarts import files
-from dadarts.bundle import spelled
 from dadarts.bundle.form import Answer, Form
 from dadarts.bundle.source import arrays, classifier, layers, pictures
+from dadarts.bundle.spelled.network import classes_of
 from dadarts.bundle.subject import Subject
 
 _WIDTH = 120
@@ -44,7 +44,7 @@ def write(subject: Subject, folder: Path) -> str:
 
 def source_of(subject: Subject) -> str:
     """The whole file."""
-    network = spelled.network(subject.network.network)
+    network = classes_of(subject.network.network)
     reading = pictures if subject.network.image_shape[0] in (1, 3) else arrays
     parts = [
         *_layers(network),

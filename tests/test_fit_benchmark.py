@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from benchmarks.fit.recipe import Row, Task, epochs_of, rows_of, table
 from benchmarks.fit.variants import FULL, ORIGINAL, VARIANTS
 from dadarts.architecture.skeletons import Macro
 from dadarts.config import TrainConfig
+from dadarts.runs.events import Event, RunStarted
 from tests.commands import without_pictures
 from tests.data.samples import write_classes
 
@@ -33,12 +35,27 @@ def test_the_original_is_what_a_configuration_says_by_itself() -> None:
     assert dict(ORIGINAL) == {name: TrainConfig.model_fields[name].default for name in TrainConfig.BY_LENGTH}
 
 
-def test_trainings_of_one_cost_have_the_same_epochs_and_a_probe_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "images_per_second", lambda work, *_: 100.0 if work.drops else 200.0)
-    assert epochs_of(ROW.task, VARIANTS["no average"], [ROW]) == 16
+def test_trainings_of_one_cost_have_the_same_epochs_and_steps_are_timed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def told(begin: Callable[[Path], Iterator[Event]], *_: Any) -> float:
+        with closing(begin(tmp_path / str(len(seen)))) as events:  # type: ignore[type-var]
+            started = next(event for event in events if isinstance(event, RunStarted))
+        config = json.loads((started.folder / "config.json").read_text())
+        seen.append(config["settings"]["init_channels"])
+        return 100.0 if config["settings"]["drop_path_prob"] else 200.0
+
+    write_classes(tmp_path / "pictures", 16)
+    monkeypatch.setattr(recipe, "BATCH", 4)
+    monkeypatch.setattr(recipe, "images_per_second", told)
+    assert epochs_of(ROW.task, VARIANTS["no average"], [ROW], tmp_path) == 16
+    assert seen == []
     # 2 minutes of 100 and of 200 pictures a second, of 2,000 pictures.
-    assert epochs_of(ROW.task, VARIANTS["paths dropped, 0.1"], [ROW]) == 6
-    assert epochs_of(Task(200, 2.0, "separable"), FULL, [ROW]) == 12
+    assert epochs_of(ROW.task, VARIANTS["paths dropped, 0.1"], [ROW], tmp_path / "pictures") == 6
+    assert epochs_of(Task(200, 2.0, "separable"), FULL, [ROW], tmp_path / "pictures") == 12
+    assert seen == [16, 24]
 
 
 def test_a_table_has_means_and_differences_over_the_seeds_of_both() -> None:
@@ -54,7 +71,7 @@ def test_a_row_is_trained_written_and_not_trained_again(tmp_path: Path, monkeypa
     without_pictures(monkeypatch)
     monkeypatch.chdir(tmp_path)
     write_classes(Path("pictures"), 16)
-    small = {"residual": replace(NETWORKS["residual"], macro=Macro(2, 1, (3, 16, 16), 2), batch_size=4)}
+    small = {"residual": replace(NETWORKS["residual"], macro=Macro(2, 1, (3, 16, 16), 2))}
     monkeypatch.setattr(recipe, "NETWORKS", small)
     monkeypatch.setattr(recipe, "BATCH", 4)
     monkeypatch.setattr(recipe, "images_per_second", lambda *_: 1.0)

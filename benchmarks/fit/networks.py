@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from benchmarks.engine.training import GENOTYPE as DARTS_V2
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.skeletons import Macro
-from dadarts.runs.probe import Work
 
 BATCH = 64
 _RESIDUAL = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|"
@@ -19,10 +19,22 @@ _SEPARABLE = (
 )
 
 
-def _work(genotype: str, channels: int, layers: int) -> Work:
-    return Work(Genotype.parse(genotype), Macro(channels, layers, (3, 32, 32), 10), BATCH)
+@dataclass(frozen=True)
+class Trained:
+    """A network that is trained: its genotype, and its size."""
+
+    genotype: Genotype
+    macro: Macro
 
 
-NETWORKS: Mapping[str, Work] = MappingProxyType(
-    {"residual": _work(_RESIDUAL, 16, 2), "DARTS_V2": _work(DARTS_V2, 8, 5), "separable": _work(_SEPARABLE, 24, 6)}
+def _trained(genotype: str, channels: int, layers: int) -> Trained:
+    return Trained(Genotype.parse(genotype), Macro(channels, layers, (3, 32, 32), 10))
+
+
+NETWORKS: Mapping[str, Trained] = MappingProxyType(
+    {
+        "residual": _trained(_RESIDUAL, 16, 2),
+        "DARTS_V2": _trained(DARTS_V2, 8, 5),
+        "separable": _trained(_SEPARABLE, 24, 6),
+    }
 )

@@ -1,8 +1,8 @@
 """What each part of a recipe for minutes is worth: ``python -m benchmarks.fit.recipe FOLDER --minutes 2``.
 
-Trainings on one thread through `dadarts.train`, as many epochs each as fit the minutes of the processor's time, which a
-probe of every network tells once. Variants take turns seed by seed. A row a training goes to a CSV file, and what is
-there is not trained again; the table beside it has them all. FOLDER is where cifar10 lies.
+Trainings on one thread through `dadarts.train`, as many epochs each as fit the minutes of the processor's time, which
+the first steps of every network tell once. Variants take turns seed by seed. A row a training goes to a CSV file, and
+what is there is not trained again; the table beside it has them all. FOLDER is where cifar10 lies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -24,10 +24,9 @@ from benchmarks.fit.data import subset
 from benchmarks.fit.networks import BATCH, NETWORKS
 from benchmarks.fit.variants import VARIANTS
 from dadarts.config import TrainConfig
+from dadarts.fitting.speed import EPOCHS, images_per_second
 from dadarts.machine import keep_freed_memory
-from dadarts.runs.events import EpochDone, RunStarted, TrainDone
-from dadarts.runs.probe import images_per_second
-from dadarts.runs.threads import computing_with
+from dadarts.runs.events import EpochDone, Event, RunStarted, TrainDone
 
 RESULTS = Path(__file__).parents[1] / "results"
 SCRATCH = Path("runs/fit-recipe")
@@ -90,15 +89,16 @@ def rows_of(path: Path) -> list[Row]:
         ]
 
 
-def epochs_of(task: Task, settings: Mapping[str, Any], rows: Sequence[Row]) -> int:
+def epochs_of(task: Task, settings: Mapping[str, Any], rows: Sequence[Row], pictures: Path) -> int:
     """How many epochs fit: as many as before, where a training of this cost is among the rows."""
     for row in rows:
         if row.task == task and _costs(json.loads(row.settings)) == _costs(settings):
             return row.epochs
-    batch, auxiliary, drops = _costs(settings)
-    work = replace(NETWORKS[task.network], batch_size=batch, auxiliary=auxiliary, drops=drops)
-    with computing_with(1):
-        speed = images_per_second(work, 5.0, time.thread_time)
+
+    def begin(folder: Path) -> Iterator[Event]:
+        return dadarts.train(_config(task, settings, pictures, folder, EPOCHS, 0))
+
+    speed = images_per_second(begin, settings.get("batch_size", BATCH), time.process_time)
     return max(1, round(60 * task.minutes * speed / (10 * task.of_class)))
 
 
@@ -107,25 +107,32 @@ def _costs(settings: Mapping[str, Any]) -> tuple[int, bool, bool]:
     return settings.get("batch_size", BATCH), settings["aux_weight"] > 0, settings["drop_path_prob"] > 0
 
 
-def trained(task: Task, variant: str, seed: int, rows: Sequence[Row], pictures: Path) -> Row:
-    """Train once."""
-    settings = dict(VARIANTS[variant])
-    work, epochs = NETWORKS[task.network], epochs_of(task, settings, rows)
-    shutil.rmtree(SCRATCH, ignore_errors=True)
-    config = TrainConfig(
+def _config(
+    task: Task, settings: Mapping[str, Any], pictures: Path, folder: Path, epochs: int, seed: int
+) -> TrainConfig:
+    network = NETWORKS[task.network]
+    return TrainConfig(
         **{"batch_size": BATCH, **settings},
         name="it",
-        runs_dir=SCRATCH,
+        runs_dir=folder,
         dataset=str(pictures),
-        genotype=work.genotype,
-        init_channels=work.macro.channels,
-        layers=work.macro.layers,
+        genotype=network.genotype,
+        init_channels=network.macro.channels,
+        layers=network.macro.layers,
         epochs=epochs,
         seed=seed,
         threads=1,
         workers=0,
         device="cpu",
     )
+
+
+def trained(task: Task, variant: str, seed: int, rows: Sequence[Row], pictures: Path) -> Row:
+    """Train once."""
+    settings = dict(VARIANTS[variant])
+    epochs = epochs_of(task, settings, rows, pictures)
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    config = _config(task, settings, pictures, SCRATCH, epochs, seed)
     began, seconds, loss, top1 = 0.0, 0.0, 0.0, 0.0
     for event in dadarts.train(config):
         if isinstance(event, RunStarted):

@@ -166,6 +166,15 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(vars(report), name, draw)
 
 
+def with_quick_races(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the default method try roundings out in one step each, which is most of a tiny search's time."""
+    from dadarts.methods import catalogue
+    from dadarts.methods.selection import Race
+
+    quick = Race(steps=1, looks=0, rounds=1, put_off=0.0, pictures=8, order_pictures=8)
+    monkeypatch.setattr(catalogue, "LOOKAHEAD", quick)
+
+
 @dataclass
 class Running:
     """A command in a process of its own, forked from one that has imported everything but has run nothing."""

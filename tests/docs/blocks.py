@@ -28,7 +28,7 @@ from dadarts.bundle import latency, making
 from dadarts.config.settings import Settings
 from dadarts.fitting import loop, speed
 from dadarts.fitting.candidates import FAMILIES
-from tests.commands import ROOT, augment, modern, search, succeed, without_pictures
+from tests.commands import ROOT, augment, modern, search, succeed, with_quick_races, without_pictures
 from tests.data.samples import cifar10_python, noise, write_classes, write_picture
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -117,7 +117,7 @@ def prepare() -> None:
 
 @contextlib.contextmanager
 def tiny() -> Iterator[None]:
-    """Every configuration with sizes of `SMALL`, one candidate of fits, and exports of what is quick."""
+    """Every configuration with sizes of `SMALL`, quick races, one candidate of fits, and exports of what is quick."""
     made: Callable[..., None] = Settings.__init__
 
     def shrunk(self: Settings, **values: Any) -> None:
@@ -136,6 +136,7 @@ def tiny() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         without_pictures(patch)
+        with_quick_races(patch)
         patch.setattr(Settings, "__init__", shrunk)
         patch.setattr(loop, "FAMILIES", [replace(FAMILIES[0], sizes=FAMILIES[0].sizes[:1])])
         patch.setattr(speed, "SECONDS", 0.01)

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
     from dadarts.runs.events import Event
 
-_DEFAULT_METHOD = "dadarts-lookahead"
 _METHOD = Flag(
     ("method",),
     "run",
     "a method by its name in docs/methods, such as dadarts, darts or random; with technique flags alone dadarts, whose "
     "defaults they show",
-    default=_DEFAULT_METHOD,
+    default=SearchConfig.METHOD_OF_AUTO,
     usual=True,
 )
 _ORACLE = Command(
@@ -66,7 +65,7 @@ def _search_command() -> Command:
 def search_config(argv: Sequence[str]) -> SearchConfig:
     """The configuration that the words of ``dadarts search`` spell."""
     values, _, _ = configs.split_run_flags(_search_command().parse(argv))
-    return configs.search_config({**configs.BY_STEPS, **values}, _DEFAULT_METHOD)[0]
+    return configs.search_config({**configs.BY_STEPS, **values}, SearchConfig.METHOD_OF_AUTO)[0]
 
 
 def _train_command() -> Command:
@@ -113,7 +112,9 @@ def _overview() -> str:
 def _search(words: list[str]) -> int:
     """find a genotype"""
     values = _search_command().parse(words)
-    return execute.search_from_values(values, _DEFAULT_METHOD, ["dadarts", "search", *words], configs.BY_STEPS)
+    return execute.search_from_values(
+        values, SearchConfig.METHOD_OF_AUTO, ["dadarts", "search", *words], configs.BY_STEPS
+    )
 
 
 def _train(words: list[str]) -> int:

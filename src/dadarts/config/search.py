@@ -125,6 +125,8 @@ class SearchConfig(LimitSettings, RunConfig):
 
     BY_STEPS: ClassVar[tuple[str, ...]] = ("w_lr", "alpha_lr")
     """Settings that may follow from how many steps a search has."""
+    METHOD_OF_AUTO: ClassVar[str] = "dadarts-lookahead"
+    """The method of `auto` and of ``dadarts search``, unless they are given one."""
 
     method: MethodField = Field(default_factory=_default_method, validate_default=True)
 
@@ -135,9 +137,9 @@ class SearchConfig(LimitSettings, RunConfig):
         Raises:
             InputError: a value cannot be used.
         """
-        from dadarts.methods.catalogue import dadarts_lookahead
+        from dadarts.methods.catalogue import METHODS
 
-        return cls(**{"method": dadarts_lookahead(), **dict.fromkeys(cls.BY_STEPS, AUTO), **values})
+        return cls(**{"method": METHODS[cls.METHOD_OF_AUTO](), **dict.fromkeys(cls.BY_STEPS, AUTO), **values})
 
     @model_validator(mode="before")
     @classmethod

@@ -61,7 +61,7 @@ def alone(own: Family, given: Given) -> Result:
     """A cell for all the time, at the size that `dadarts fit` gives it."""
     began, config = CLOCK(), _settings(given)
     data = load(setup.request_of(config))
-    applicant = entering.applicant(own, config, data, CLOCK)
+    applicant = entering.Applicant(own, data, config, CLOCK)
     batch = entering.batch_size(len(data.train))
     until = began + (1 - RESERVE) * 60 * given.minutes
     entrant = applicant.entrant(batch, until - CLOCK())

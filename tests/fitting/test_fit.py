@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor
 
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.spaces import Size
@@ -22,10 +27,12 @@ from dadarts.fitting.candidates import FAMILIES
 from dadarts.pages import fit as pages
 from dadarts.rundir.kinds import FINAL
 from dadarts.rundir.lookup import network_file
+from dadarts.runs.events import EpochDone, PartBegun
 from dadarts.training import loop as training
 from dadarts.training.export import load as load_network
 from tests import commands
 from tests.commands import modern, refusal, succeed
+from tests.fitting.clocks import Ticking
 from tests.pages.markup import check
 
 WORDS = ["--dataset_portion", "0.1", "--threads", "1", "--workers", "0", "--device", "cpu"]
@@ -174,6 +181,83 @@ def test_a_fit_that_is_stopped_goes_on_with_what_has_ended(monkeypatch: pytest.M
     again = succeed(modern, *words, "--resume")
     assert record.read(Path("runs/fit/digits")) == after
     assert again.last_line
+
+
+def test_what_is_left_is_known_at_once_where_a_last_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The clock ticks at every event; without a race most of them are the last training's.
+    monkeypatch.setattr(plan, "SHORTEST", 100.0)
+    config = FitConfig(dataset="digits", minutes=0.01, workers=0, threads=1, device="cpu", dataset_portion=0.1)
+    folder = Path("runs/fit/digits")
+    with closing(loop.fit(config, clock=Ticking(0.005))) as events:  # type: ignore[type-var]
+        next(event for event in events if isinstance(event, EpochDone))
+    kept, epochs = record.read(folder), trial.folder_of(folder, FINAL).saved_config().settings["epochs"]
+
+    def left() -> float:
+        with closing(loop.fit(config, clock=Ticking(0.005, now=1e6), resume=True)) as again:  # type: ignore[type-var]
+            return next(event.left for event in again if isinstance(event, PartBegun))
+
+    assert left() == pytest.approx(0.6 - kept.spent, abs=0.05)
+    # A process that is killed has not put down its last seconds, and does again what it did in them.
+    replace(kept, spent=0.6).write(folder)
+    (winner,) = kept.entrants or ()
+    assert epochs > 3
+    assert left() == pytest.approx((epochs - 2) * len(_training_pictures()) / kept.speed(winner))
+
+
+def _training_pictures() -> Tensor:
+    return parts.portion(load(DataRequest("digits", workers=0)), 0.1, FitConfig(dataset="digits").seed).train.labels
+
+
+def test_a_measurement_is_said_before_it_is_taken() -> None:
+    said = succeed(modern, "fit", "digits", "--minutes", "0.01", *WORDS).err.splitlines()
+    begun = next(
+        number for number, line in enumerate(said) if "measuring how large a ResNet these minutes train" in line
+    )
+    assert said[begun + 1].startswith("note: a ResNet: ")
+    assert re.search(r"trained at about [\d,]+ pictures/s: two 3x3", said[begun + 1])
+    notes = [line for line in said if line.startswith("note: ")]
+    assert len(notes) == len(set(notes))
+
+
+def _pictures(folder: str, counts: Mapping[str, int], side: int = 8) -> None:
+    draws = np.random.default_rng(1)
+    for name, count in counts.items():
+        Path(folder, name).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(draws.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(
+                f"{folder}/{name}/{number}.png"
+            )
+
+
+@pytest.mark.parametrize(
+    ("counts", "judging"),
+    [({"a": 3, "b": 3}, 0), ({"a": 4, "b": 3}, 1), ({"a": 2, "b": 30}, 5), ({"a": 32, "b": 32}, 10)],
+)
+def test_few_pictures_are_fitted_too(counts: dict[str, int], judging: int) -> None:
+    _pictures("few", counts)
+    asked = ["--searching", "always" if judging <= 1 else "never"]
+    said = succeed(modern, "fit", "few", "--minutes", "0.02", "--threads", "1", "--device", "cpu", *asked)
+    assert 0 <= float(said.last_line) <= 1
+    raced = {each.entrant for each in record.read(Path("runs/fit/few")).trained if each.rung}
+    if judging:
+        assert f"on {judging} of the training pictures" in said.err
+        assert len(raced) == 2
+    else:
+        assert "no class has a third training picture, to judge candidates by: a ResNet is trained" in said.err
+        assert "nothing is searched: no pictures are left to judge by what was found" in said.err
+        assert not raced
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"a": 1, "b": 2, "c": 30}, "few: class a has a single training picture; every class needs two or more"),
+        ({"a": 1, "b": 1}, "2 pictures are too few to hold out a test part; give 3 or more of a class"),
+    ],
+)
+def test_too_few_pictures_are_refused(counts: dict[str, int], said: str) -> None:
+    _pictures("few", counts)
+    assert said in refusal(modern, "fit", "few", "--minutes", "0.02")
 
 
 def test_another_budget_is_not_gone_on_with() -> None:

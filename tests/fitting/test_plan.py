@@ -52,6 +52,13 @@ def test_the_minutes_hold_search_race_training_and_reserve(seconds: float, searc
     assert found.final > sum(parts) / 2
 
 
+@given(seconds=st.floats(1, 1e6), taken=st.floats(plan.SEARCH, 2))
+def test_a_search_that_takes_more_than_its_share_leaves_its_race_as_long(seconds: float, taken: float) -> None:
+    planned, found = (plan.shares(seconds, search=own * seconds, writing=0.0) for own in (plan.SEARCH, taken))
+    assert found.race == planned.race
+    assert found.final <= planned.final
+
+
 @given(seconds=st.floats(1, 1e6))
 def test_minutes_decide_whether_is_searched_unless_it_is_asked_for(seconds: float) -> None:
     # Without a race nothing would tell whether that paid.

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from dadarts.config.fitting import FitConfig
 from dadarts.data import DataSet
-from dadarts.fitting import plan
+from dadarts.fitting import parts, plan
 from dadarts.fitting.memory import OutOfMemoryError
 from dadarts.fitting.plan import Shares
 from dadarts.fitting.record import Record
@@ -69,11 +69,22 @@ class Course:
         known = self.record.search
         if known is not None and known.is_over:
             search = known.seconds
-        elif self.record.entrants is None and plan.searches(self.seconds, self.config.searching):
+        elif self.record.entrants is None and self.searches:
             search = plan.SEARCH * self.seconds
         else:
             search = 0.0
-        return plan.shares(self.seconds, search=search, writing=self.writing)
+        divided = plan.shares(self.seconds, search=search, writing=self.writing)
+        return divided if self.judges else replace(divided, race=0.0, final=divided.race + divided.final)
+
+    @property
+    def judges(self) -> bool:
+        """Whether there are pictures to judge candidates by."""
+        return parts.judges(self.data)
+
+    @property
+    def searches(self) -> bool:
+        """Whether an architecture is searched."""
+        return self.judges and plan.searches(self.seconds, self.config.searching)
 
     def keep(self, changed: Record) -> None:
         """Put down what is done, and what it took."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -72,32 +73,54 @@ def batch_size(pictures: int) -> int:
 
 @dataclass(frozen=True)
 class Applicant:
-    """A family for these pictures, at the sizes whose counts keep to the limits.
+    """A family for these pictures. What its sizes cost, which takes a second, is counted when it is asked for.
 
     Args:
         clock: what seconds are of.
-        costs: of those sizes; of none where none does.
-        smallest: what the family's smallest networks cost, by each count for itself.
-        latency_ms: of the cheapest size; None where latencies are not limited.
     """
 
     family: Family
     data: DataSet
     config: FitConfig
     clock: Clock
-    costs: Mapping[Size, Costs]
-    smallest: Costs
-    latency_ms: float | None
+
+    @cached_property
+    def _of_sizes(self) -> Mapping[Size, Costs]:
+        genotype = Genotype.parse(self.family.genotype)
+        return {size: _counted(genotype, _macro(size, self.data)) for size in self.family.sizes}
+
+    @property
+    def smallest(self) -> Costs:
+        """What the family's smallest networks cost, by each count for itself."""
+        costs = self._of_sizes.values()
+        return Costs(min(each.parameters for each in costs), min(each.multiply_adds for each in costs))
+
+    @cached_property
+    def costs(self) -> Mapping[Size, Costs]:
+        """Of the sizes whose counts keep to the limits, which may be none."""
+        most = self.config.max_parameters, self.config.max_multiply_adds
+        return {size: own for size, own in self._of_sizes.items() if own.within(*most)}
+
+    @cached_property
+    def latency_ms(self) -> float | None:
+        """Of the cheapest size; None where latencies are not limited."""
+        if self.config.max_latency_ms is None or not self.costs:
+            return None
+        return self._latency_ms(min(self.costs, key=lambda size: self.costs[size].multiply_adds))
 
     @property
     def may_enter(self) -> bool:
         """Whether any size keeps to the limits."""
-        most = self.config.max_latency_ms
+        config = self.config
+        if config.max_parameters is config.max_multiply_adds is config.max_latency_ms is None:
+            return True
+        most = config.max_latency_ms
         return bool(self.costs) and (most is None or self.latency_ms is None or self.latency_ms <= most)
 
     def entrant(self, batch: int, seconds: float) -> Entrant:
-        """The largest size that keeps to the limits and is trained in so many seconds."""
-        needed = sizing.epochs_wanted(len(self.data.train), seconds) * len(self.data.train) / seconds
+        """The largest size that keeps to the limits and is trained in so many seconds; in none the smallest."""
+        pictures = len(self.data.train)
+        needed = sizing.epochs_wanted(pictures, seconds) * pictures / seconds if seconds else inf
         by_cost = sorted(self.costs, key=lambda size: self.costs[size].multiply_adds)
         size, speed = sizing.largest(
             by_cost, lambda size: self.costs[size].multiply_adds, lambda size: self._speed(size, batch), needed
@@ -135,27 +158,12 @@ def applicants(families: Sequence[Family], config: FitConfig, data: DataSet, clo
     Raises:
         InputError: none does; it says what the smallest network costs.
     """
-    found = [applicant(family, config, data, clock) for family in families]
+    found = [Applicant(family, data, config, clock) for family in families]
     able = [each for each in found if each.may_enter]
     if not able:
         latencies = [each.latency_ms for each in found if each.latency_ms is not None]
         raise limits.refusal([each.smallest for each in found], latencies, config)
     return able
-
-
-def applicant(family: Family, config: FitConfig, data: DataSet, clock: Clock) -> Applicant:
-    """A family at the sizes whose counts keep to the limits, which may be none."""
-    genotype = Genotype.parse(family.genotype)
-    costs = {size: _counted(genotype, _macro(size, data)) for size in family.sizes}
-    smallest = Costs(
-        min(each.parameters for each in costs.values()), min(each.multiply_adds for each in costs.values())
-    )
-    kept = {size: own for size, own in costs.items() if own.within(config.max_parameters, config.max_multiply_adds)}
-    latency = None
-    if kept and config.max_latency_ms is not None:
-        cheapest = min(kept, key=lambda size: kept[size].multiply_adds)
-        latency = limits.latency_ms(genotype, _macro(cheapest, data))
-    return Applicant(family, data, config, clock, kept, smallest, latency)
 
 
 @lru_cache(maxsize=1024)

@@ -21,7 +21,7 @@ from dadarts.fitting.speed import Clock
 from dadarts.pacing import counted, duration
 from dadarts.rundir.kinds import FINAL, FIT
 from dadarts.runs import setup
-from dadarts.runs.events import Event, FitDone, Note, RunStarted
+from dadarts.runs.events import Event, FitDone, Note, PartBegun, RunStarted
 from dadarts.runs.folder import RunFolder
 from dadarts.training import metrics
 
@@ -79,8 +79,20 @@ def fit(
             folder.write_config(config.to_json(), {"data": data.fingerprint})
         within = fitting(endings, 60 * config.minutes, plan.WRITING)
         writing = sum(ending.seconds for ending in within)
-        course = Course(config, folder, data, racing, kept, clock, began, writing)
-        yield from _events(course, applicants, partial(written, course, endings, within))
+        # What was spent before a stop is known; to read the pictures again is no part of the minutes.
+        course = Course(config, folder, data, racing, kept, clock, clock() if resume else began, writing)
+        yield from _once(_events(course, applicants, partial(written, course, endings, within)))
+
+
+def _once(events: Iterator[Event]) -> Iterator[Event]:
+    """Events, each note at its first time alone."""
+    said = set()
+    for event in events:
+        if isinstance(event, Note):
+            if event.marked in said:
+                continue
+            said.add(event.marked)
+        yield event
 
 
 def _done(folder: RunFolder, kept: Record) -> FitDone:
@@ -100,12 +112,11 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
     Args:
         write: what is done when the network is tested.
     """
-    yield RunStarted(
-        course.folder.path,
-        f"read {course.data.described}",
-        f"fit on {course.config.dataset}: {duration(course.seconds)} for everything; candidates are chosen by "
-        f"{course.record.metric} on {len(course.racing.test):,} of the training pictures",
-    )
+    about = f"fit on {course.config.dataset}: {duration(course.seconds)} for everything"
+    if course.judges:
+        judging = f"{len(course.racing.test):,} of the training pictures"
+        about += f"; candidates are chosen by {course.record.metric} on {judging}"
+    yield RunStarted(course.folder.path, f"read {course.data.described}", about)
     try:
         if course.record.entrants is None:
             more = yield from _searched(course)
@@ -127,8 +138,10 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
 def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
     """What was found, and a random draw to compare it with, where something was searched."""
     asked = course.config.searching
-    if not plan.searches(course.seconds, asked):
-        if asked == "auto":
+    if not course.searches:
+        if asked != "never" and not course.judges:
+            yield Note("nothing is searched: no pictures are left to judge by what was found")
+        elif asked == "auto":
             yield Note(
                 f"nothing is searched: in under {plan.PAYS_FROM / 60:g} minutes it does not pay (-searching always)"
             )
@@ -139,7 +152,7 @@ def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
     if genotype is None:
         return []
     families = (candidates.searched(genotype), candidates.drawn(course.config.seed))
-    found, drawn = (entering.applicant(each, course.config, course.racing, course.clock) for each in families)
+    found, drawn = (Applicant(each, course.racing, course.config, course.clock) for each in families)
     if not found.may_enter:
         yield Note("what was found keeps to the limits at no size, and does not race")
         return []
@@ -153,17 +166,19 @@ def _enter(course: Course, applicants: Sequence[Applicant]) -> Iterator[Event]:
     entered = []
     # To find a size takes seconds: those that would not race need none.
     racing = applicants[: rungs[0].standing if rungs else 1]
-    if len(racing) < len(applicants):
-        few = f"{len(racing)} of {len(applicants)} candidates race" if rungs else f"{racing[0].family.title} is trained"
+    few = f"{len(racing)} of {len(applicants)} candidates race" if rungs else f"{racing[0].family.title} is trained"
+    if not course.judges:
+        yield Note(f"no class has a third training picture, to judge candidates by: {few}")
+    elif len(racing) < len(applicants):
         enough = plan.enough(len(applicants), searching=shares.search > 0)
         yield Note(f"{duration(course.seconds)} are few: {few}; from {duration(enough)} on all {len(applicants)} race")
     for applicant in racing:
+        yield PartBegun(f"measuring how large {applicant.family.title} these minutes train", course.left)
         entrant = yield from course.measured(partial(applicant.entrant, seconds=seconds))
         entered.append(entrant)
-        epochs = seconds * entrant.images_per_second / len(course.racing.train)
+        # No epochs: the last training has those that the seconds that are left and its own pace leave it.
         yield Note(
-            f"{entrant.title}: {counted(entrant.channels, 'channel')}, {counted(entrant.layers, 'layer')}, "
-            f"{entrant.images_per_second:,.0f} pictures/s, {epochs:.0f} epochs in "
-            f"{duration(seconds)}: {entrant.why}"
+            f"{entrant.title}: {counted(entrant.channels, 'channel')}, {counted(entrant.layers, 'layer')}, trained at "
+            f"about {float(f'{entrant.images_per_second:.2g}'):,.0f} pictures/s: {entrant.why}"
         )
     course.keep(replace(course.record, entrants=tuple(entered)))

@@ -48,6 +48,8 @@ class Shares:
 def shares(seconds: float, *, search: float, writing: float) -> Shares:
     """Divide the seconds of a fit; where two trainings would be shorter than `SHORTEST` there is no race.
 
+    What a search takes beyond its share is the last training's loss: what it found still has its race.
+
     Args:
         search: seconds that the search has, or has taken.
         writing: seconds that are needed behind the last training.
@@ -55,7 +57,7 @@ def shares(seconds: float, *, search: float, writing: float) -> Shares:
     >>> shares(1000.0, search=200.0, writing=30.0)
     Shares(search=200.0, race=240.0, final=530.0, writing=30.0)
     """
-    race = RACE * max(0.0, seconds - search)
+    race = RACE * (seconds - min(search, SEARCH * seconds))
     if race < 2 * SHORTEST:
         race = 0.0
     return Shares(search, race, max(0.0, seconds - search - race - writing), writing)

@@ -113,7 +113,7 @@ def last(course: Course, winner: Entrant) -> Iterator[Event]:
     """Train the winner on all training pictures for the time that is left, and test it, once."""
     if course.record.of(FINAL) is not None:
         return
-    yield PartBegun(f"last training: {winner.title}", course.left, after=course.writing)
+    yield PartBegun(f"last training: {winner.title}", _left(course, winner), after=course.writing)
     slower = 1.0
     for attempt in range(1, ATTEMPTS + 1):
         does = partial(_last, course, winner, slower, surely=attempt == ATTEMPTS)
@@ -123,9 +123,22 @@ def last(course: Course, winner: Entrant) -> Iterator[Event]:
         except _OffPaceError as error:
             slower *= error.slower
             shutil.rmtree(trial.folder_of(course.folder.path, FINAL).path, ignore_errors=True)
-            yield Note(f"the last training begins anew with other epochs: steps take {error.slower:.2f} times as long")
     course.keep(course.record.after(trained))
     yield Note(f"{winner.title}: {course.record.metric} {trained.score:.1%} on the test part")
+
+
+def _left(course: Course, winner: Entrant) -> float:
+    """Seconds that a fit has left at its last training.
+
+    Of one that goes on they are no fewer than its whole epochs take: what it did after it was last saved is done again.
+    """
+    final, kept = trial.folder_of(course.folder.path, FINAL), course.record
+    if not final.exists:
+        return course.left
+    saved = final.saved_config().settings
+    epochs = max(0, int(saved["epochs"]) - len(final.measured()) - 1)
+    pictures = float(saved["dataset_portion"]) * len(course.data.train)
+    return max(course.left, epochs * pictures / kept.speed(winner) + course.writing)
 
 
 def _last(
@@ -148,27 +161,37 @@ def _last(
     config = config.model_copy(update={"dataset_portion": portion})
     taking, step = epochs * portion * of_epoch / rate, slower * batch / kept.in_steps(winner)
     due = _Due(course.seconds - course.writing - kept.around / 2, taking, step, of_epoch / rate)
-    if wanted < sizing.FEWEST and slower == 1.0:
+    if slower != 1.0:
+        yield Note(
+            f"the last training begins anew, of {counted(epochs, 'epoch')}: its steps take {slower:.2f} times as long "
+            "as was thought"
+        )
+    resumed = trial.folder_of(course.folder.path, FINAL).exists
+    if wanted < sizing.FEWEST and slower == 1.0 and not resumed:
         enough = course.seconds + (sizing.FEWEST - wanted) * of_epoch / rate
         yield Note(
             f"there is time for {wanted:.1f} epochs, and {sizing.FEWEST:g} are few: these pictures want about "
             f"{duration(enough)} or more"
         )
-    resumed = trial.folder_of(course.folder.path, FINAL).exists
     pace = Pace(course.clock)
-    found = yield from _watched(course, config, data, pace, None if surely or resumed else due)
+    found = yield from _watched(course, config, data, pace, None if surely or resumed else due, again=slower != 1.0)
     return _result(course, FINAL, 0, winner, pace, found, batch)
 
 
 def _watched(
-    course: Course, config: TrainConfig, data: DataSet, pace: Pace, due: _Due | None = None
+    course: Course, config: TrainConfig, data: DataSet, pace: Pace, due: _Due | None = None, *, again: bool = False
 ) -> Generator[Event, None, Mapping[str, Any]]:
-    """The events of a training; it raises `_OffPaceError` as `_Due.check` does."""
+    """The events of a training; it raises `_OffPaceError` as `_Due.check` does.
+
+    Args:
+        again: whether its notes have been given.
+    """
     with closing(trial.trained(config, data)) as begun:
         training = Returning(begun)
         for event in training:
             pace(event)
-            yield event
+            if not (again and isinstance(event, Note)):
+                yield event
             course.keep_now_and_then()
             if due is not None:
                 due.check(course, pace)

@@ -39,7 +39,7 @@ def test_a_new_column_stands_in_the_row_in_the_line_and_behind_those_that_are_al
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     foo = history.Column("foo", "what somebody has thought of")
-    monkeypatch.setattr(history, "LINE", {**history.LINE, foo: "foo {:.2f}"})
+    monkeypatch.setattr(history, "LINE", {**history.LINE, foo: "foo {:.2f}".format})
     row = history.row_of({foo: 0.125, history.TRAIN_LOSS: 2.0}, (history.EPOCH, history.TRAIN_LOSS))
     assert list(row.items()) == [("epoch", None), ("train_loss", 2.0), ("foo", 0.125)]
     assert history.in_words(row) == ["loss 2.0000", "foo 0.12"]
@@ -52,3 +52,8 @@ def test_the_page_tells_every_column_as_it_is_declared() -> None:
         (column.name, ", ".join(kind for kind, own in kinds.items() if column in own), column.means)
         for column in history.COLUMNS
     ]
+
+
+def test_what_rounding_does_is_said_without_a_sign() -> None:
+    assert history.in_words({"discretization_gap": 0.125}) == ["rounding loses 12.5 points"]
+    assert history.in_words({"discretization_gap": -0.178}) == ["rounding gains 17.8 points"]

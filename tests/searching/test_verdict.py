@@ -119,6 +119,22 @@ def test_a_search_that_kept_its_first_draw_says_so_in_one_line() -> None:
     assert lone.lines[-1] == "the only choice stands since the first epoch: this search kept its first draw"
 
 
+def test_a_search_whose_first_epoch_changed_choices_is_not_said_to_have_kept_its_draw() -> None:
+    draw, now = leaning(*[0.9] * 10, *[0.2] * 4), leaning(*[0.9] * 10, *[0.2] * 4)
+    now[0, :6] = now[0, :6].flip(-1)
+    # As undecided as the even mixture is.
+    now, draw = EVEN[:, :1] + 1e-3 * now, EVEN[:, :1] + 1e-3 * draw
+    verdict = of_alphas(now, draw, places(draw, edges=10), [], epoch_NEO=now)
+    assert verdict.changed == 6
+    undecided, stood = verdict.lines
+    assert "and 6 of 10 choices have left the first random draw by chance; " in undecided
+    assert stood == "all 10 choices stand since the first epoch: nothing changed after it"
+    some = now.clone()
+    some[0, 7] = some[0, 7].flip(-1)
+    line = of_alphas(now, draw, places(draw, edges=10), [], epoch_NEO=some).lines[-1]
+    assert line == "9 of 10 choices stand since the first epoch: hardly any changed after it"
+
+
 @pytest.mark.parametrize("entry", ["search.py", "dadarts"])
 def test_both_commands_say_that_a_search_kept_its_first_draw(entry: str) -> None:
     words = [*QUICKEST, "-alpha_lr", "1e-5"]

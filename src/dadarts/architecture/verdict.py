@@ -86,14 +86,16 @@ class Verdict:
 
     @property
     def _kept(self) -> tuple[str, ...]:
-        """A line where the search has only, or nearly, kept what it began with."""
+        """A line where the search has only, or nearly, kept what it began with, or what its first epoch made of it."""
         if self.stood is None or not self.choices or self.stood < KEPT * self.choices:
             return ()
-        if self.stood < self.choices:
-            found, kept = f"{self.stood} of {self.choices} choices stand", "hardly left"
+        is_all = self.stood == self.choices
+        found = f"all {self.choices} choices stand" if is_all else f"{self.stood} of {self.choices} choices stand"
+        if self.changed:
+            then = "nothing changed after it" if is_all else "hardly any changed after it"
         else:
-            found, kept = "the only choice stands" if self.choices == 1 else f"all {self.choices} choices stand", "kept"
-        return (f"{found} since the first epoch: this search {kept} its first draw",)
+            then = f"this search {'kept' if is_all else 'hardly left'} its first draw"
+        return (f"{'the only choice stands' if self.choices == 1 else found} since the first epoch: {then}",)
 
     def to_json(self) -> dict[str, Any]:
         """The fields, as JSON values."""

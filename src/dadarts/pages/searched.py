@@ -145,7 +145,7 @@ def _facts(
         ("Supernet, relaxed", _as_percent(_last(history, RELAXED_TOP1))),
         ("Supernet, rounded", _as_percent(_last(history, DISCRETE_TOP1))),
         (
-            f"{'Lost' if gap is None or gap >= 0 else 'Won'} by rounding",
+            f"{'Lost' if gap is None or gap >= 0 else 'Gained'} by rounding",
             "" if gap is None else f"{abs(100 * gap):.1f} points",
         ),
         ("Entropy of an edge", _entropy(entropy, verdict)),

@@ -6,10 +6,10 @@ history.csv and in TensorBoard, and where `LINE` or a panel names it, in the lin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Cell: TypeAlias = float | int | None
 """None is an empty cell: not measured in that epoch."""
@@ -116,17 +116,22 @@ COLUMNS = tuple(dict.fromkeys((*SEARCH, *SEARCH_SOMETIMES, *TRAINING)))
 TIMES = (SECONDS, SECONDS_VALIDATION, SECONDS_SELECTION)
 """What an epoch's computing time adds up from."""
 
-LINE: Mapping[Column, str] = MappingProxyType(
+
+def _by_rounding(gap: float) -> str:
+    return f"rounding {'loses' if gap >= 0 else 'gains'} {abs(100 * gap):.1f} points"
+
+
+LINE: Mapping[Column, Callable[[Any], str]] = MappingProxyType(
     {
-        TRAIN_LOSS: "loss {:.4f}",
-        TRAIN_TOP1: "train {:.1%}",
-        VALID_TOP1: "valid {:.1%}",
-        DISCRETIZATION_GAP: "lost by rounding {:+.1%}",
-        TEMPERATURE: "temperature {:.4g}",
-        ALPHA_ENTROPY: "entropy of alpha {:.3f}",
-        CHANGED_CHOICES: "{} choices changed",
-        IMAGES_PER_SECOND: "{:,.0f} images/s",
-        SHARE_LOADING: "loading {:.1%}",
+        TRAIN_LOSS: "loss {:.4f}".format,
+        TRAIN_TOP1: "train {:.1%}".format,
+        VALID_TOP1: "valid {:.1%}".format,
+        DISCRETIZATION_GAP: _by_rounding,
+        TEMPERATURE: "temperature {:.4g}".format,
+        ALPHA_ENTROPY: "entropy of alpha {:.3f}".format,
+        CHANGED_CHOICES: "{} choices changed".format,
+        IMAGES_PER_SECOND: "{:,.0f} images/s".format,
+        SHARE_LOADING: "loading {:.1%}".format,
     }
 )
 """What a line of progress says of an epoch, in this order, and how."""
@@ -134,7 +139,7 @@ LINE: Mapping[Column, str] = MappingProxyType(
 
 def in_words(row: Row) -> list[str]:
     """What `LINE` says of a row."""
-    return [text.format(column.of(row)) for column, text in LINE.items() if column.of(row) is not None]
+    return [said(column.of(row)) for column, said in LINE.items() if column.of(row) is not None]
 
 
 Colour: TypeAlias = Literal["blue", "orange", "green", "grey", "purple", "ink"]

@@ -109,7 +109,8 @@ def _about_choices(found: Certainty, verdict: Verdict, history: Sequence[Row]) -
             f"undecided: the mixing weights of {found.undecided} of {found.edges} edges are nearly equal (entropy "
             f"{found.entropy:.3f} of {found.largest:.3f})"
         )
-        chance = still if not verdict.changed else f"{verdict.changed} of {verdict.choices} choices changed by chance"
+        left = f"{verdict.changed} of {verdict.choices} choices have left the first random draw by chance"
+        chance = left if verdict.changed else still
         return [f"{what}, and {chance}; train for more -epochs, or raise -alpha_lr, before taking it for a finding"]
     if not verdict.changed:
         return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import sys
 from pathlib import Path
 
 _NO_LIMIT = 1 << 62
@@ -29,6 +30,11 @@ def keep_freed_memory() -> None:
     if set_option is not None:
         for option, most in ((_TRIM_THRESHOLD, 2**31 - 1), (_MMAP_THRESHOLD, 2**30)):
             set_option(option, most)
+
+
+def most_taken() -> int:
+    """Most bytes that this process has had in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def total_memory() -> int:

@@ -95,6 +95,7 @@ search_settings = st.fixed_dictionaries(
         "nesterov": st.booleans(),
         "hessian_eigenvalue": st.booleans(),
         "validation_every": st.integers(1, 10**6),
+        "fork_jobs": st.none() | st.integers(1, 256),
         "gpus": st.none() | st.sampled_from(["0", "1"]),
         "data_path": st.sampled_from([Path("x"), Path("/a/b c")]),
         "cache_dir": st.none() | st.just(Path("c")),

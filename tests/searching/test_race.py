@@ -24,7 +24,7 @@ from dadarts.methods.terms import Terms
 from dadarts.methods.text import parse_method
 from dadarts.runs import checkpoint
 from dadarts.runs.events import Event, Note, SearchDone, SelectionStep
-from dadarts.searching.forks import stream
+from dadarts.searching.copies import stream
 from dadarts.searching.loop import search
 from dadarts.searching.state import SearchState, build
 from tests.commands import TINIEST, modern, refusal, without_pictures

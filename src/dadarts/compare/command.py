@@ -164,6 +164,8 @@ def _search_settings(values: dict[str, str], place: Place) -> dict[str, str]:
     settings.pop("runs_dir", None)
     if settings.get("engine") == _RAY:
         del settings["engine"]
+    # The cores are for jobs, and seconds of methods that train no forks are compared with these.
+    settings.setdefault("fork_jobs", "1")
     if place.threads is not None:
         settings.setdefault("threads", str(place.threads))
     return settings

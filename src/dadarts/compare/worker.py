@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 import threading
@@ -29,6 +28,7 @@ from dadarts.config import SearchConfig
 from dadarts.config.run import RunConfig
 from dadarts.errors import CheckpointError, InputError, RunError
 from dadarts.lock import locked
+from dadarts.machine import most_taken
 from dadarts.rundir.kinds import SEARCH, TRAINING, Kind
 from dadarts.runs.folder import RunFolder
 
@@ -121,10 +121,9 @@ def _carried_out(loop: Any, config: RunConfig, *, resume: bool = False, overwrit
 
 def _peak_memory() -> int:
     """Most bytes that this process has had resident; on a CUDA device those that torch has allocated there besides."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     import torch
 
-    return peak + (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
+    return most_taken() + (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
 
 
 def source_hash() -> str:

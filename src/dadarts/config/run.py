@@ -18,7 +18,7 @@ from dadarts.rundir.replaced import replaces
 ENVIRONMENT = frozenset(
     {
         *("workers", "print_freq", "checkpoint_minutes", "cache_dir", "data_path", "runs_dir"),
-        *("gpus", "device", "threads", "engine", "checkpoint_activations", "plugin", "logger"),
+        *("gpus", "device", "threads", "engine", "checkpoint_activations", "plugin", "logger", "fork_jobs"),
     }
 )
 """Settings that say where and how a run works; a resumed run may change them as long as it computes alike."""

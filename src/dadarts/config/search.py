@@ -110,6 +110,13 @@ class SearchConfig(LimitSettings, RunConfig):
     engine: Literal["auto", "reference", "torch", "native"] = setting(
         "auto", "run", "form of the supernet: reference, torch, native (C++ kernels, CPU), or auto: the fastest"
     )
+    fork_jobs: int | None = setting(
+        None,
+        "run",
+        "on a CPU, processes that train forks of --selection race side by side (default: one a core, where that pays)",
+        ge=1,
+        le=256,
+    )
     sparse_tolerance: float = setting(
         1e-6, "run", "operations with a smaller relative effect are left out of a pass; 0 computes all", ge=0, le=1e-2
     )

@@ -147,7 +147,7 @@ def _found(course: Course, batch_size: int, began: float, share: float) -> Gener
     config = course.config
     folder = RunFolder(SEARCH.folder(course.folder.path, NAME))
     if folder.exists:
-        own = SearchConfig(**folder.saved_config().settings)
+        own = SearchConfig(**{**folder.saved_config().settings, "fork_jobs": 1})
     else:
         halves = stratified_halves(course.racing.train.labels, 1.0, config.seed)
         train, held = map(len, halves)
@@ -189,6 +189,8 @@ def settings(config: FitConfig, folder: Path, size: Sized, batch_size: int) -> S
         epochs=size.epochs,
         batch_size=batch_size,
         validation_every=size.epochs,
+        # It is sized by the speed of one process.
+        fork_jobs=1,
     )
 
 

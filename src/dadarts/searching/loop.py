@@ -72,15 +72,16 @@ def search(
         yield SearchDone(run.folder.path, genotype, run.pictures(genotype))
         return
     with run.begun(partial(build, loaded=loaded), files={}) as state:
-        yield from _Search(run, state).events()
+        yield from _Search(run, state, alone=loaded is not load).events()
 
 
 class _Search:
-    def __init__(self, run: Run[SearchConfig], state: SearchState) -> None:
+    def __init__(self, run: Run[SearchConfig], state: SearchState, alone: bool) -> None:
         self.run = run
         self.config = run.config
         self.folder = run.folder.path
         self.state = state
+        self.alone = alone
 
     def events(self) -> Iterator[Event]:
         """Every step and epoch that is left, and the result."""
@@ -103,12 +104,12 @@ class _Search:
         yield from self.run.notes()
         with self.run.saved_when_stopped(state):
             if not config.method.selection.trains:
-                scores = yield from select(self.run, state)
+                scores = yield from select(self.run, state, self.alone)
                 self._write_only_row(scores)
             else:
                 yield from self.run.epochs(state, self._steps, self._measured, self._stops)
                 yield from self._rewound()
-                scores = yield from select(self.run, state)
+                scores = yield from select(self.run, state, self.alone)
                 self._write_cost_of_selection()
         genotype = self._retained(scores)
         yield from _said_of(genotype)

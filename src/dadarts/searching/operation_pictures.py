@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -22,6 +23,13 @@ FORWARD, BOTH = 1, 3
 """What a pass counts, in thirds of an operation and picture."""
 _MOST = 2**62
 Name = TypeVar("Name")
+
+
+@dataclass
+class Tally:
+    """What was counted apart from the rest, in thirds of an operation and picture; known when that has ended."""
+
+    thirds: int = 0
 
 
 class OperationPictures:
@@ -84,23 +92,18 @@ class OperationPictures:
             self._epochs[-1] += thirds
 
     @contextmanager
-    def unless_stopped(self) -> Iterator[None]:
-        """Count what is done in the block only where it comes to its end: what is stopped is done again."""
-        before = self._selection
+    def apart(self) -> Iterator[Tally]:
+        """Count what a selection does in the block in a tally of its own, for `add`."""
+        before, tally = self._selection, Tally()
         try:
-            yield
-        except BaseException:
-            self._selection = before
-            raise
-
-    @contextmanager
-    def uncounted(self) -> Iterator[None]:
-        """Count nothing of what is only done again."""
-        before = self._selection
-        try:
-            yield
+            yield tally
         finally:
+            tally.thirds = self._selection - before
             self._selection = before
+
+    def add(self, thirds: int) -> None:
+        """Count for the selection what was counted apart."""
+        self._selection += thirds
 
     def begin_epoch(self, epoch: int) -> None:
         """Count on for an epoch, which may have been begun before."""

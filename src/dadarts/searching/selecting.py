@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from math import ceil
 from typing import TypeAlias
@@ -31,6 +31,7 @@ from dadarts.searching import diagnostics, paired
 from dadarts.searching.forks import Forks
 from dadarts.searching.races import Outcome
 from dadarts.searching.state import SearchState
+from dadarts.searching.trainers import Trainers
 from dadarts.seeds import generator
 
 Scores: TypeAlias = Generator[Event, None, Mixing]
@@ -42,13 +43,18 @@ TUNING_RATE = 0.1
 """Where the learning rate of tuning begins, in parts of the search's (the code that goes with arXiv 2108.04392)."""
 
 
-def select(run: Run[SearchConfig], state: SearchState) -> Scores:
+def select(run: Run[SearchConfig], state: SearchState, alone: bool = False) -> Scores:
     """The scores of the run's selection, which counts its seconds.
 
     No random draw depends on when it was stopped and gone on with.
+
+    Args:
+        alone: whether no other process can read the data.
     """
     state.bilevel.work.begin_selection()
-    with closing(run.config.method.selection.scores(_Searched(run, state))) as selected:
+    with ExitStack() as held:
+        forks = Forks(run, state, Trainers(run, state, held, alone))
+        selected = held.enter_context(closing(run.config.method.selection.scores(_Searched(run, state, forks))))
         scores = Returning(selected)
         began = time.monotonic()
         for event in scores:
@@ -72,11 +78,8 @@ class _Searched:
 
     run: Run[SearchConfig]
     state: SearchState
+    forks: Forks
     evaluated: int = field(default=0, init=False)
-    forks: Forks = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.forks = Forks(self.run, self.state, self.split)
 
     @property
     def space(self) -> SearchSpace:

@@ -28,7 +28,7 @@ from dadarts.runs.checkpoint import State
 from dadarts.runs.device import placed
 from dadarts.runs.meter import Position
 from dadarts.runs.setup import Foundation, Loading
-from dadarts.searching import diagnostics, halves, limits
+from dadarts.searching import diagnostics, fork_jobs, halves, limits
 from dadarts.searching.bilevel import Bilevel
 from dadarts.searching.halves import Loaders
 from dadarts.searching.judging import of_alphas
@@ -257,6 +257,7 @@ def build(config: SearchConfig, processes: Processes = ALONE, loaded: Loading = 
         InputError: the data, the device or the batch size cannot be used.
     """
     base = setup.lay(config, processes, loaded)
+    fork_jobs.refuse(config, base)
     loaders = halves.loaders(config, base)
     base.refuse_lone_picture(config.space, loaders.validation)
     memory.refuse_too_large(

@@ -1,0 +1,85 @@
+"""What trains the forks of a selection: this process, or several side by side, chosen when the first race begins."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from dadarts.config import SearchConfig
+from dadarts.errors import RunError
+from dadarts.rundir import history
+from dadarts.runs.events import Event, Note, SelectionStep
+from dadarts.runs.run import Run
+from dadarts.searching import fork_jobs
+from dadarts.searching.copies import LostError, OneAfterAnother, Trainer
+from dadarts.searching.fork_jobs import Jobs
+from dadarts.searching.messages import Message
+from dadarts.searching.side_by_side import SideBySide
+from dadarts.searching.state import SearchState
+
+
+@dataclass
+class Trainers:
+    """Has the trainer of a selection's forks.
+
+    Args:
+        held: ends what is begun here.
+        alone: whether no other process can read the data.
+    """
+
+    run: Run[SearchConfig]
+    state: SearchState
+    held: ExitStack
+    alone: bool
+    trainer: Trainer = field(init=False)
+    _is_chosen: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.trainer = OneAfterAnother(self.state)
+        self._is_chosen = self.alone
+
+    def prepare(self, at: SelectionStep, widest: int) -> Generator[Event, None, None]:
+        """Choose it, once, and say which it is and why.
+
+        Args:
+            at: how far the selection is.
+            widest: how many copies at most can be trained at a time.
+
+        Raises:
+            RunError: processes that were asked for cannot begin.
+        """
+        if self._is_chosen:
+            return
+        self._is_chosen = True
+        config = self.run.config
+        jobs = fork_jobs.pick(config, self.state.foundation, (at.steps - at.step) * self._seconds_a_step, widest)
+        if jobs.count == 1:
+            yield from (Note(f"forks are trained one after another ({why})") for why in [jobs.why] if why)
+            return
+        try:
+            yield from self._begun(jobs, at)
+        except LostError as error:
+            if config.fork_jobs is not None:
+                raise RunError(f"-fork_jobs {config.fork_jobs}: {error}; go on with -resume -fork_jobs 1") from None
+            yield Note(f"forks are trained one after another: {error}")
+
+    def _begun(self, jobs: Jobs, at: SelectionStep) -> Generator[Event, None, None]:
+        trainer = SideBySide(self.state)
+        self.held.callback(trainer.end)
+        for _ in trainer.begin(self._settings, jobs.count):
+            yield at
+        self.trainer = trainer
+        yield Note(f"forks are trained in {jobs.count} processes at a time ({jobs.why})")
+
+    @property
+    def _seconds_a_step(self) -> float:
+        rows = self.state.history
+        return sum(float(history.SECONDS.of(row) or 0) for row in rows) / max(1, len(rows) * self.state.steps)
+
+    @property
+    def _settings(self) -> Message:
+        """Those that another process computes the same numbers with."""
+        here = {"device": "cpu", "gpus": None, "fork_jobs": None, "logger": None}
+        computed = {name: self.state.computed[name] for name in ("threads", "engine")}
+        return {**self.run.config.to_json(), **here, **computed}

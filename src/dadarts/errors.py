@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 
 _LONGEST = 500
 # A compiler's and a launcher's own flags have a capital or single letter, an equals sign, two dashes, or are of those
@@ -99,17 +100,26 @@ def _printable(letter: str) -> str:
     return " " if letter.isspace() else f"\\x{ord(letter) - 0xDC00:02x}" if is_byte else repr(letter)[1:-1]
 
 
-def unknown(noun: str, given: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not in a table, with the nearest name that is.
+def unknown(
+    noun: str, given: str, known: Iterable[str], elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> InputError:
+    """The error for a name that is not in a table: the nearest name that is, else all of them.
+
+    Args:
+        elsewhere: names that other programs have for some of them.
 
     >>> print(unknown("search space", "dart", ["darts", "S1"]))
-    unknown search space 'dart'; known: darts, S1. Did you mean 'darts'?
+    unknown search space 'dart'. Did you mean 'darts'?
+    >>> print(unknown("search space", "mine", ["darts", "S1"]))
+    unknown search space 'mine'; known: darts, S1.
     """
     names = list(known)
+    spelled = dict(elsewhere) | {name: name for name in names}
     shown = given if len(given) <= 60 else given[:57] + "..."
-    near = get_close_matches(given[:60], names, n=1) or get_close_matches(
-        given[:60].lower(), [name.lower() for name in names], n=1
+    near = get_close_matches(given[:60], spelled, n=1) or get_close_matches(
+        given[:60].lower(), [name.lower() for name in spelled], n=1
     )
-    match = next((name for name in names if near and name.lower() == near[0].lower()), None)
-    hint = f" Did you mean {match!r}?" if match else ""
-    return InputError(f"unknown {noun} {shown!r}; known: {', '.join(names)}.{hint}")
+    match = next((spelled[name] for name in spelled if near and name.lower() == near[0].lower()), None)
+    return InputError(
+        f"unknown {noun} {shown!r}" + (f". Did you mean {match!r}?" if match else f"; known: {', '.join(names)}.")
+    )

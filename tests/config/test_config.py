@@ -145,6 +145,16 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "meant"),
+    [("epoch", "epochs"), ("lerning_rate", "w_lr"), ("momentum", "w_momentum"), ("num_worker", "workers")],
+)
+def test_the_nearest_setting_is_all_that_an_unknown_one_is_answered_with(given: str, meant: str) -> None:
+    with pytest.raises(InputError) as refused:
+        SearchConfig(**NEEDED, **{given: 1})
+    assert str(refused.value) == f"unknown setting '{given}'. Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"name": "a"}, "-dataset must be given"),

@@ -69,6 +69,7 @@ def test_known_constants_are_used_whatever_the_pictures(tmp_path: Path, ask: Ask
         ("cifar1", "unknown data set 'cifar1'.*Did you mean 'cifar10'"),
         ("CIFAR10", "Did you mean 'cifar10'"),
         ("", "unknown data set ''"),
+        ("nowhere", "there is no folder of that name here, .* Give the path of a folder of pictures, an .npz file"),
         ("no/such/folder", "there is no folder or file 'no/such/folder'; give the path"),
         ("no-such.npz", "there is no folder or file 'no-such.npz'"),
         (
@@ -84,6 +85,13 @@ def test_an_unknown_name_is_refused_in_one_line(ask: Asking, dataset: str, compl
     with pytest.raises(InputError, match=complaint) as refused:
         load(ask(dataset))
     assert "\n" not in str(refused.value)
+
+
+def test_the_nearest_folder_is_meant(ask: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("flowers").mkdir()
+    with pytest.raises(InputError, match=r"'flower': .* Did you mean 'flowers'\? Else give the path of"):
+        load(ask("flower"))
 
 
 @pytest.mark.parametrize("make", [lambda name: Path(name), lambda name: Path("set") / name])

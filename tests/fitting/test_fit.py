@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -25,8 +26,8 @@ from dadarts.errors import InputError, RunError
 from dadarts.fitting import candidates, endings, entering, loop, parts, plan, record, speed, trial
 from dadarts.fitting.candidates import FAMILIES
 from dadarts.pages import fit as pages
-from dadarts.rundir.kinds import FINAL
-from dadarts.rundir.lookup import network_file
+from dadarts.rundir.kinds import FINAL, FIT, TRAINING
+from dadarts.rundir.lookup import network_file, word_of
 from dadarts.runs.events import EpochDone, PartBegun
 from dadarts.training import loop as training
 from dadarts.training.export import load as load_network
@@ -66,7 +67,9 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     assert kept.search is None
     assert "race 1 of 1, 2 of 2 candidates: a cell of separable convolutions" in outcome.err
     assert "0:03 are too short for the folder of the network" in outcome.err
-    assert "use it: dadarts predict runs/fit/digits/augment/final PICTURES" in outcome.err
+    assert "use it: dadarts predict digits PICTURES" in outcome.err
+    assert "write it with `dadarts export digits`" in outcome.err
+    assert "look at it: dadarts report digits" in outcome.err
     assert (folder / "result.txt").read_text().strip() == final.entrant
     network = Path("runs/fit/digits/augment/final/model.safetensors")
     for word in ("digits", "@digits", "runs/fit/digits", "runs/fit/digits/augment/final"):
@@ -75,6 +78,15 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     Path("runs/augment/digits/model.safetensors").touch()
     with pytest.raises(InputError, match="digits is a training and a fit: give runs/augment/digits or runs/fit/dig"):
         network_file("digits", Path("runs"))
+    # Of a name that a training has, too, the commands that are printed name the folder.
+    assert word_of(FIT, "digits", Path("runs")) == "runs/fit/digits"
+    assert word_of(TRAINING, "digits", Path("runs")) == "runs/augment/digits"
+    shutil.rmtree("runs/augment/digits")
+    assert "did you mean digits? In runs/fit: digits" in refusal(modern, "predict", "digit", "one.png")
+    for words in (["export", "ghost"], ["predict", "ghost", "one.png"]):
+        assert refusal(modern, *words).endswith("in runs/fit: digits")
+    assert "did you mean @digits? In runs/fit: @digits" in refusal(modern, "show", "@digit")
+    assert "did you mean digits?" in refusal(modern, "report", "digit")
     _check_page(kept)
     _check_listed(outcome.last_line)
 
@@ -112,6 +124,9 @@ def _check_page(kept: record.Record) -> None:
         score = next(each.score for each in kept.trained if each.entrant == entrant.name and each.rung == 1)
         assert f"{100 * score:.1f}" in table
     assert f"training {FINAL}" in [element.text.strip() for element in page.all("h2")]
+    (again,) = [element.text for element in page.all("code") if "dadarts.train(" in element.text]
+    assert "name='digits-final'" in again
+    assert "runs_dir" not in again
 
 
 def test_a_fit_leaves_its_network_and_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +143,9 @@ def test_a_fit_leaves_its_network_and_its_page(monkeypatch: pytest.MonkeyPatch) 
     picture = torch.zeros((1, 1, 8, 8), dtype=torch.uint8)
     own = load_network("digits")
     assert torch.equal(network.predict_proba(picture), own.predict_proba(picture))
-    assert "title: digits" in (card := Path("runs/fit/digits/model/card.md").read_text()) or "# digits" in card
+    card = Path("runs/fit/digits/model/card.md").read_text()
+    assert "# digits\n\nA network (a ResNet) that tells 10 classes" in card or "(a cell of separable conv" in card
+    assert "dadarts train --name digits --dataset digits " in card
     check(Path("runs/fit/digits/report.html").read_text())
 
 
@@ -271,6 +288,7 @@ def test_another_budget_is_not_gone_on_with() -> None:
     [
         (["--minutes", "0"], "--minutes 0: give a number above 0"),
         (["--resume"], "there is no run runs/fit/digits to resume"),
+        (["--minute", "3"], "unknown flag --minute. Did you mean '--minutes'?"),
         (["--metric", "auc"], "--metric auc is for two classes, and digits has 10"),
         (
             ["--max_parameters", "300"],

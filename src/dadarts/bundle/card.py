@@ -17,6 +17,7 @@ from dadarts.bundle.subject import COMPARED, Subject
 from dadarts.config import TrainConfig
 from dadarts.config.run import ENVIRONMENT
 from dadarts.data import KNOWN
+from dadarts.rundir.called import called
 from dadarts.rundir.saved import SavedConfig
 from dadarts.training.assessment import wilson
 from dadarts.training.metrics import Assessment
@@ -43,7 +44,7 @@ def text(
         _data(subject),
         _results(subject),
         _cost(subject, latencies),
-        _training(subject),
+        _training(subject, name),
         _limits(subject),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
@@ -62,12 +63,14 @@ def _front(subject: Subject, name: str) -> Iterator[str]:
 
 
 def _title(subject: Subject, name: str) -> Iterator[str]:
-    network = subject.network
+    network, title = subject.network, called(subject.file.parent)
     channels, height, width = network.image_shape
+    what = f"of the {network.genotype.syntax} kind" if title is None else f"({_plain(title)})"
+    how = "found" if title is None else "chosen"
     yield from (f"# {_plain(name)}", "")
     yield (
-        f"A network of the {network.genotype.syntax} kind that tells {len(network.classes)} classes of pictures of "
-        f"{channels}x{height}x{width} (channels, height, width) apart, found and trained with dadarts."
+        f"A network {what} that tells {len(network.classes)} classes of pictures of {channels}x{height}x{width} "
+        f"(channels, height, width) apart, {how} and trained with dadarts."
     )
 
 
@@ -170,22 +173,26 @@ def _machine() -> str:
     return f"{platform.machine()}, {platform.system()}"
 
 
-def _training(subject: Subject) -> Iterator[str]:
+def _training(subject: Subject, run: str) -> Iterator[str]:
     yield from ("## Training", "", f"Genotype: `{subject.network.genotype}`", "")
     if subject.saved is not None:
         settings = subject.saved.settings
         told = ", ".join(f"{name} {settings[name]}" for name in _TOLD if settings.get(name) is not None)
-        yield from (f"Seed {settings.get('seed')}; {told}.", "", "```shell", *_commands(subject.saved), "```", "")
+        yield from (f"Seed {settings.get('seed')}; {told}.", "", "```shell", *_commands(subject.saved, run), "```", "")
         then = {name: subject.saved.versions.get(name) for name in ("dadarts", "torch", "python", "device")}
         yield f"Trained with {', '.join(f'{name} {value}' for name, value in then.items() if value)}."
     now = ", ".join(f"{name} {number}" for name, number in described.versions().items())
     yield f"Written by `dadarts export` with {now}."
 
 
-def _commands(saved: SavedConfig) -> Iterator[str]:
-    """The training's command: all that decides it and is not the default."""
+def _commands(saved: SavedConfig, run: str) -> Iterator[str]:
+    """The training's command: all that decides it and is not the default.
+
+    Args:
+        run: what it is to be called.
+    """
     usual = {name: field.default for name, field in TrainConfig.model_fields.items()}
-    words = ["dadarts", "train", "--name", str(saved.settings["name"])]
+    words = ["dadarts", "train", "--name", run]
     words += ["--dataset", _name(str(saved.settings["dataset"])), "--genotype", _in_double_quotes(saved)]
     for name, value in saved.settings.items():
         decides = name in usual and name not in ENVIRONMENT and name not in ("name", "dataset", "genotype")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,11 +29,18 @@ class Latency:
     milliseconds: tuple[float, ...]
 
 
-def measured(forms: Sequence[Form], folder: Path, shape: tuple[int, int, int]) -> list[Latency]:
-    """The latencies of forms in a folder, with one thread and with one a core."""
+def measured(
+    forms: Sequence[Form], folder: Path, shape: tuple[int, int, int], told: Callable[[str], None]
+) -> list[Latency]:
+    """The latencies of forms in a folder, with one thread and with one a core.
+
+    Args:
+        told: called with what is being done.
+    """
     pictures = torch.zeros((max(BATCHES), *shape), dtype=torch.uint8)
     found = []
     for form in forms:
+        told(f"measuring latencies of {form.file}")
         for threads in sorted({1, cores()}):
             with computing_with(threads):
                 answer = form.opened(folder, threads)

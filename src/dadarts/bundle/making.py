@@ -15,7 +15,7 @@ from dadarts.bundle.form import Form, LeftOutError, Written
 from dadarts.bundle.subject import Subject, subject_of
 from dadarts.errors import RunError
 from dadarts.machine import cores
-from dadarts.rundir.kinds import FINAL, TRAINING
+from dadarts.rundir.called import fit_of
 from dadarts.rundir.lookup import network_file
 
 FORMS: tuple[Form, ...] = (weights.FORM, script.FORM, program.FORM, onnx_file.FORM, int8.FORM)
@@ -90,8 +90,7 @@ def export(
                 written.append(_written(form, subject, folder))
             except LeftOutError as why:
                 left_out[form.file] = " ".join(str(why).split())
-        told("measuring latencies")
-        latencies = latency.measured([each.form for each in written], folder, subject.network.image_shape)
+        latencies = latency.measured([each.form for each in written], folder, subject.network.image_shape, told)
         document = json.dumps(described.config(subject), indent=1, ensure_ascii=False)
         files.write_text(folder / described.FILE, f"{document}\n")
         name = place.absolute().name if subject.saved is None else _named(run, trained)
@@ -105,7 +104,7 @@ def _named(run: str | Path, file: Path) -> str:
     if isinstance(run, str) and "/" not in run and not Path(run).exists():
         return run.removeprefix("@")
     folder = file.absolute().parent
-    return folder.parents[1].name if folder.parts[-2:] == (TRAINING.name, FINAL) else folder.name
+    return (fit_of(folder) or folder).name
 
 
 def _written(form: Form, subject: Subject, folder: Path) -> Written:

@@ -27,7 +27,7 @@ from dadarts.distributed import LAUNCHER, Processes, from_environment, joined
 from dadarts.errors import DadartsError, RunError
 from dadarts.rundir import command
 from dadarts.rundir.kinds import SEARCH, TRAINING
-from dadarts.rundir.lookup import differences_in_reading, reading_notes
+from dadarts.rundir.lookup import differences_in_reading, reading_notes, word_of
 from dadarts.runs.events import Event, FitDone, Note, RunStarted, SearchDone, TrainDone
 from dadarts.runs.folder import RunFolder
 from dadarts.training import metrics
@@ -284,5 +284,6 @@ def train_from_values(
     if code == 0:
         plugin = configs.plugin_flag(config.plugin)
         advise("watch it", tensorboard(TRAINING.folder(config.runs_dir, config.name)), argv)
-        advise("use it", next_command(argv, ["predict", config.name, "PICTURES"], config.runs_dir, **plugin), argv)
+        word = word_of(TRAINING, config.name, config.runs_dir)
+        advise("use it", next_command(argv, ["predict", word, "PICTURES"], config.runs_dir, **plugin), argv)
     return code

@@ -17,7 +17,8 @@ from dadarts.cli.event_lines import telling
 from dadarts.cli.flags import Command, flags_of, next_command
 from dadarts.config import FitConfig
 from dadarts.errors import InputError, shortened
-from dadarts.rundir.kinds import BUNDLE, FINAL, FIT, PAGE, TRAINING
+from dadarts.rundir.kinds import BUNDLE, FIT, PAGE
+from dadarts.rundir.lookup import word_of
 from dadarts.runs.events import Event
 from dadarts.runs.folder import RunFolder
 
@@ -89,11 +90,12 @@ def _advise(config: FitConfig, argv: Sequence[str]) -> None:
     """How to use what there is, and to look at it."""
     folder = FIT.folder(config.runs_dir, config.name)
     plugin = configs.plugin_flag(config.plugin)
-    use = next_command(argv, ["predict", str(TRAINING.folder(folder, FINAL)), "PICTURES"], config.runs_dir, **plugin)
+    word = word_of(FIT, config.name, config.runs_dir)
+    use = next_command(argv, ["predict", word, "PICTURES"], config.runs_dir, **plugin)
     print(f"use it: {shlex.join(use)}", file=sys.stderr)
     for what, path in (("or without dadarts", folder / BUNDLE), ("look at it", folder / PAGE)):
         if path.exists():
             print(f"{what}: {path}", file=sys.stderr)
     if not (folder / PAGE).exists():
-        page = next_command(argv, ["report", str(folder)], config.runs_dir, **plugin)
+        page = next_command(argv, ["report", word], config.runs_dir, **plugin)
         print(f"look at it: {shlex.join(page)}", file=sys.stderr)

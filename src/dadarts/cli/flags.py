@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from dadarts.config.refusal import elsewhere
 from dadarts.errors import MARK, InputError, in_flags, shortened, unknown
 
 TRUTH = {"true", "false", "yes", "no", "1", "0"}
@@ -203,7 +204,8 @@ class Command:
             return by_name[name]
         if name in self.unsupported or name.startswith("dropout_on_"):
             raise InputError(f"-{name} of the original is not supported here; leave it out")
-        error = unknown("flag", f"-{name}", [f"-{known}" for known in by_name])
+        others = {f"-{other}": f"-{known}" for other, known in elsewhere(by_name).items()}
+        error = unknown("flag", f"-{name}", [f"-{known}" for known in by_name], others)
         hint = re.search(r"Did you mean .*", error.marked)
         raise InputError(f"unknown flag -{_short(name)}{f'. {hint[0]}' if hint else f'; see {self.prog} --help-all'}")
 

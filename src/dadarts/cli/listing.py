@@ -17,7 +17,7 @@ from dadarts.errors import InputError
 from dadarts.methods.selection import SELECTIONS
 from dadarts.pacing import duration, size
 from dadarts.rundir.history import TIMES, VALID_TOP1, Column
-from dadarts.rundir.kinds import FINAL, FIT, KINDS, SEARCH, TRAINING
+from dadarts.rundir.kinds import FINAL, FIT, KINDS, RECORD, SEARCH, TRAINING
 from dadarts.rundir.replaced import replaces
 from dadarts.runs.folder import RunFolder
 from dadarts.training.metrics import Left, left
@@ -127,7 +127,7 @@ def _of_fit(folder: RunFolder) -> RunSummary:
     name = folder.path.name
     try:
         # As JSON: to read it as what it is would import torch.
-        settings, kept = (json.loads(files.read_text(path)) for path in (folder.config, folder.path / "fit.json"))
+        settings, kept = (json.loads(files.read_text(path)) for path in (folder.config, folder.path / RECORD))
         dataset, spent = str(settings["settings"]["dataset"]), float(kept["spent"])
         plugins = ",".join(map(str, settings["settings"].get("plugin") or ()))
         running = folder.is_held

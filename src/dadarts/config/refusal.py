@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +11,19 @@ from pydantic.fields import FieldInfo
 from dadarts.errors import InputError, unknown
 
 _HOW_TO_BEGIN = ("resume", "overwrite")
+_ELSEWHERE = {
+    "learning_rate": ("lr", "w_lr"),
+    "lr": ("w_lr",),
+    "momentum": ("w_momentum",),
+    "weight_decay": ("w_weight_decay",),
+    "channels": ("init_channels",),
+    "width": ("init_channels",),
+    "depth": ("layers",),
+    "num_workers": ("workers",),
+    "data": ("dataset",),
+    "path": ("dataset",),
+}
+"""What others call settings."""
 
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
@@ -24,11 +38,22 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> InputError:
     if first["type"] == "extra_forbidden":
         if field in _HOW_TO_BEGIN:
             return InputError(f"{field} is no setting; give it to dadarts.search or dadarts.train, after the settings")
-        return unknown("setting", field, model.model_fields)
+        return unknown("setting", field, model.model_fields, elsewhere(model.model_fields))
     given = " ".join(str(first.get("input")).split()) or "''"
     said = cause.marked if isinstance(cause, InputError) else accepted(model.model_fields[field])
     said = said or first["msg"][0].lower() + first["msg"][1:]
     return InputError(f"-{field} {given[:60] + '...' if len(given) > 60 else given}: {said}")
+
+
+def elsewhere(known: Iterable[str]) -> dict[str, str]:
+    """What others call some of these settings.
+
+    >>> elsewhere(["w_lr", "epochs"])["learning_rate"]
+    'w_lr'
+    """
+    own = set(known)
+    found = {name: next((each for each in ours if each in own), None) for name, ours in _ELSEWHERE.items()}
+    return {name: each for name, each in found.items() if each}
 
 
 def accepted(field: FieldInfo) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 import platformdirs
@@ -16,11 +18,13 @@ from dadarts.data.decoding import Decoder
 from dadarts.data.given import MARK, Source
 from dadarts.data.pictures import DataRequest, DataSet, Parts, Pictures
 from dadarts.data.registry import KNOWN, Facts
-from dadarts.errors import InputError, shortened, unknown
+from dadarts.errors import InputError, shortened
 from dadarts.seeds import generator
 
 _SAMPLE_BYTES = 1 << 26
 _SMALLEST_STD = 1 / 255
+_MOST_LOOKED_AT = 1000
+"""Entries of the current folder among which the nearest name is looked for."""
 _PATHS = "a folder of pictures, an .npz file, or a table of labels (.csv or .tsv)"
 
 
@@ -102,7 +106,21 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         )
     if "/" in request.dataset or path.suffix.lower() in (".npz", *table.SUFFIXES):
         raise InputError(f"there is no folder or file {shortened(request.dataset)!r}; give the path of {_PATHS}")
-    raise InputError(f"{unknown('data set', request.dataset, known)} Or give the path of {_PATHS}")
+    raise _nowhere(request.dataset, known)
+
+
+def _nowhere(given: str, known: Mapping[str, Facts]) -> InputError:
+    """What is said of a word that is neither a path nor a data set, with the nearest one that is either."""
+    try:
+        here = [path.name for path in islice(Path().iterdir(), _MOST_LOOKED_AT) if path.is_dir()]
+    except OSError:
+        here = []
+    near = get_close_matches(given[:60], [*known, *here], n=1)
+    meant = next(iter(near), next((name for name in known if name.lower() == given.lower()), None))
+    return InputError(
+        f"unknown data set {shortened(given, 60)!r}: there is no folder of that name here, nor is it one of "
+        f"{', '.join(known)}. {f'Did you mean {meant!r}? Else give' if meant else 'Give'} the path of {_PATHS}"
+    )
 
 
 def _refuse_choices(request: DataRequest, what: str, given: object) -> None:

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dadarts import files
-from dadarts.fitting import record
 from dadarts.rundir import contents
+from dadarts.rundir.kinds import RECORD
 
 if TYPE_CHECKING:
     from dadarts.report.page.content import Page
@@ -22,7 +22,7 @@ _SMALL = frozenset(
         *(contents.CONFIG, contents.GENOTYPE_TEXT, contents.GENOTYPE, contents.HISTORY, contents.ALPHAS),
         *(contents.LIMITS, contents.METRICS, contents.RESULT, contents.LOG),
     )
-) | {record.FILE}
+) | {RECORD}
 """Files of any run that are kept; of the networks it is the last training's alone."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from dadarts.errors import DadartsError
 from dadarts.fitting import trial
 from dadarts.fitting.course import Course
 from dadarts.pacing import duration
-from dadarts.rundir.kinds import BUNDLE, FINAL
+from dadarts.rundir.kinds import BUNDLE, FINAL, FIT
+from dadarts.rundir.lookup import word_of
 from dadarts.runs.events import Event, Note, PartBegun
 
 
@@ -23,7 +25,7 @@ class Ending:
         what: that.
         seconds: what it takes, about.
         write: writes it into the folder of a fit; what is to be said of it.
-        command: what writes it afterwards.
+        command: what writes it afterwards, before the run.
     """
 
     what: str
@@ -57,11 +59,14 @@ def written(course: Course, endings: Sequence[Ending], within: Sequence[Ending])
     Args:
         within: those that there is time for.
     """
+    config = course.config
+    # A folder needs no flag that says where its runs are.
+    word = word_of(FIT, config.name, config.runs_dir) if config.runs_dir == Path("runs") else str(course.folder.path)
     for ending in endings:
         if ending not in within:
             yield Note(
                 f"{duration(course.seconds)} are too short for {ending.what}, which takes about "
-                f"{duration(ending.seconds)}: write it with `{ending.command}`"
+                f"{duration(ending.seconds)}: write it with `{shlex.join([*ending.command.split(), word])}`"
             )
             continue
         yield PartBegun(f"writing {ending.what}", course.left)

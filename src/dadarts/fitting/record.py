@@ -15,10 +15,9 @@ from dadarts.config.training import ClassWeights
 from dadarts.errors import InputError
 from dadarts.fitting.verdict import Ranked, searching_paid
 from dadarts.pacing import duration
+from dadarts.rundir.kinds import RECORD
 from dadarts.runs.folder import RunFolder
 from dadarts.runs.resuming import refuse_differences
-
-FILE = "fit.json"
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Keep it, whole or not at all."""
-        files.write_text(folder / FILE, json.dumps({**asdict(self), "verdict": self.verdict}, indent=1) + "\n")
+        files.write_text(folder / RECORD, json.dumps({**asdict(self), "verdict": self.verdict}, indent=1) + "\n")
 
 
 def read(folder: Path) -> Record:
@@ -161,7 +160,7 @@ def read(folder: Path) -> Record:
     Raises:
         InputError: the file is missing or damaged.
     """
-    path = folder / FILE
+    path = folder / RECORD
     try:
         return TypeAdapter(Record).validate_json(files.read_text(path))
     except (OSError, ValueError, RecursionError):

@@ -17,6 +17,7 @@ from dadarts.report.page.charts import short
 from dadarts.report.page.content import Table
 from dadarts.report.page.figures import seconds
 from dadarts.rundir import command, contents
+from dadarts.rundir.called import fit_of
 from dadarts.rundir.history import SECONDS, TIMES, Row
 from dadarts.rundir.kinds import SEARCH, TRAINING
 from dadarts.rundir.saved import SavedRun
@@ -75,7 +76,15 @@ def _shown(value: Any) -> str:
 
 def command_of(begun: Begun, config: Config) -> str:
     """What makes the same run again: the command in its log, else the same in Python."""
-    return command.begun_with(begun.run.path) or in_python(config)
+    given = command.begun_with(begun.run.path)
+    if given is not None:
+        return given
+    fit = fit_of(begun.run.path)
+    if fit is None:
+        return in_python(config)
+    # Beside the fit, not in it; the fit's own name means the fit.
+    runs_dir = config.runs_dir.parents[1]
+    return in_python(config.model_copy(update={"name": f"{fit.name}-{config.name}", "runs_dir": runs_dir}))
 
 
 def in_python(config: Config) -> str:

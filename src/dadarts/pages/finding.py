@@ -80,5 +80,5 @@ def _is_run(path: Path) -> bool:
 
 
 def _names(runs_dir: Path) -> Iterator[str]:
-    for kind in KINDS:
+    for kind in (*KINDS, FIT):
         yield from (path.parent.name for path in (runs_dir / kind.name).glob(f"*/{CONFIG.name}"))

@@ -13,7 +13,7 @@ from dadarts.fitting import record
 from dadarts.fitting.record import Entrant, Record
 from dadarts.report.page.content import Candidate
 from dadarts.rundir.contents import CONFIG
-from dadarts.rundir.kinds import FINAL, SEARCH, TRAINING
+from dadarts.rundir.kinds import FINAL, RECORD, SEARCH, TRAINING
 from dadarts.rundir.saved import SavedRun
 
 _MEASURED_ON = "validation part, {}, all trained as long"
@@ -22,7 +22,7 @@ _MEASURED_ON = "validation part, {}, all trained as long"
 def is_fit(folder: Path) -> bool:
     """Whether a folder is that of a fit."""
     try:
-        return (folder / record.FILE).is_file()
+        return (folder / RECORD).is_file()
     except (OSError, ValueError):
         return False
 

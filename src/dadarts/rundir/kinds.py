@@ -40,6 +40,8 @@ FINAL = "final"
 """The name of the training whose network a fit gives."""
 BUNDLE, PAGE = "model", "report.html"
 """The exported network and the page in the folder of a fit."""
+RECORD = "fit.json"
+"""What a fit has done so far, in its folder."""
 KINDS = (SEARCH, TRAINING)
 
 COMPARISONS = "compare"

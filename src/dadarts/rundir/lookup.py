@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ from dadarts import files
 from dadarts.architecture.indices import note
 from dadarts.architecture.pasted import pick
 from dadarts.errors import InputError, shortened
+from dadarts.rundir import suggested
 from dadarts.rundir.contents import CONFIG, GENOTYPE, GENOTYPE_TEXT, NETWORK
 from dadarts.rundir.kinds import FINAL, FIT, SEARCH, TRAINING, Kind, comparisons
-from dadarts.rundir.replaced import replaces
 from dadarts.rundir.saved import SavedRun
 
-_MOST_NAMED = 5
 _EXPORTED = "dadarts-bundle/"
 """What the format in an exported network's config.json begins with."""
 MAX_PATH = 4096
@@ -54,7 +52,7 @@ def genotype_text(word: str, runs_dir: Path) -> str:
     if word and not is_text and (compared := _in_comparisons(word, runs_dir)):
         raise InputError(f"{word}: for the run of that name in a comparison give {compared[0]}")
     if not is_text and re.fullmatch(r"[A-Za-z_][\w.-]*", word):
-        raise InputError(f"not a genotype: {shortened(word, 60)!r}, nor a file; {_named(SEARCH, word, runs_dir)}")
+        raise InputError(f"not a genotype: {shortened(word, 60)!r}, nor a file; {suggested.genotypes(word, runs_dir)}")
     return word
 
 
@@ -161,7 +159,7 @@ def ended_search(word: str, runs_dir: Path) -> SavedRun:
     """
     run = run_of(word, runs_dir)
     if run is None:
-        names = _named(SEARCH, word.strip().removeprefix("@"), runs_dir)
+        names = suggested.searches(word.strip().removeprefix("@"), runs_dir)
         raise InputError(f"{shortened(word, 80)} is no search that has ended; {names}")
     if run.saved_config().is_training:
         raise InputError(f"{shortened(word, 80)} is a training, and this needs the search that found its genotype")
@@ -228,6 +226,14 @@ def network_file(run: str | Path, runs_dir: Path) -> Path:
     raise InputError(f"there is no trained network at {places}; {_why_none(there or found[0], word, runs_dir)}")
 
 
+def word_of(kind: Kind, name: str, runs_dir: Path) -> str:
+    """The shortest word that commands take for a training or a fit: its name, or its folder where others have that."""
+    kinds = (TRAINING, FIT) if kind == TRAINING else (SEARCH, TRAINING, FIT)
+    places = [Path(name), *(other.folder(runs_dir, name) for other in kinds if other != kind)]
+    taken = any(_run_in(place) or _is_there(NETWORK.at(place)) for place in places) or Path(name).is_file()
+    return str(kind.folder(runs_dir, name)) if taken else name
+
+
 def _why_none(place: Path, word: str, runs_dir: Path) -> str:
     """What a person should do where there is no network."""
     name = word.removeprefix("@")
@@ -241,24 +247,7 @@ def _why_none(place: Path, word: str, runs_dir: Path) -> str:
         return f"it is a search: train what it found, with `dadarts train --genotype {shortened(place)}`"
     if "/" not in word and _is_there(SEARCH.folder(runs_dir, name)):
         return f"{name} is a search: train what it found, with `dadarts train --genotype @{name}`"
-    return _named(TRAINING, name, runs_dir)
-
-
-def _named(kind: Kind, name: str, runs_dir: Path) -> str:
-    """Which names of searches, or of trained networks, there are in place of one that there is not."""
-    mark, file = ("@", GENOTYPE_TEXT) if kind == SEARCH else ("", NETWORK)
-    folder = runs_dir / kind.name
-    names = sorted(path.parent.name for path in folder.glob(f"*/{file.name}") if replaces(path.parent.name) is None)
-    if not names:
-        return (
-            f"{shortened(folder)} holds none: {kind.verb} one with {kind.script} or `dadarts {kind.verb}`, or give the "
-            "-runs_dir where it is"
-        )
-    near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {mark}{shortened(near[0], 60)}? " if near else ""
-    listed = ", ".join(f"{mark}{shortened(each, 40)}" for each in names[:_MOST_NAMED])
-    more = f" and {len(names) - _MOST_NAMED:,} more, which `dadarts runs` lists" if len(names) > _MOST_NAMED else ""
-    return f"{hint}{'In' if hint else 'in'} {shortened(folder)}: {listed}{more}"
+    return suggested.networks(name, runs_dir)
 
 
 def _where_else(word: str, folder: Path, runs_dir: Path) -> str:
@@ -267,7 +256,7 @@ def _where_else(word: str, folder: Path, runs_dir: Path) -> str:
         return f"for the run of that name in a comparison give {compared[0]}"
     if not word.startswith("@") and _is_there(folder / SEARCH.name):
         return f"it holds runs: give one of {folder / SEARCH.name}"
-    return _named(SEARCH, word[1:], runs_dir) if word.startswith("@") else "see `dadarts runs`"
+    return suggested.genotypes(word[1:], runs_dir) if word.startswith("@") else "see `dadarts runs`"
 
 
 def _in_comparisons(name: str, runs_dir: Path) -> list[Path]:

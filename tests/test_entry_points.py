@@ -191,6 +191,7 @@ SEARCH_FLAGS: list[tuple[str, str, Any]] = [
     ("-init_channels 4", "init_channels", 4),
     ("-engine reference", "engine", "reference"),
     ("-sparse_tolerance 0", "sparse_tolerance", 0.0),
+    ("-fork_jobs 2", "fork_jobs", 2),
     ("-checkpoint_activations", "checkpoint_activations", True),
     ("-plugin a.py,b", "plugin", ("a.py", "b")),
     ("-n_layers 5", "layers", 5),

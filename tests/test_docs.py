@@ -12,7 +12,7 @@ import pytest
 from dadarts.cli import configs
 from dadarts.fitting import loop, speed
 from dadarts.fitting.candidates import FAMILIES
-from tests.commands import ROOT, modern, succeed, without_pictures
+from tests.commands import ROOT, modern, succeed, with_quick_races, without_pictures
 from tests.data.samples import write_classes
 
 README = (ROOT / "README.md").read_text()
@@ -49,6 +49,7 @@ def flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of pictures where README.md has one."""
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
+    with_quick_races(monkeypatch)
     folder = Path("path/to/flowers")
     write_classes(folder, 16)
     next(folder.glob("*/*.png")).rename("flower.jpg")

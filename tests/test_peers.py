@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.__main__ import ROOT, started
+from benchmarks.peers.__main__ import ROOT, main, started
 from benchmarks.peers.table import Round, summary
 from benchmarks.peers.task import Step, Task
 
@@ -28,7 +28,7 @@ def test_own_search_has_the_weights_of_nni_and_steps_when_told_to() -> None:
 def test_contestant_that_fails_says_why() -> None:
     with (
         pytest.raises(SystemExit, match=r"(?s)nni ended too early:.*No module named 'nni'"),
-        started("nni", PYTHON, Task(batch=2, steps=2)),
+        started("nni", PYTHON, Task(batch=10, steps=2)),
     ):
         pass
 
@@ -52,8 +52,11 @@ def test_what_runs_in_the_environment_of_a_peer_needs_nothing_of_dadarts() -> No
     assert subprocess.run([PYTHON, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_environment_that_is_not_there_is_refused() -> None:
-    words = [str(PYTHON), "-m", "benchmarks.peers", "--python", "nowhere/python"]
-    done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "make bench-peers builds" in done.stderr
+def test_environment_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks.peers", "--python", "nowhere/python"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "make bench-peers builds" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from dadarts.architecture.spaces import space
 from dadarts.errors import InputError
 from dadarts.oracle import nas_bench_macro
 from dadarts.seeds import generator
-from tests.commands import augment, modern, refusal, search, succeed, without_pictures
+from tests.commands import augment, modern, refusal, search, succeed, with_quick_races, without_pictures
 from tests.nets import build_batch, macro_of
 
 CIFAR10 = Macro(32, 1, (3, 32, 32), 10)
@@ -141,8 +141,9 @@ def test_zeros_take_the_channels_of_the_output() -> None:
 def test_a_network_is_searched_trained_shown_and_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     without_pictures(monkeypatch)
-    small = ["--dataset", "digits", "--init_channels", "4", "--epochs", "1", "--dataset_portion", "0.1"]
-    small += ["--batch_size", "16"]
+    with_quick_races(monkeypatch)
+    small = ["--dataset", "digits", "--init_channels", "2", "--epochs", "1", "--dataset_portion", "0.1"]
+    small += ["--batch_size", "64"]
     found = succeed(modern, "search", "--name", "it", "--search_space", "nas-bench-macro", *small)
     code = found.last_line
     assert nas_bench_macro().query(code).arch == code

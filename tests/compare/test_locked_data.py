@@ -45,14 +45,14 @@ def _no_oracle(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def write_digits(path: Path, poisoned: bool) -> None:
     images, labels = load_digits(return_X_y=True)
     images = (images.reshape(-1, 8, 8) / 16).astype(np.float32)
-    test = labels[100:140]
-    np.savez(path, x=images[:100], y=labels[:100], x_test=images[100:140], y_test=(9 - test) if poisoned else test)
+    test = labels[48:88]
+    np.savez(path, x=images[:48], y=labels[:48], x_test=images[48:88], y_test=(9 - test) if poisoned else test)
 
 
 def searched(name: str, method: str, dataset: str) -> SearchConfig:
     config = SearchConfig(
         name=name, dataset=dataset, search_space="nas-bench-201", method=_SMALL.get(method) or METHODS[method](),
-        device="cpu", epochs=2, init_channels=4, layers=1, batch_size=16, workers=0, threads=1,
+        device="cpu", epochs=2, init_channels=4, layers=1, batch_size=24, workers=0, threads=1,
     )  # fmt: skip
     for _ in search(config):
         pass
@@ -102,7 +102,7 @@ def test_the_process_of_a_job_loads_neither_the_ground_truth_nor_what_takes_seco
         "import sys, dadarts.compare.worker, dadarts.training.loop\n"
         "from dadarts.config import SearchConfig\n"
         "from dadarts.searching.loop import search\n"
-        "settings = dict(epochs=1, init_channels=2, layers=1, dataset_portion=0.1, batch_size=16, workers=0, nodes=1)\n"
+        "settings = dict(epochs=1, init_channels=2, layers=1, dataset_portion=0.1, batch_size=64, workers=0, nodes=1)\n"
         "list(search(SearchConfig(name='it', dataset='digits', **settings)))\n"
         "print(*sys.modules)"
     )

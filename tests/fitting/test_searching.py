@@ -23,7 +23,7 @@ from dadarts.fitting import candidates, parts, plan, record, searching
 from dadarts.fitting.course import Course
 from dadarts.fitting.loop import fit
 from dadarts.fitting.record import Record
-from dadarts.methods import catalogue
+from dadarts.methods import bill, catalogue
 from dadarts.methods.selection import Race
 from dadarts.methods.terms import Terms
 from dadarts.runs.events import Event, FitDone, Note, SelectionStep
@@ -166,14 +166,14 @@ def test_a_search_fits_into_its_share_or_the_share_is_shorter_than_the_smallest(
 
 def test_races_cost_what_the_method_says_they_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Where time is in proportion to operations, and no edge waits, this is the law in operation-pictures.
-    monkeypatch.setattr(searching, "_AROUND", 0.0)
-    monkeypatch.setattr(searching, "_WAITING", 0.0)
+    monkeypatch.setattr(bill, "_AROUND", 0.0)
+    monkeypatch.setattr(bill, "_WAITING", 0.0)
     data = parts.portion(load(DataRequest("digits", workers=0)), 0.1, 1)
     size = searching.Sized(2, 1, 1.0)
     base = FitConfig(dataset="digits", threads=1, workers=0, device="cpu", runs_dir=tmp_path)
     config = searching.settings(base, tmp_path, size, 16)
-    terms = Terms(steps=1, rungs=2)
-    quick = Race(**asdict(terms) | {"looks": 0, "put_off": 0.0, "level": 0.999})
+    terms = Terms(steps=1, rungs=2, looks=0)
+    quick = Race(**asdict(terms) | {"put_off": 0.0, "level": 0.999})
     config = config.model_copy(update={"method": replace(config.method, selection=quick)})
     commands.without_pictures(monkeypatch)
     list(search(config, loaded=lambda _: data))

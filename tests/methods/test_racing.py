@@ -16,10 +16,13 @@ from torch import Tensor
 from dadarts.architecture.genotype import Genotype, derive
 from dadarts.architecture.spaces import SPACES, SearchSpace, space
 from dadarts.architecture.supernet import Mixing
+from dadarts.cli.eta import Forecast
 from dadarts.methods.alphas import Candidates
 from dadarts.methods.race import Racing, choices_of, one_hot
 from dadarts.methods.racing import NODE, PUT_OFF, QUEUED, Course, Outcome, holm, raced, winner
 from dadarts.methods.terms import Terms
+from dadarts.runs.events import SelectionStep
+from tests.fitting.clocks import Told
 from tests.nets import build_alphas
 
 
@@ -192,7 +195,9 @@ class Judged:
         wobble = noise * torch.randn(50, generator=torch.Generator().manual_seed(int(1e6 * loss)), dtype=torch.float64)
         return torch.stack([loss + wobble, torch.zeros(50)], dim=1)
 
-    def harms(self, mixings: Mapping[Any, Mixing], pictures: int, decisions: int) -> Generator[Any, None, Any]:
+    def harms(
+        self, mixings: Mapping[Any, Mixing], pictures: int, decisions: float, passed: float | None = None
+    ) -> Generator[Any, None, Any]:
         edges = self.candidates.present.shape[1]
         found = {}
         for name, mixing in mixings.items():
@@ -202,7 +207,9 @@ class Judged:
         yield from ()
         return found
 
-    def race(self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int) -> Generator[Any, None, Any]:
+    def race(
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: float, passed: float
+    ) -> Generator[Any, None, Any]:
         self.spoilt -= rung == 0
         self.raced.append((rung, tuple(forks)))
         yield from ()
@@ -266,11 +273,60 @@ def test_the_better_half_of_a_race_goes_on_to_the_next_rung(name: str) -> None:
             assert rung == 2
 
 
+class Timed(Judged):
+    """A search whose steps take what the operations take that are active in them, and which says how far it is."""
+
+    def __init__(self, it: SearchSpace, spoilt: int = 0) -> None:
+        super().__init__(it, spoilt)
+        self.clock = Told()
+        self.measured: tuple[int, int, tuple[int, ...]] | None = None
+
+    def _take(self, M: Tensor, pictures: float) -> None:
+        self.clock.now += pictures * (0.4 + 0.6 * float((M > 0).sum()) / float(self.candidates.present.sum()))
+
+    def harms(
+        self, mixings: Mapping[Any, Mixing], pictures: int, decisions: float, passed: float | None = None
+    ) -> Generator[Any, None, Any]:
+        assert passed is not None
+        for number, mixing in enumerate(mixings.values(), 1):
+            self._take(torch.cat([node.flatten() for kind in mixing.values() for node in kind]), pictures)
+            yield (passed + number / len(mixings)) / decisions
+        return (yield from super().harms(mixings, pictures, decisions, passed))
+
+    def race(
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: float, passed: float
+    ) -> Generator[Any, None, Any]:
+        # What was measured since the last outcome is known.
+        known, self.measured = self.measured, (len(self.outcomes), rung, tuple(forks))
+        for number, M in enumerate(forks.values() if known != self.measured else (), 1):
+            self._take(M, 3 * self.batch_size * terms.steps_of(rung) + terms.pictures)
+            yield (passed + 0.5 * (rung + number / len(forks))) / races
+        return (yield from super().race(forks, terms, rung, races, passed))
+
+
+@pytest.mark.parametrize("name", ["nas-bench-201", "S3"])
+@pytest.mark.parametrize("waiting", [0, 4])
+def test_what_is_left_of_races_is_known_soon_after_they_have_begun(name: str, waiting: int) -> None:
+    search = Timed(space(name), waiting)
+    forecast, told = Forecast(search.clock), []
+    terms = Terms(steps=20, pictures=500, order_pictures=200, rungs=2, looks=1)
+    for part in Racing(search, terms).scores():  # type: ignore[arg-type]
+        if isinstance(part, float):
+            forecast(SelectionStep(round(1e9 * min(1.0, part)), 10**9))
+            told.append((search.clock.now, forecast.left))
+    end = search.clock.now
+    off = [abs(left - (end - now)) / end for now, left in told if left is not None and now > 0.1 * end]
+    assert max(off) < 0.25
+    assert len(off) > 0.5 * len(told)
+
+
 class Late(Judged):
     """A search in which the worst of those that reach a later rung is the best there."""
 
-    def race(self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int) -> Generator[Any, None, Any]:
-        found = yield from super().race(forks, terms, rung, races)
+    def race(
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: float, passed: float
+    ) -> Generator[Any, None, Any]:
+        found = yield from super().race(forks, terms, rung, races, passed)
         return {name: -harm if rung else harm for name, harm in found.items()}
 
 

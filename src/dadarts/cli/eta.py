@@ -46,7 +46,7 @@ class Forecast:
         self._steps_left: int | None = None
         self._rests_left = 0
         self._phase: ValidationStep | SelectionStep | AssessmentStep | None = None
-        self._last_phase_since: tuple[float, int] | None = None
+        self._last_phase_since: tuple[float, float] | None = None
         self._ends: float | None = None
         self._after: float | None = None
 
@@ -70,7 +70,7 @@ class Forecast:
                 self._last, self._phase, self._rests_left = now, None, event.epochs - event.epoch - 1
             case SelectionStep() | AssessmentStep():
                 self._phase = event
-                self._last_phase_since = self._last_phase_since or (now, event.step)
+                self._last_phase_since = self._last_phase_since or (now, event.step / event.steps)
             case _:
                 pass
 
@@ -104,10 +104,12 @@ class Forecast:
         return self._steps_left * fmean(steps) + self._rests_left * rest + at_hand
 
     def _of_last_phase(self, at: SelectionStep | AssessmentStep) -> float | None:
-        if self._last_phase_since is None or at.step == self._last_phase_since[1]:
+        # Parts, since the steps of a race are not those of an order.
+        part = at.step / at.steps
+        if self._last_phase_since is None or part <= self._last_phase_since[1]:
             return None
         began, before = self._last_phase_since
-        return (self._clock() - began) / (at.step - before) * (at.steps - at.step)
+        return (self._clock() - began) / (part - before) * (1 - part)
 
     def __str__(self) -> str:
         """``  ETA 1:23``; empty where nothing is known yet."""

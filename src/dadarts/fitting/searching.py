@@ -19,6 +19,8 @@ from dadarts.fitting.course import Course
 from dadarts.fitting.record import Searched
 from dadarts.fitting.speed import EPOCHS, images_per_second
 from dadarts.fitting.trial import SHARED
+from dadarts.methods import racing
+from dadarts.methods.bill import Bill
 from dadarts.methods.catalogue import LOOKAHEAD
 from dadarts.methods.terms import Terms
 from dadarts.pacing import counted, duration
@@ -37,10 +39,6 @@ MOST_EPOCHS = 60
 """Epochs of weights that few pictures train."""
 FILLED = 0.8
 """The part of its share that a search is sized for."""
-_AROUND = 0.4
-"""The part of a step under the whole mixture that costs the same however many operations are active; 0.1 to 0.5."""
-_WAITING = 0.5
-"""The part of edges that wait, and run their first rung twice."""
 _CELL_EDGES, _CHOICES = 6, 4
 
 
@@ -66,22 +64,10 @@ def raced_pictures(terms: Terms, batch: int, held: int) -> float:
         batch: pictures of a step.
         held: pictures at hand to measure forks by.
     """
-    k, entering = _CHOICES, terms.entering(_CHOICES)
-    judged, ordered = min(terms.pictures, held), min(terms.order_pictures, held)
-    forks = sum(count * terms.steps_of(rung) for rung, count in enumerate(entering))
-    again = _WAITING * k * (terms.steps * batch + judged / 3)
-    total = 0.0
-    for decided in range(_CELL_EDGES):
-        undecided = _CELL_EDGES - decided
-        raced = _weight(k * undecided + decided - (k - 1))
-        total += raced * (batch * forks + judged * sum(entering) / 3 + again)
-        total += _weight(k * undecided + decided) * k * undecided * ordered / 3
-    return total
-
-
-def _weight(active: int) -> float:
-    """The time of a step with so many operations of a cell active, in parts of one with all of them."""
-    return _AROUND + (1 - _AROUND) * active / (_CHOICES * _CELL_EDGES)
+    judged = replace(terms, pictures=min(terms.pictures, held), order_pictures=min(terms.order_pictures, held))
+    places = [(0, edge) for edge in range(_CELL_EDGES)]
+    bill = Bill(dict.fromkeys(places, _CHOICES), judged, batch)
+    return bill.left(racing.Course(dict.fromkeys(places, tuple(range(_CHOICES))), None)) / 3
 
 
 def sized(seconds: float, halves: tuple[int, int], batch: int, speed: Callable[[int], float]) -> Sized | float:

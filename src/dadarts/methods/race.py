@@ -13,6 +13,7 @@ from torch import Tensor
 from dadarts.architecture.supernet import Mixing
 from dadarts.methods.affordable import Purse
 from dadarts.methods.alphas import Candidates
+from dadarts.methods.bill import Bill
 from dadarts.methods.missed import most_missed
 from dadarts.methods.perturbation import Decision, without_each
 from dadarts.methods.racing import NODE, PUT_OFF, QUEUED, Course, Outcome, Place, Raced, raced, winner
@@ -130,12 +131,24 @@ class Racing:
         return self.search.mixing.clone()
 
     @cached_property
-    def _races(self) -> int:
-        """How many outcomes there are where no edge waits."""
-        edges, keeps = len(self._choices), self.search.candidates.rule.edges
-        entering = [sum(node == own for own, _ in self._choices) for node in {node for node, _ in self._choices}]
-        stay = edges if keeps is None else sum(min(keeps, own) for own in entering)
-        return 2 * edges + (edges - stay) + (self.terms.looks + self.terms.none) * stay
+    def _bill(self) -> Bill:
+        choices = {place: len(operations) for place, operations in self._open.items()}
+        return Bill(choices, self.terms, self.search.batch_size)
+
+    def _measurement(self, places: Iterable[Place]) -> tuple[float, float]:
+        return self._span(self._bill.order(places, self._active))
+
+    def _span(self, own: float) -> tuple[float, float]:
+        """All of the selection, and how much of it is behind, in parts of what something costs that comes next."""
+        own, spent = max(own, 1.0), self._bill.spent([Outcome(*outcome) for outcome in self.search.outcomes])
+        return (spent + max(own, self._bill.left(self._course()))) / own, spent / own
+
+    @property
+    def _active(self) -> int:
+        """Operations that a fork has of the race that comes next: one on its own edge."""
+        course = self._course()
+        undecided = [place for place in self._open if place not in {*course.kept, *course.queue[:1]}]
+        return self._bill.active(undecided, len(course.removed))
 
     def _course(self) -> Course:
         try:
@@ -164,7 +177,7 @@ class Racing:
         queue = [*alone, *ordered[: course.a_round(self.terms.rounds)]]
         yield from self.search.conclude([Outcome(*place, QUEUED) for place in queue])
 
-    def _missed(self, M: Tensor, places: Iterable[Place]) -> Generator[Any, None, dict[Place, dict[int, Tensor]]]:
+    def _missed(self, M: Tensor, places: Sequence[Place]) -> Generator[Any, None, dict[Place, dict[int, Tensor]]]:
         """What every picture loses without each operation of some edges, by edge and operation; (P, 2) each."""
         search = self.search
         without = {
@@ -175,7 +188,7 @@ class Racing:
         }
         if not without:
             return {}
-        measured = yield from search.harms(without, self.terms.order_pictures, self._races)
+        measured = yield from search.harms(without, self.terms.order_pictures, *self._measurement(places))
         found: dict[Place, dict[int, Tensor]] = {place: {} for place, _ in without}
         for place, name in without:
             found[place][name] = measured[place, name]
@@ -232,15 +245,18 @@ class Racing:
             stands: a fork that goes on to the last rung however it does.
         """
         race, losses = yield from self._rung(forks, 0)
-        for rung, count in enumerate(self.terms.entering(len(forks))[1:], 1):
+        entered = len(forks)
+        for rung, count in enumerate(self.terms.entering(entered)[1:], 1):
             ahead = sorted(forks, key=lambda name: (name != stands, losses[name]))[:count]
             forks = {name: M for name, M in forks.items() if name in ahead}
-            race, found = yield from self._rung(forks, rung)
+            race, found = yield from self._rung(forks, rung, entered)
             losses |= found
         return race, losses
 
-    def _rung(self, forks: Mapping[int, Tensor], rung: int) -> _Race:
-        harms = yield from self.search.race(forks, self.terms, rung, self._races)
+    def _rung(self, forks: Mapping[int, Tensor], rung: int, entered: int | None = None) -> _Race:
+        """A rung of a race that so many forks have entered; None is those."""
+        span = self._span(self._bill.race(entered or len(forks), self._active))
+        harms = yield from self.search.race(forks, self.terms, rung, *span)
         losses = {name: harm[:, 0] for name, harm in harms.items()}
         return raced(losses, self.terms.level), {name: float(own.mean()) for name, own in losses.items()}
 

@@ -72,13 +72,14 @@ class Searched(Protocol):
         ...
 
     def harms(
-        self, mixings: Mapping[Name, Mixing], pictures: int, decisions: int
+        self, mixings: Mapping[Name, Mixing], pictures: int, decisions: float, passed: float | None = None
     ) -> Generator[Any, None, Mapping[Name, Tensor]]:
         """What each picture of the validation half loses under mixing weights: float64 (P, 2), see `missed.Harm`.
 
         Args:
             pictures: measure at most so many, in whole batches; 0 is all.
-            decisions: how many the selection takes in all, each with a measurement, for progress.
+            decisions: how many the selection takes in all, each with such a measurement, for progress.
+            passed: how many of them are behind; None is `decided`.
         """
         ...
 
@@ -115,7 +116,7 @@ class Searched(Protocol):
         ...
 
     def race(
-        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: float, passed: float
     ) -> Generator[Any, None, Mapping[int, Tensor]]:
         """What each picture loses after a fork of the weights was trained under mixing weights of its own.
 
@@ -128,7 +129,8 @@ class Searched(Protocol):
             forks: M of the stacked nodes, (N, E, O), by name; on a later rung of those that go on.
             terms: for how long, and on how many pictures; see `Terms`.
             rung: from 0; all before it have been run since the last outcome.
-            races: how many outcomes the selection will have in all, for progress.
+            races: how many races such as this one all of the selection is worth, for progress.
+            passed: how many of them are behind.
 
         Returns:
             By name float64 (P, 2) as of `harms`, under the fork's own M.

@@ -39,10 +39,11 @@ class Forks:
     _trained: dict[int, tuple[int, list[Tensor]]] = field(default_factory=dict, init=False)
     """How many copies of a fork are trained, and their mean."""
     _rung: int = field(default=0, init=False)
+    _at: SelectionStep = field(default=SelectionStep(0, 1), init=False)
     _entering: Sequence[int] = field(default=(), init=False)
 
     def race(
-        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: float, passed: float
     ) -> Generator[Event, None, Mapping[int, Harm]]:
         """See `Searched.race`."""
         self._forks, self._terms, self._rung = forks, terms, rung
@@ -52,32 +53,34 @@ class Forks:
         if len(known) > sum(self._entering) or any(len(harm) != len(loader.index) for harm in known):
             raise self.run.damaged("has measured other forks than those of its race")
         first, steps = sum(self._entering[:rung]), terms.steps_of(rung) + loader.steps()
-        begin, end = self._passed(rung, loader.steps(), races)
+        begin, end = self._passed(rung, loader.steps(), races, passed)
         before = min(len(forks), len(known) - first)
         if before < len(forks):
             widest = max(count << own for own, count in enumerate(self._entering))
             yield from self.trainers.prepare(SelectionStep(min(begin, end), end), widest)
         with closing(self._train([*forks][before:], rung, terms.pictures)) as underway:
-            for passed, trained in underway:
+            for taken, trained in underway:
                 if trained is not None and trained.harm is not None:
                     known.append(trained.harm)
                     self.run.save_if_due(self.state)
-                yield SelectionStep(min(begin + before * steps + passed, end), end)
+                self._at = SelectionStep(min(begin + before * steps + taken, end), end)
+                yield self._at
         return dict(zip(forks, known[first : first + len(forks)], strict=True))
 
-    def _passed(self, rung: int, measuring: int, races: int) -> tuple[int, int]:
-        """How many steps were taken before a rung, and how many are in all if all races are as long as this one."""
+    def _passed(self, rung: int, measuring: int, races: float, passed: float) -> tuple[int, int]:
+        """How many steps were taken before a rung, and how many are in all, in steps of this race."""
         rungs = [count * (self._terms.steps_of(number) + measuring) for number, count in enumerate(self._entering)]
-        passed = min(len(self.state.races.outcomes), races - 1)
-        return passed * sum(rungs) + sum(rungs[:rung]), races * sum(rungs)
+        before = round(passed * sum(rungs))
+        return before + sum(rungs[:rung]), max(round(races * sum(rungs)), before + sum(rungs))
 
     def conclude(self, outcomes: Sequence[Outcome], winner: int | None) -> Generator[Event, None, None]:
         """See `Searched.conclude`."""
         state = self.state
         if winner is not None:
             with closing(self._train([winner], self._rung, None)) as underway:
-                for passed, _ in underway:
-                    yield SelectionStep(passed, self._terms.steps_of(self._rung))
+                for _ in underway:
+                    # It was counted when it raced.
+                    yield self._at
             take(state, self._trained[winner][1])
             state.optimizers.sgd.state.clear()
         self._trained = {}

@@ -120,13 +120,13 @@ class _Searched:
         return state.measured[begin:end]
 
     def harms(
-        self, mixings: Mapping[Name, Mixing], pictures: int, decisions: int
+        self, mixings: Mapping[Name, Mixing], pictures: int, decisions: float, passed: float | None = None
     ) -> Generator[Event, None, Mapping[Name, Harm]]:
         validation = self.state.loaders.validation
         loader = validation.at_least(pictures) if pictures else validation
         harms = paired.harms(self.state.bilevel, loader, mixings)
-        passed = min(self.state.decided + len(self.state.races.outcomes), decisions - 1)
-        found = yield from self._measured(harms, passed, decisions)
+        behind = min(self.state.decided, decisions - 1) if passed is None else passed
+        found = yield from self._measured(harms, behind, decisions)
         self.state.bilevel.work.measured_for_decision(mixings, len(loader.index))
         return found
 
@@ -134,11 +134,13 @@ class _Searched:
         like = self.state.bilevel.alpha[0]
         return {kind: tuple(node.to(like) for node in nodes) for kind, nodes in mixing.items()}
 
-    def _measured(self, evaluation: Counted[Found], passed: int, passes: int) -> Generator[Event, None, Found]:
+    def _measured(self, evaluation: Counted[Found], passed: float, passes: float) -> Generator[Event, None, Found]:
         """What an evaluation finds, which follows on so many of the selection's passes."""
 
         def event(step: int, steps: int) -> SelectionStep:
-            return SelectionStep(passed * steps + step, passes * steps)
+            return SelectionStep(
+                round(passed * steps) + step, max(round(passes * steps), round(passed * steps) + steps)
+            )
 
         return (yield from evaluated(self.run, self.state, evaluation, event))
 
@@ -187,9 +189,9 @@ class _Searched:
         return tuple(self.state.races.outcomes)
 
     def race(
-        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: int
+        self, forks: Mapping[int, Tensor], terms: Terms, rung: int, races: float, passed: float
     ) -> Generator[Event, None, Mapping[int, Harm]]:
-        return (yield from self.forks.race(forks, terms, rung, races))
+        return (yield from self.forks.race(forks, terms, rung, races, passed))
 
     def conclude(self, outcomes: Sequence[Outcome], winner: int | None = None) -> Generator[Event, None, None]:
         yield from self.forks.conclude(outcomes, winner)

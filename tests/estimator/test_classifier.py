@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -190,6 +191,9 @@ def test_two_fits_of_one_seed_agree_and_of_another_do_not(fitted: DADARTSClassif
         ({"epochs": None, "minutes": 1}, "genotype and init_channels and layers go with epochs"),
         ({"epochs": 0}, "epochs"),
         ({"test_fraction": 0}, "test_fraction 0: give a part of every class"),
+        ({"test_fraction": "a tenth"}, "test_fraction a tenth: give a part of every class"),
+        ({"image_shape": (8.5, 8)}, "image_shape"),
+        ({"image_shape": "88"}, "image_shape"),
         ({"seed": -1}, "seed"),
         ({"flip": "sideways"}, "flip"),
         ({"genotype": "nonsense"}, "genotype"),
@@ -200,6 +204,28 @@ def test_a_parameter_that_cannot_be_used_is_refused_by_its_name(changes: dict[st
     with pytest.raises(InputError, match=said) as caught:
         DADARTSClassifier(**{**SMALL, **changes}).fit(pictures(8, 8), BRIGHT)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_one_whose_fit_was_refused_is_not_fitted() -> None:
+    refused = DADARTSClassifier(**{**SMALL, "epochs": 0})
+    with pytest.raises(InputError):
+        refused.fit(pictures(64), BRIGHT)
+    with pytest.raises(NotFittedError):
+        refused.predict(pictures(64))
+
+
+def test_the_number_of_features_is_that_of_the_last_fit() -> None:
+    again = DADARTSClassifier(**{**SMALL, "epochs": 1}).fit(pictures(64), BRIGHT)
+    assert again.n_features_in_ == 64
+    again.fit(pictures(8, 8), BRIGHT)
+    assert not hasattr(again, "n_features_in_")
+    assert again.predict(pictures(8, 8)).shape == (COUNT,)
+
+
+@pytest.mark.parametrize("labels", [["a", 1], ["a", None], [None, 1.5]])
+def test_labels_of_several_kinds_are_refused(labels: list[Any]) -> None:
+    with pytest.raises(ValueError, match="y"):
+        DADARTSClassifier(**SMALL).fit(pictures(8, 8), np.array(labels, dtype=object)[BRIGHT])
 
 
 @pytest.mark.parametrize("shape", [(9, 8), (64,), (8, 8, 1)])

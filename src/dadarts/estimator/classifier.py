@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from dadarts.config import FitConfig, TrainConfig
 from dadarts.config.fitting import Metric
 from dadarts.data.augment import Flip
 from dadarts.data.labelled import LabelledFiles, LabelledPictures
-from dadarts.errors import InputError
+from dadarts.errors import InputError, shortened
 from dadarts.estimator.kept import Kept, Report
 from dadarts.estimator.reading import Form, Layout, form_of
 from dadarts.estimator.samples import Samples, checked, samples_of
@@ -188,6 +189,10 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         labels: NDArray[Any] = self.classes_[chosen]
         return labels
 
+    def __sklearn_is_fitted__(self) -> bool:
+        # A fit that was refused or interrupted may have left n_features_in_.
+        return hasattr(self, "_kept")
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -239,8 +244,10 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         return train(TrainConfig.auto(**settings, **given, epochs=_plain(self.epochs), batch_size=batch))
 
     def _source(self, samples: Samples, form: Form | None) -> LabelledPictures | LabelledFiles:
-        if not 0 < self.test_fraction < 1:
-            raise InputError(f"test_fraction {self.test_fraction}: give a part of every class, above 0 and below 1")
+        if not (isinstance(self.test_fraction, Real) and 0 < self.test_fraction < 1):
+            raise InputError(
+                f"test_fraction {shortened(self.test_fraction, 40)}: give a part of every class, above 0 and below 1"
+            )
         known = samples.labels(self.test_fraction, _plain(self.seed))
         if isinstance(samples.X, list):
             return LabelledFiles(samples.X, known)

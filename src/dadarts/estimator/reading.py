@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
+from operator import index
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -136,8 +137,8 @@ def _shape_of_pictures(shape: tuple[int, ...], image_shape: Sequence[int] | None
 
 def _checked(image_shape: Sequence[int]) -> tuple[int, ...]:
     try:
-        shape = tuple(int(side) for side in image_shape)
-    except (TypeError, ValueError):
+        shape = tuple(index(side) for side in image_shape)
+    except TypeError:
         shape = ()
     if len(shape) not in (2, 3) or min(shape) < 1:
         raise InputError(f"image_shape {shortened(repr(image_shape), 60)}: give (h, w), (h, w, c) or (c, h, w)")

@@ -22,6 +22,9 @@ from dadarts.data.labelled import Labels
 from dadarts.errors import InputError
 from dadarts.estimator.reading import files_in
 
+_OF_FEATURES = frozenset({"n_features_in_", "feature_names_in_"})
+"""What scikit-learn's estimators have of an X of two axes, and of no other."""
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -55,6 +58,9 @@ def checked(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any] | list[Path]
     Raises:
         ValueError: it is neither.
     """
+    if reset:
+        for name in _OF_FEATURES & vars(estimator).keys():
+            delattr(estimator, name)
     files = files_in(X)
     if files is not None:
         return files
@@ -76,6 +82,8 @@ def samples_of(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Samples:
     given = checked(estimator, X, reset=True)
     y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, input_name="y", estimator=estimator)
+    if y.dtype == object and len({isinstance(label, str) for label in y}) > 1:
+        raise InputError("y has labels that are text and others that are not: give one kind")
     check_classification_targets(y)
     check_consistent_length(given, y)
     weights = None

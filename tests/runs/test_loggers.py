@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from dadarts.errors import RunError
+from dadarts.loggers.known import LOGGERS
+from dadarts.loggers.logger import Logged, opened
 from tests.commands import QUICKEST, TINY_TRAINING, call, column, modern, refusal, stop_after, succeed, without_pictures
 
 SEARCH = ["search", "--name", "it", *QUICKEST]
@@ -40,12 +43,11 @@ class Server:
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
     """A module in place of a package that need not be installed."""
-    for full, held in ((name, members), (f"{name}.exceptions", {"MlflowException": OSError})):
-        module = ModuleType(full)
-        module.__spec__ = ModuleSpec(full, None)
-        for key, value in held.items():
-            setattr(module, key, value)
-        monkeypatch.setitem(sys.modules, full, module)
+    module = ModuleType(name)
+    module.__spec__ = ModuleSpec(name, None)
+    for key, value in members.items():
+        setattr(module, key, value)
+    monkeypatch.setitem(sys.modules, name, module)
 
 
 @pytest.fixture
@@ -129,11 +131,66 @@ def test_a_run_that_goes_on_is_the_same_run_and_one_that_replaces_it_another(
 
 
 def test_a_logger_that_is_not_there_is_refused_before_anything_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "unknown logger 'wandbee'; known: wandb, mlflow" in refusal(modern, *SEARCH, "--logger", "wandbee")
+    assert "unknown logger 'wandbee'. Did you mean 'wandb'?" in refusal(modern, *SEARCH, "--logger", "wandbee")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr("dadarts.loggers.known.find_spec", lambda name: None)
     said = refusal(modern, *SEARCH, "--logger", "mlflow")
     assert said.endswith("--logger mlflow needs a package that is not installed: pip install 'dadarts[mlflow]'")
+
+
+@pytest.mark.parametrize("part", ["__init__", "epoch", "result"])
+def test_a_server_that_fails_ends_the_run_in_one_line_and_it_goes_on(
+    server: tuple[str, Server], part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, told = server
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("no route\nto the server")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LOGGERS[name].opener, part, fail)
+        outcome = call(modern, *SEARCH, "--logger", name)
+    assert outcome.code == 1
+    assert "Traceback" not in outcome.err
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith(f"dadarts: --logger {name}: no route")
+    assert last.endswith("to the server; the run is kept, and -resume goes on")
+    assert [run.state for run in told.runs.values()] == ["failed"] * (part != "__init__")
+    succeed(modern, *SEARCH, "--logger", name, "--resume")
+    (run,) = told.runs.values()
+    assert run.state == "ended"
+
+
+def test_all_are_closed_whichever_cannot_be_opened_or_closed(tmp_path: Path) -> None:
+    told: list[tuple[str, bool]] = []
+
+    class Noted:
+        def __init__(self, name: str, breaks: bool = False) -> None:
+            self.name, self.breaks = name, breaks
+
+        def epoch(self, epoch: int, values: Any) -> None: ...
+
+        def result(self, values: Any) -> None: ...
+
+        def close(self, ended: bool) -> None:
+            told.append((self.name, ended))
+            if self.breaks:
+                raise RunError(f"{self.name} cannot be closed")
+
+    def broken(_: Logged) -> Noted:
+        raise RunError("it cannot be opened")
+
+    logged = Logged(tmp_path, "search", "it", {}, 0)
+    with pytest.raises(RunError, match="it cannot be opened"), opened([lambda _: Noted("one", True), broken], logged):
+        pytest.fail("it began")
+    assert told == [("one", False)]
+    told.clear()
+    with (
+        pytest.raises(RunError, match="one cannot be closed"),
+        opened([lambda _: Noted("one", True), lambda _: Noted("two")], logged) as loggers,
+    ):
+        loggers.result({})
+    assert told == [("one", True), ("two", True)]
 
 
 def test_mlflow_itself_takes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

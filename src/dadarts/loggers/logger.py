@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -61,9 +61,13 @@ Opener: TypeAlias = Callable[[Logged], Logger]
 class Loggers:
     """All loggers of a run as one."""
 
-    def __init__(self, loggers: Sequence[Logger] = ()) -> None:
-        self._loggers = loggers
+    def __init__(self) -> None:
+        self._loggers: list[Logger] = []
         self._ended = False
+
+    def add(self, logger: Logger) -> None:
+        """Tell another one, too."""
+        self._loggers.append(logger)
 
     def epoch(self, row: Row) -> None:
         """Tell a row of history."""
@@ -78,9 +82,10 @@ class Loggers:
             logger.result(_numbers(values))
 
     def close(self, failed: bool) -> None:
-        """Close all."""
-        for logger in self._loggers:
-            logger.close(self._ended and not failed)
+        """Close all, whichever of them cannot be."""
+        with ExitStack() as closing:
+            for logger in reversed(self._loggers):
+                closing.callback(logger.close, self._ended and not failed)
 
 
 @contextmanager
@@ -88,13 +93,17 @@ def opened(openers: Sequence[Opener], logged: Logged) -> Iterator[Loggers]:
     """The loggers of a run, which are closed at the end.
 
     Raises:
-        RunError: one cannot be opened; it says why.
+        RunError: one cannot be opened, or told; it says why.
     """
-    loggers = Loggers([opener(logged) for opener in openers])
+    loggers = Loggers()
     try:
+        for opener in openers:
+            loggers.add(opener(logged))
         yield loggers
     except BaseException:
-        loggers.close(failed=True)
+        # What ended the run is said, and not that a server which may be why cannot be told so.
+        with suppress(Exception):
+            loggers.close(failed=True)
         raise
     loggers.close(failed=False)
 

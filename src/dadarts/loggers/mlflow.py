@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from dadarts.errors import RunError, shortened
+from dadarts.errors import shortened
 from dadarts.loggers.logger import Logged
 
 _KEPT = "mlflow-run"
@@ -15,21 +15,13 @@ _LONGEST = 500
 
 
 class MLflow:
-    """A run of the experiment ``dadarts``, or of ``MLFLOW_EXPERIMENT_NAME``, with the settings as its parameters.
-
-    Raises:
-        RunError: MLflow cannot write to where it is to.
-    """
+    """A run of the experiment ``dadarts``, or of ``MLFLOW_EXPERIMENT_NAME``, with the settings as its parameters."""
 
     def __init__(self, logged: Logged) -> None:
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
 
-        try:
-            self._client: Any = MlflowClient()
-            self._run = self._begun(logged)
-        except MlflowException as error:
-            raise RunError(f"-logger mlflow: {shortened(error, 300)}") from None
+        self._client: Any = MlflowClient()
+        self._run = self._begun(logged)
 
     def _begun(self, logged: Logged) -> str:
         earlier = logged.remembered(_KEPT)

@@ -84,7 +84,20 @@ def test_runs_are_completed_by_their_names_where_they_are(shell: str, scripts: P
     assert completed(shell, scripts, "search", "--resume", "--name", "") == {"found-in-runs"}
     elsewhere = completed(shell, scripts, "search", "--runs_dir", "other", "--name", "")
     assert elsewhere == {"found-in-other"}
+    joined = ["--runs_dir", "=", "other"] if shell == "bash" else ["--runs_dir=other"]
+    assert completed(shell, scripts, "search", *joined, "--name", "") == {"found-in-other"}
     assert "picture.png" in completed(shell, scripts, "predict", "trained-in-runs", "p")
+
+
+def test_a_name_of_a_run_is_no_command(shell: str, scripts: Path) -> None:
+    for name in ("$(touch opened)", "`touch opened`", "a;touch opened", "-x"):
+        Path("runs/search", name).mkdir()
+    offered = completed(shell, scripts, "search", "--name", "")
+    assert {"found-in-runs", "-x"} <= offered
+    assert not Path("opened").exists()
+    if shell == "bash":
+        # Its completions are typed as they stand.
+        assert offered == {"found-in-runs", "-x"}
 
 
 def test_a_value_after_an_equals_sign_is_completed(scripts: Path, shell: str) -> None:

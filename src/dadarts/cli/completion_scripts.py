@@ -11,11 +11,16 @@ _SHORT = 60
 """Letters of a flag's description."""
 
 _BASH = r"""# bash completion for dadarts
+# compgen -W would run what stands in a name; one that needs quotes is not offered.
 _dadarts_runs() {
-    local kind folder
+    local kind folder name quoted
     for kind in "$@"; do
         for folder in "${runs_dir:-runs}/$kind"/*/; do
-            [[ -d $folder ]] && folder=${folder%/} && printf '%s\n' "${folder##*/}"
+            [[ -d $folder ]] || continue
+            folder=${folder%/}
+            name=${folder##*/}
+            printf -v quoted %q "$name"
+            [[ $name == "$cur"* && $name == "$quoted" ]] && COMPREPLY+=("$name")
         done
     done
 }
@@ -31,7 +36,10 @@ _dadarts() {
         return
     fi
     for ((i = 2; i < COMP_CWORD; i++)); do
-        [[ ${COMP_WORDS[i]} =~ ^--?runs[_-]dir$ ]] && runs_dir=${COMP_WORDS[i+1]}
+        if [[ ${COMP_WORDS[i]} =~ ^--?runs[_-]dir$ ]]; then
+            runs_dir=${COMP_WORDS[i+1]}
+            if [[ $runs_dir == "=" ]]; then runs_dir=${COMP_WORDS[i+2]}; fi
+        fi
     done
     name=""
     if [[ $prev == -* ]]; then name=${prev#-}; name=${name#-}; name=${name//-/_}; fi
@@ -49,7 +57,7 @@ _dadarts() {
     fi
     local IFS=$'\n'
     COMPREPLY=($(compgen -W "${known// /$'\n'}" -- "$cur"))
-    [[ -n $kinds ]] && COMPREPLY+=($(compgen -W "$(_dadarts_runs ${kinds// /$'\n'})" -- "$cur"))
+    _dadarts_runs ${kinds// /$'\n'}
     if [[ -n $files ]]; then
         compopt -o filenames 2> /dev/null
         COMPREPLY+=($(compgen -f -- "$cur"))
@@ -78,7 +86,10 @@ _dadarts() {
         return
     fi
     for (( i = 3; i < CURRENT; i++ )); do
-        [[ $words[i] == -(|-)runs[_-]dir ]] && runs_dir=$words[i+1]
+        case $words[i] in
+            -(|-)runs[_-]dir) runs_dir=$words[i+1] ;;
+            -(|-)runs[_-]dir=*) runs_dir=${words[i]#*=} ;;
+        esac
     done
     name=""
     if [[ $PREFIX == -*=* ]]; then
@@ -106,6 +117,8 @@ function __dadarts_runs
     for i in (seq (count $words))
         if string match -qr -- '^--?runs[_-]dir$' $words[$i]; and test $i -lt (count $words)
             set folder $words[(math $i + 1)]
+        else if string match -qr -- '^--?runs[_-]dir=' $words[$i]
+            set folder (string replace -r -- '^[^=]*=' '' $words[$i])
         end
     end
     for kind in $argv

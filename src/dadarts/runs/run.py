@@ -157,9 +157,10 @@ class Run(Generic[AnyConfig]):
             yield from map(Note, resuming.changed_plugins(self.folder, self.config.plugin or ()))
 
     def ended(self, result: str, numbers: Mapping[str, Any]) -> Iterator[Note]:
-        """Mark the run as finished, tell its loggers the `numbers` of the result, and remove what it has replaced."""
-        self.folder.write_result(result)
+        """Tell loggers the `numbers` of the result, mark the run as finished, and remove what it has replaced."""
+        # In this order: where a logger cannot be told, the run has not ended, and tells it when it goes on.
         self.loggers.result(numbers)
+        self.folder.write_result(result)
         yield from (Note(f"removed {path}, which this run has replaced") for path in self.folder.remove_replaced())
 
     def _begin(self, state: State, files: Mapping[Entry, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -11,11 +11,11 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from dadarts.architecture.supernet import Batch
+from dadarts.architecture.supernet import Batch, Mixing
 from dadarts.data import Loader
 from dadarts.methods.missed import Harm
 from dadarts.methods.schedules import Progress, cosine
-from dadarts.runs.evaluation import Counted
+from dadarts.runs.evaluation import Counted, Name
 from dadarts.runs.returning import Returning
 from dadarts.searching import paired
 from dadarts.searching.bilevel import Arrays
@@ -46,7 +46,7 @@ class Fork:
     """What is to be done of a fork, whose weights are the mean of its copies'.
 
     Args:
-        M_NEO: its mixing weights.
+        mixing: its mixing weights.
         copies: those that are to be trained, in their order.
         again: how many of them, the first, are trained once more since they were forgotten.
         done: how many copies have been trained before them.
@@ -54,7 +54,7 @@ class Fork:
         pictures: by how many of the validation half at least it is measured, 0 is all; None where it is not.
     """
 
-    M_NEO: Tensor
+    mixing: Mixing
     copies: Sequence[Copy]
     again: int
     done: int
@@ -112,6 +112,14 @@ class Trainer(Protocol):
         """
         ...
 
+    def harms(self, mixings: Mapping[Name, Mixing], pictures: int) -> Counted[Mapping[Name, Harm]]:
+        """What every picture loses under w as it is and several mixing weights; nothing is counted as work.
+
+        Raises:
+            LostError: as in `train`.
+        """
+        ...
+
 
 class LostError(Exception):
     """What trained forks is gone; its text says how."""
@@ -134,6 +142,10 @@ class OneAfterAnother:
                     yield passed, None
             yield passed, one.value
 
+    def harms(self, mixings: Mapping[Name, Mixing], pictures: int) -> Counted[Mapping[Name, Harm]]:
+        """See `Trainer.harms`."""
+        return paired.harms(self.state.bilevel, judging(self.state, pictures), mixings)
+
     def _one(self, fork: Fork) -> Generator[int, None, Trained]:
         """1 for every batch that counts, and 0 for those that are trained on again."""
         bilevel = self.state.bilevel
@@ -149,7 +161,7 @@ class OneAfterAnother:
             return Trained(mean, None, thirds)
         take(self.state, mean)
         with bilevel.work.apart() as own:
-            measuring = Returning(measured(self.state, fork.M_NEO, fork.pictures))
+            measuring = Returning(measured(self.state, fork.mixing, fork.pictures))
             for _ in measuring:
                 yield 1
         return Trained(mean, measuring.value, thirds + own.thirds)
@@ -207,9 +219,9 @@ def trained(state: SearchState, copy: Copy) -> Iterator[int]:
         yield step + 1
 
 
-def measured(state: SearchState, M_NEO: Tensor, pictures: int) -> Counted[Harm]:
+def measured(state: SearchState, mixing: Mixing, pictures: int) -> Counted[Harm]:
     """What every picture loses under w as it is; counted as in `diagnostics.evaluate`."""
-    loader, mixing = judging(state, pictures), state.bilevel.alphas.split(M_NEO)
+    loader = judging(state, pictures)
     found = yield from paired.harms(state.bilevel, loader, {"fork": mixing})
     state.bilevel.work.measured({"fork": mixing}, len(loader.index))
     return found["fork"]

@@ -64,7 +64,7 @@ class Worker:
         return {"weights": flat(weights_of(self._state))}
 
     def _measure(self, task: Message) -> dict[str, Any]:
-        measuring = Returning(measured(self._state, task["M_NEO"], task["pictures"]))
+        measuring = Returning(measured(self._state, task["mixing"], task["pictures"]))
         for _ in measuring:
             self._passed()
         return {"harm": measuring.value}

@@ -14,7 +14,7 @@ from dadarts.methods.missed import Harm
 from dadarts.methods.terms import Terms
 from dadarts.runs.events import Event, SelectionStep
 from dadarts.runs.run import Run
-from dadarts.searching.copies import Copy, DivergedError, Fork, LostError, Trained, judging, take, weights_of
+from dadarts.searching.copies import Copy, DivergedError, Fork, Trained, judging, take, weights_of
 from dadarts.searching.races import Outcome
 from dadarts.searching.state import SearchState
 from dadarts.searching.trainers import Trainers
@@ -98,7 +98,7 @@ class Forks:
         waiting = iter(names)
         forks = [self._fork(name, rung, pictures) for name in names]
         try:
-            with closing(self.trainers.trainer.train(forks)) as underway:
+            with closing(self.trainers.train(forks)) as underway:
                 for passed, trained in underway:
                     if trained is not None:
                         self._trained[next(waiting)] = self._terms.copies_before(rung + 1), trained.mean
@@ -109,16 +109,20 @@ class Forks:
                 f"the loss of a fork is {error.loss} in its step {error.step}; lower "
                 f"{self.run.kind.rates}. The last good checkpoint is {self.run.folder.checkpoint}"
             ) from None
-        except LostError as error:
-            self.run.save(self.state)
-            raise RunError(f"{error}; all that was measured is kept, and -resume -fork_jobs 1 needs none") from None
 
     def _fork(self, name: int, rung: int, pictures: int | None) -> Fork:
         """What is left to do of a fork."""
         terms, M_NEO = self._terms, self._forks[name]
         done, mean = self._trained.get(name, (0, weights_of(self.state)))
         copies = [self._copy(M_NEO, copy) for copy in range(done, terms.copies_before(rung + 1))]
-        return Fork(M_NEO, copies, max(0, terms.copies_before(rung) - done), done, mean, pictures)
+        return Fork(
+            self.state.bilevel.alphas.split(M_NEO),
+            copies,
+            max(0, terms.copies_before(rung) - done),
+            done,
+            mean,
+            pictures,
+        )
 
     def _copy(self, M_NEO: Tensor, copy: int) -> Copy:
         state, terms = self.state, self._terms

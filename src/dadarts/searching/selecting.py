@@ -27,7 +27,8 @@ from dadarts.runs.meter import timed
 from dadarts.runs.returning import Found, Returning
 from dadarts.runs.run import Run
 from dadarts.runs.state import Taken
-from dadarts.searching import diagnostics, paired
+from dadarts.searching import diagnostics
+from dadarts.searching.copies import judging
 from dadarts.searching.forks import Forks
 from dadarts.searching.races import Outcome
 from dadarts.searching.state import SearchState
@@ -53,9 +54,8 @@ def select(run: Run[SearchConfig], state: SearchState, alone: bool = False) -> S
     """
     state.bilevel.work.begin_selection()
     with ExitStack() as held:
-        forks = Forks(run, state, Trainers(run, state, held, alone))
-        selected = held.enter_context(closing(run.config.method.selection.scores(_Searched(run, state, forks))))
-        scores = Returning(selected)
+        searched = _Searched(run, state, Trainers(run, state, held, alone))
+        scores = Returning(held.enter_context(closing(run.config.method.selection.scores(searched))))
         began = time.monotonic()
         for event in scores:
             state.selecting += time.monotonic() - began
@@ -78,8 +78,12 @@ class _Searched:
 
     run: Run[SearchConfig]
     state: SearchState
-    forks: Forks
+    trainers: Trainers
     evaluated: int = field(default=0, init=False)
+    forks: Forks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.forks = Forks(self.run, self.state, self.trainers)
 
     @property
     def space(self) -> SearchSpace:
@@ -122,12 +126,10 @@ class _Searched:
     def harms(
         self, mixings: Mapping[Name, Mixing], pictures: int, decisions: float, passed: float | None = None
     ) -> Generator[Event, None, Mapping[Name, Harm]]:
-        validation = self.state.loaders.validation
-        loader = validation.at_least(pictures) if pictures else validation
-        harms = paired.harms(self.state.bilevel, loader, mixings)
+        harms = self.trainers.harms(mixings, pictures)
         behind = min(self.state.decided, decisions - 1) if passed is None else passed
         found = yield from self._measured(harms, behind, decisions)
-        self.state.bilevel.work.measured_for_decision(mixings, len(loader.index))
+        self.state.bilevel.work.measured_for_decision(mixings, len(judging(self.state, pictures).index))
         return found
 
     def _placed(self, mixing: Mixing) -> Mixing:

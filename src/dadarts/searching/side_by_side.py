@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,8 +16,21 @@ from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor
 
+from dadarts.architecture.supernet import Mixing
+from dadarts.methods.missed import Harm
+from dadarts.runs.evaluation import Counted, Name
 from dadarts.searching import messages
-from dadarts.searching.copies import DivergedError, Fork, LostError, Trained, Underway, flat, unflat, weights_of
+from dadarts.searching.copies import (
+    DivergedError,
+    Fork,
+    LostError,
+    Trained,
+    Underway,
+    flat,
+    judging,
+    unflat,
+    weights_of,
+)
 from dadarts.searching.messages import Message
 from dadarts.searching.state import SearchState
 
@@ -158,6 +171,15 @@ class SideBySide:
                 yield rung.passed, None
             yield rung.passed, trained
 
+    def harms(self, mixings: Mapping[Name, Mixing], pictures: int) -> Counted[Mapping[Name, Harm]]:
+        """See `Trainer.harms`."""
+        weights, batches = weights_of(self.state), judging(self.state, pictures).steps()
+        found = []
+        for passed, trained in self.train([Fork(mixing, (), 0, 0, weights, pictures) for mixing in mixings.values()]):
+            found += [trained.harm] if trained is not None and trained.harm is not None else []
+            yield passed // len(mixings), batches
+        return dict(zip(mixings, found, strict=True))
+
 
 @dataclass
 class _Forked:
@@ -232,7 +254,7 @@ class _Rung:
             self._busy[worker] = forked, place
             fork = forked.fork
             if place == _MEASURE:
-                worker.send(weights=flat(forked.mean), M_NEO=fork.M_NEO, pictures=fork.pictures)
+                worker.send(weights=flat(forked.mean), mixing=fork.mixing, pictures=fork.pictures)
             else:
                 worker.send(weights=self._begun, copy=asdict(fork.copies[place]))
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
+from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.errors import RunError
+from dadarts.methods.missed import Harm
 from dadarts.rundir import history
+from dadarts.runs.evaluation import Counted, Name
 from dadarts.runs.events import Event, Note, SelectionStep
 from dadarts.runs.run import Run
 from dadarts.searching import fork_jobs
-from dadarts.searching.copies import LostError, OneAfterAnother, Trainer
+from dadarts.searching.copies import Fork, LostError, OneAfterAnother, Trainer, Underway
 from dadarts.searching.fork_jobs import Jobs
 from dadarts.searching.messages import Message
 from dadarts.searching.side_by_side import SideBySide
@@ -32,12 +35,39 @@ class Trainers:
     state: SearchState
     held: ExitStack
     alone: bool
-    trainer: Trainer = field(init=False)
+    _trainer: Trainer = field(init=False)
     _is_chosen: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.trainer = OneAfterAnother(self.state)
+        self._trainer = OneAfterAnother(self.state)
         self._is_chosen = self.alone
+
+    def train(self, forks: Sequence[Fork]) -> Underway:
+        """See `Trainer.train`.
+
+        Raises:
+            DivergedError: a loss is not finite.
+            RunError: what trains them is gone; all that was measured is saved.
+        """
+        with self._told(), closing(self._trainer.train(forks)) as underway:
+            yield from underway
+
+    def harms(self, mixings: Mapping[Name, Mixing], pictures: int) -> Counted[Mapping[Name, Harm]]:
+        """See `Trainer.harms`.
+
+        Raises:
+            RunError: as in `train`.
+        """
+        with self._told():
+            return (yield from self._trainer.harms(mixings, pictures))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except LostError as error:
+            self.run.save(self.state)
+            raise RunError(f"{error}; all that was measured is kept, and -resume -fork_jobs 1 needs none") from None
 
     def prepare(self, at: SelectionStep, widest: int) -> Generator[Event, None, None]:
         """Choose it, once, and say which it is and why.
@@ -69,7 +99,7 @@ class Trainers:
         self.held.callback(trainer.end)
         for _ in trainer.begin(self._settings, jobs.count):
             yield at
-        self.trainer = trainer
+        self._trainer = trainer
         yield Note(f"forks are trained in {jobs.count} processes at a time ({jobs.why})")
 
     @property

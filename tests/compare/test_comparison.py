@@ -87,6 +87,7 @@ def test_a_comparison_searches_trains_judges_and_is_added_to(monkeypatch: pytest
         assert float(row["parameter_free_share"]) == Genotype.parse(row["genotype"]).parameter_free_share()
     settings = json.loads((FOLDER / "jobs" / found[1]["job"] / "job.json").read_text())
     assert (settings["method"], settings["search"]["alpha_lr"]) == ("darts-first-order:alpha_lr=0.1", 0.1)
+    assert settings["search"]["fork_jobs"] == 1
     table = pyarrow.parquet.read_table(FOLDER / "results.parquet").to_pylist()
     assert [{name: "" if value is None else str(value) for name, value in row.items()} for row in table] == found
 

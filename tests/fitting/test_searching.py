@@ -172,6 +172,8 @@ def test_races_cost_what_the_method_says_they_do(tmp_path: Path, monkeypatch: py
     size = searching.Sized(2, 1, 1.0)
     base = FitConfig(dataset="digits", threads=1, workers=0, device="cpu", runs_dir=tmp_path)
     config = searching.settings(base, tmp_path, size, 16)
+    # What a fit sizes, one process computes.
+    assert config.fork_jobs == 1
     terms = Terms(steps=1, rungs=2, looks=0)
     quick = Race(**asdict(terms) | {"put_off": 0.0, "level": 0.999})
     config = config.model_copy(update={"method": replace(config.method, selection=quick)})

@@ -181,7 +181,7 @@ def test_processes_that_end_are_told_of_in_one_line_and_the_run_goes_on_to_the_s
 
     monkeypatch.setattr(side_by_side, "Popen", noted)
     lost = SearchConfig(name="it", fork_jobs=2, checkpoint_minutes=0, **MINE)
-    with pytest.raises(RunError, match=r"has ended with code 1; all that was measured is kept, and .*fork_jobs 1"):
+    with pytest.raises(RunError, match=r"has ended with code 1; all that was measured is kept: go on .*fork_jobs 1"):
         losing(search(lost), begun)
     assert len(begun) == 2
     assert all(process.poll() is not None for process in begun)

@@ -21,6 +21,9 @@ from dadarts.searching.messages import Message
 from dadarts.searching.side_by_side import SideBySide
 from dadarts.searching.state import SearchState
 
+_TELLING = 100
+"""Steps that tell how long others take; the first of a process are slow."""
+
 
 @dataclass
 class Trainers:
@@ -67,7 +70,7 @@ class Trainers:
             yield
         except LostError as error:
             self.run.save(self.state)
-            raise RunError(f"{error}; all that was measured is kept, and -resume -fork_jobs 1 needs none") from None
+            raise RunError(f"{error}; all that was measured is kept: go on in one with -resume -fork_jobs 1") from None
 
     def prepare(self, at: SelectionStep, widest: int) -> Generator[Event, None, None]:
         """Choose it, once, and say which it is and why.
@@ -83,7 +86,7 @@ class Trainers:
             return
         self._is_chosen = True
         config = self.run.config
-        jobs = fork_jobs.pick(config, self.state.foundation, (at.steps - at.step) * self._seconds_a_step, widest)
+        jobs = fork_jobs.pick(config, self.state.foundation, self._seconds(at.steps - at.step), widest)
         if jobs.count == 1:
             yield from (Note(f"forks are trained one after another ({why})") for why in [jobs.why] if why)
             return
@@ -97,15 +100,22 @@ class Trainers:
     def _begun(self, jobs: Jobs, at: SelectionStep) -> Generator[Event, None, None]:
         trainer = SideBySide(self.state)
         self.held.callback(trainer.end)
-        for _ in trainer.begin(self._settings, jobs.count):
-            yield at
+        try:
+            for _ in trainer.begin(self._settings, jobs.count):
+                yield at
+        except LostError:
+            trainer.end()
+            raise
         self._trainer = trainer
         yield Note(f"forks are trained in {jobs.count} processes at a time ({jobs.why})")
 
-    @property
-    def _seconds_a_step(self) -> float:
+    def _seconds(self, steps: int) -> float:
+        """What so many steps take, as those before the selection tell; 0 where they are too few to tell."""
         rows = self.state.history
-        return sum(float(history.SECONDS.of(row) or 0) for row in rows) / max(1, len(rows) * self.state.steps)
+        before = len(rows) * self.state.steps
+        if before < _TELLING:
+            return 0.0
+        return steps * sum(float(history.SECONDS.of(row) or 0) for row in rows) / before
 
     @property
     def _settings(self) -> Message:

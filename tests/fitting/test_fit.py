@@ -159,6 +159,7 @@ def test_what_cannot_be_written_does_not_cost_the_network(monkeypatch: pytest.Mo
     monkeypatch.setattr(pages, "_PAGE", replace(pages._PAGE, seconds=0.0, write=failing))
     outcome = succeed(modern, "fit", "digits", "--minutes", "0.005", *WORDS)
     assert "0:00 are few: a ResNet is trained; from 0:01 on all 2 race" in outcome.err
+    assert "candidates are chosen by" not in outcome.err
     assert "the folder of the network was not written: cannot write runs/fit/digits: full" in outcome.err
     assert 0 <= float(outcome.last_line) <= 1
 
@@ -252,9 +253,19 @@ def _pictures(folder: str, counts: Mapping[str, int], side: int = 8) -> None:
 )
 def test_few_pictures_are_fitted_too(counts: dict[str, int], judging: int) -> None:
     _pictures("few", counts)
+    # Of fewer than 50 none is skipped.
+    broken = sum(counts.values()) > 50
+    if broken:
+        Path("few/a/broken.png").write_bytes(b"\x89PNG")
     asked = ["--searching", "always" if judging <= 1 else "never"]
     said = succeed(modern, "fit", "few", "--minutes", "0.02", "--threads", "1", "--device", "cpu", *asked)
     assert 0 <= float(said.last_line) <= 1
+    assert said.err.partition("measuring how large")[0].count("note: skipped a picture") == broken
+    assert said.err.count("skipped a picture") == broken
+    # Nobody sets these of a fit.
+    assert not re.search("--(batch_size|lr|class_weights|epochs)", said.err)
+    if counts == {"a": 2, "b": 30}:
+        assert "try more --minutes, more pictures, or --flip none" in said.err
     raced = {each.entrant for each in record.read(Path("runs/fit/few")).trained if each.rung}
     if judging:
         assert f"on {judging} of the training pictures" in said.err

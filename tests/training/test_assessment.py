@@ -64,6 +64,16 @@ def test_classes_that_are_told_apart_the_wrong_way_round_are_said_to_be(wrong: i
     assert found.auc_by_chance == pytest.approx(math.sqrt(41 / (12 * 20 * 20)))
 
 
+def test_a_doubt_names_what_can_be_set() -> None:
+    labels = torch.tensor([0] * 30 + [1] * 4)
+    found = assess(Answers.of_rows(Answers.rows(torch.eye(2)[torch.zeros(34).long()], labels)), ["a", "b"], labels)
+    known = {"test_top1": 30 / 34, **found.as_json()}
+    assert "try -class_weights balanced, or more pictures of rare classes; or try more epochs" in (
+        metrics.doubt(known) or ""
+    )
+    assert "and try more pictures of rare classes; or try more -minutes" in (metrics.doubt(known, of_fit=True) or "")
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(deadline=None, max_examples=25)
 @given(pictures=st.integers(1, 60), classes=st.integers(2, 6), answered=st.integers(1, 6), seed=st.integers(0, 2**31))

@@ -195,7 +195,7 @@ def _finish(event: SearchDone | TrainDone | FitDone, progress: Progress, prints_
         progress.say(line)
     if isinstance(event, FitDone) and event.verdict is not None:
         progress.say(event.verdict)
-    doubt = metrics.doubt(event.metrics)
+    doubt = metrics.doubt(event.metrics, of_fit=isinstance(event, FitDone))
     if doubt is not None:
         progress(Note(doubt))
     if prints_result:

@@ -113,10 +113,11 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
         write: what is done when the network is tested.
     """
     about = f"fit on {course.config.dataset}: {duration(course.seconds)} for everything"
-    if course.judges:
+    if course.judges and plan.rungs(course.shares.race, 2):
         judging = f"{len(course.racing.test):,} of the training pictures"
-        about += f"; candidates are chosen by {course.record.metric} on {judging}"
+        about += f"; candidates are chosen by {record.in_words(course.record.metric)} on {judging}"
     yield RunStarted(course.folder.path, f"read {course.data.described}", about)
+    yield from map(Note, course.data.notes)
     try:
         if course.record.entrants is None:
             more = yield from _searched(course)

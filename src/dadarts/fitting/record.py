@@ -154,6 +154,15 @@ class Record:
         files.write_text(folder / RECORD, json.dumps({**asdict(self), "verdict": self.verdict}, indent=1) + "\n")
 
 
+def in_words(metric: str) -> str:
+    """What a metric is called in a sentence.
+
+    >>> in_words("balanced_accuracy"), in_words("auc")
+    ('balanced accuracy', 'AUC')
+    """
+    return {"auc": "AUC", "macro_f1": "macro F1"}.get(metric, metric.replace("_", " "))
+
+
 def read(folder: Path) -> Record:
     """What a fit's folder has of it.
 

@@ -14,7 +14,7 @@ from dadarts.data import DataSet
 from dadarts.fitting import entering, plan, sizing, trial
 from dadarts.fitting.course import Course
 from dadarts.fitting.pace import Pace
-from dadarts.fitting.record import Entrant, Trained
+from dadarts.fitting.record import Entrant, Trained, in_words
 from dadarts.pacing import counted, duration
 from dadarts.rundir.kinds import FINAL
 from dadarts.runs.events import Event, Note, PartBegun
@@ -103,7 +103,7 @@ def _raced(
     trained = yield from course.in_memory(training)
     course.keep(course.record.after(trained))
     yield Note(
-        f"{entrant.title}: {course.record.metric} {trained.score:.1%} on the validation part after "
+        f"{entrant.title}: {in_words(course.record.metric)} {trained.score:.1%} on the validation part after "
         f"{counted(epochs, 'epoch')}"
     )
     return trained
@@ -124,7 +124,7 @@ def last(course: Course, winner: Entrant) -> Iterator[Event]:
             slower *= error.slower
             shutil.rmtree(trial.folder_of(course.folder.path, FINAL).path, ignore_errors=True)
     course.keep(course.record.after(trained))
-    yield Note(f"{winner.title}: {course.record.metric} {trained.score:.1%} on the test part")
+    yield Note(f"{winner.title}: {in_words(course.record.metric)} {trained.score:.1%} on the test part")
 
 
 def _left(course: Course, winner: Entrant) -> float:
@@ -174,24 +174,19 @@ def _last(
             f"{duration(enough)} or more"
         )
     pace = Pace(course.clock)
-    found = yield from _watched(course, config, data, pace, None if surely or resumed else due, again=slower != 1.0)
+    found = yield from _watched(course, config, data, pace, None if surely or resumed else due)
     return _result(course, FINAL, 0, winner, pace, found, batch)
 
 
 def _watched(
-    course: Course, config: TrainConfig, data: DataSet, pace: Pace, due: _Due | None = None, *, again: bool = False
+    course: Course, config: TrainConfig, data: DataSet, pace: Pace, due: _Due | None = None
 ) -> Generator[Event, None, Mapping[str, Any]]:
-    """The events of a training; it raises `_OffPaceError` as `_Due.check` does.
-
-    Args:
-        again: whether its notes have been given.
-    """
+    """The events of a training; it raises `_OffPaceError` as `_Due.check` does."""
     with closing(trial.trained(config, data)) as begun:
         training = Returning(begun)
         for event in training:
             pace(event)
-            if not (again and isinstance(event, Note)):
-                yield event
+            yield event
             course.keep_now_and_then()
             if due is not None:
                 due.check(course, pace)

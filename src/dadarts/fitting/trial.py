@@ -14,6 +14,7 @@ from dadarts.config.data import DataSettings
 from dadarts.config.fitting import FitConfig
 from dadarts.config.run import Precision, RunSettings
 from dadarts.data import DataSet
+from dadarts.errors import MARK
 from dadarts.fitting import memory
 from dadarts.fitting.record import Entrant
 from dadarts.rundir.kinds import FINAL, TRAINING
@@ -60,7 +61,7 @@ def folder_of(folder: Path, run: str) -> RunFolder:
 def trained(config: TrainConfig, data: DataSet) -> Generator[Event, None, Mapping[str, Any]]:
     """The events of a training, or of what is left of it, but its first and last; at the end its metrics.
 
-    Notes are of a training that is not one of many: the last.
+    Notes are of a training that is not one of many, the last, and of nothing that a fit leaves nobody to set.
 
     Raises:
         OutOfMemoryError: as in `memory.told_apart`; the run has been removed.
@@ -74,9 +75,16 @@ def trained(config: TrainConfig, data: DataSet) -> Generator[Event, None, Mappin
             for event in events:
                 if isinstance(event, TrainDone):
                     return event.metrics
-                if not isinstance(event, RunStarted | Note) or (isinstance(event, Note) and as_begun.name == FINAL):
+                if isinstance(event, Note):
+                    if as_begun.name == FINAL and _is_for_who_fits(event):
+                        yield event
+                elif not isinstance(event, RunStarted):
                     yield event
     except memory.OutOfMemoryError:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
     raise AssertionError("a training ends with its result")
+
+
+def _is_for_who_fits(note: Note) -> bool:
+    return all(name in FitConfig.model_fields for _, name in MARK.findall(note.marked))

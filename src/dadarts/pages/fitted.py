@@ -62,7 +62,7 @@ def _candidate(kept: Record, entrant: Entrant, pictures: Pictures | None) -> Can
         entrant.title,
         entrant.why,
         first.score if first else None,
-        _MEASURED_ON.format(kept.metric) if first else "not raced",
+        _MEASURED_ON.format(record.in_words(kept.metric)) if first else "not raced",
         parameters=cost.parameters if cost else None,
         multiply_adds=cost.multiply_adds if cost else None,
         latency_us=cost.prediction_us if cost else None,

@@ -15,6 +15,7 @@ from dadarts.pages.pictures import Reader, data_of, mistakes_of
 from dadarts.report.page.charts import percent, short
 from dadarts.report.page.content import Account, Candidate, Confusion, Mistakes, Table
 from dadarts.report.page.figures import seconds
+from dadarts.rundir.called import fit_of
 from dadarts.rundir.history import TRAINING_PANELS, Row
 from dadarts.training import export, metrics
 from dadarts.training.metrics import Assessment
@@ -63,7 +64,7 @@ def trained(begun: Begun, config: TrainConfig, reader: Reader) -> Trained:
         kind="training",
         state=common.state_of(run, history, config.epochs),
         sentence=_sentence(result, history, config.epochs, cost),
-        doubts=_doubts(result, config),
+        doubts=_doubts(result, config, fit_of(run.path) is not None),
         facts=_facts(begun, config, history, result),
         command=common.command_of(begun, config),
         genotype=config.genotype,
@@ -111,8 +112,8 @@ def _baseline(found: Assessment | None) -> str:
     return f" Always answering {found.majority_class} would get {percent(found.majority_baseline)}."
 
 
-def _doubts(result: _Result | None, config: TrainConfig) -> tuple[str, ...]:
-    doubt = metrics.doubt(result.metrics) if result else None
+def _doubts(result: _Result | None, config: TrainConfig, of_fit: bool) -> tuple[str, ...]:
+    doubt = metrics.doubt(result.metrics, of_fit=of_fit) if result else None
     verdict = config.genotype.verdict
     findings = (f"its search ended {found}" for found in verdict.findings) if verdict else ()
     return tuple(map(in_flags, filter(None, (doubt, *findings))))

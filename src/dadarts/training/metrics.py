@@ -20,8 +20,8 @@ _WRONG_WAY = (
     "whose mirror image is of the other class, for which give -flip none, or of labels that differ between the parts"
 )
 _NOT_BEATEN = "the accuracy does not significantly beat the majority baseline of {baseline}: {cure}"
-_CURES = "try more epochs, more pictures, or -flip none where a mirrored picture is of another class"
-_CURES_OF_RARE = "look at the balanced accuracy, and try -class_weights balanced, or more pictures of rare classes; or"
+_CURES = "try more {more}, more pictures, or -flip none where a mirrored picture is of another class"
+_CURES_OF_RARE = "look at the balanced accuracy, and try {weighing}more pictures of rare classes; or"
 _UNEQUAL = 1.5
 """Times the share of equal classes from which on the most frequent one makes others rare."""
 
@@ -223,15 +223,22 @@ def _worst_class(found: Assessment) -> str:
     return f"worst class: {worst.name}, {right:,} of {worst.support:,} right, precision {worst.precision:.1%}"
 
 
-def doubt(metrics: Mapping[str, Any]) -> str | None:
-    """What a person should know of an accuracy that does not beat the majority baseline; None where it does."""
+def doubt(metrics: Mapping[str, Any], *, of_fit: bool = False) -> str | None:
+    """What a person should know of an accuracy that does not beat the majority baseline; None where it does.
+
+    Args:
+        of_fit: whether a fit's last training has it, whose epochs and class weights nobody sets.
+    """
     if metrics.get("beats_majority", True):
         return None
     found = Assessment.model_validate(metrics)
     if found.auc is not None and len(found.present) == 2 and found.auc < 0.5 - _SURE * found.auc_by_chance:
         return _WRONG_WAY.format(auc=found.auc)
     is_unequal = found.majority_baseline > _UNEQUAL / len(found.present)
-    return _NOT_BEATEN.format(baseline=_baseline(found), cure=f"{_CURES_OF_RARE} {_CURES}" if is_unequal else _CURES)
+    cures = _CURES.format(more="-minutes" if of_fit else "epochs")
+    if is_unequal:
+        cures = f"{_CURES_OF_RARE.format(weighing='' if of_fit else '-class_weights balanced, or ')} {cures}"
+    return _NOT_BEATEN.format(baseline=_baseline(found), cure=cures)
 
 
 def _baseline(found: Assessment) -> str:

@@ -41,8 +41,9 @@ types: setup
 layers: setup
 	$(BIN)/lint-imports
 
+# Where bytecode is not to be written, every worker and every process compiles all again.
 tests: setup
-	$(BIN)/pytest -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal
 
 # The site, in build/site: what a page links to that is not there is an error.
 docs: $(DOCS_STAMP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,9 @@ def test_pictures_of_16_bits_are_scaled_as_those_of_the_training_were(tmp_path: 
     np.testing.assert_array_equal(prepare(file), one.network.preparation.from_file(file))
 
 
-def test_a_folder_is_its_pictures_and_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+def test_a_folder_is_its_pictures_and_a_closed_pipe_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     one = subject(GENOTYPES["every-layer"], (3, 8, 8))
     save(one, tmp_path)
     script.write(one, tmp_path)
@@ -76,9 +79,15 @@ def test_a_folder_is_its_pictures_and_a_closed_pipe_is_no_error(tmp_path: Path) 
         Image.new("RGB", (8, 8)).save(tmp_path / "new" / name)
     (tmp_path / "new" / "notes.txt").touch()
     command = [sys.executable, str(tmp_path / "model.py"), "new"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["new/b.png", "new/below/a.JPG"]
-    assert done.stderr == ""
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)
+        patch.setattr(sys, "argv", command[1:])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(command[1], run_name="__main__")
+    assert ended.value.code in (None, 0)
+    said = capsys.readouterr()
+    assert [line.split("\t")[0] for line in said.out.splitlines()] == ["new/b.png", "new/below/a.JPG"]
+    assert said.err == ""
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as piped:
         assert piped.stdout is not None
         assert piped.stderr is not None

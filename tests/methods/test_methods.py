@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import pytest
 import torch
+from torch import Tensor
 
 from dadarts.architecture.genotype import derive
 from dadarts.architecture.spaces import SPACES, space
+from dadarts.architecture.supernet import Supernet
 from dadarts.config import SearchConfig
 from dadarts.errors import InputError
 from dadarts.methods.catalogue import METHODS, dadarts, darts, darts_first_order, pc_darts
@@ -28,14 +31,26 @@ REFUSED = {("darts-minus", "S4"), ("darts-minus", "nas-bench-macro"), ("pc-darts
 PAIRS = [pair for pair in product(METHODS, SPACES) if pair not in REFUSED]
 
 
+@cache
+def standing(name: str, channel_fraction: int) -> tuple[Supernet, list[Tensor]]:
+    """A supernet of a space, which takes longer to make than a step, and copies of the weights that it begins with."""
+    it = tiny_space(name)
+    # Three layers have cells of both kinds; a chain has them all with one block for each choice.
+    macro = macro_of(2 * channel_fraction, layers=1 if it.syntax == "nas-bench-macro" else 3)
+    supernet = build_supernet(it, macro, 1, channel_fraction)
+    return supernet, [w.detach().clone() for w in supernet.parameters()]
+
+
 @pytest.mark.parametrize(("method_name", "name"), PAIRS)
 def test_every_method_takes_a_step_in_every_space_and_gives_a_genotype(method_name: str, name: str) -> None:
     it = tiny_space(name)
     method = resolve(METHODS[method_name](), it)
-    # Three layers have cells of both kinds; a chain has them all with one block for each choice.
-    macro = macro_of(2 * method.channel_fraction, layers=1 if it.syntax == "nas-bench-macro" else 3)
+    supernet, weights = standing(name, method.channel_fraction)
+    with torch.no_grad():
+        torch._foreach_copy_(list(supernet.parameters()), weights)
+    macro = supernet.macro
     alphas = build_alphas(it, 1, sparsity=method.sparsity, activation=method.activation)
-    bilevel = Bilevel(build_supernet(it, macro, 1, method.channel_fraction), alphas, method)
+    bilevel = Bilevel(supernet, alphas, method)
     optimizers = usual_optimizers(bilevel)
     w, alpha = flat(bilevel.w), flat(bilevel.alpha)
     losses = optimizers.step(build_batch(macro, 1), build_batch(macro, 2), Progress(9, 10, key=1), 0.025)

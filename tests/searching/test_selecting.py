@@ -493,8 +493,8 @@ def test_every_method_searches_with_both_engines_and_goes_on_when_stopped(name: 
         method = replace(
             method, selection=Race(steps=1, looks=0, rounds=1, put_off=0.0, pictures=20, order_pictures=20)
         )
-    # Two epochs of two steps.
-    settings = {**TINY, "layers": 1, "init_channels": 4, "batch_size": 32, "method": method}
+    # Two epochs of two steps, of few pictures.
+    settings = {**TINY, "layers": 1, "init_channels": 4, "dataset_portion": 0.05, "method": method}
     engines = ("reference", "native" if method.channel_fraction == 1 else "torch")
     whole = {}
     for engine in engines:

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.spaces import Size
@@ -204,26 +203,22 @@ def test_a_fit_that_is_stopped_goes_on_with_what_has_ended(monkeypatch: pytest.M
 def test_what_is_left_is_known_at_once_where_a_last_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     # The clock ticks at every event; without a race most of them are the last training's.
     monkeypatch.setattr(plan, "SHORTEST", 100.0)
-    config = FitConfig(dataset="digits", minutes=0.01, workers=0, threads=1, device="cpu", dataset_portion=0.1)
+    config = FitConfig(dataset="digits", minutes=10, workers=0, threads=1, device="cpu", dataset_portion=0.1)
     folder = Path("runs/fit/digits")
-    with closing(loop.fit(config, clock=Ticking(0.005))) as events:  # type: ignore[type-var]
+    with closing(loop.fit(config, clock=Ticking(5.0))) as events:  # type: ignore[type-var]
         next(event for event in events if isinstance(event, EpochDone))
     kept, epochs = record.read(folder), trial.folder_of(folder, FINAL).saved_config().settings["epochs"]
 
     def left() -> float:
-        with closing(loop.fit(config, clock=Ticking(0.005, now=1e6), resume=True)) as again:  # type: ignore[type-var]
+        with closing(loop.fit(config, clock=Ticking(5.0, now=1e6), resume=True)) as again:  # type: ignore[type-var]
             return next(event.left for event in again if isinstance(event, PartBegun))
 
-    assert left() == pytest.approx(0.6 - kept.spent, abs=0.05)
+    assert left() == pytest.approx(600 - kept.spent, abs=30)
     # A process that is killed has not put down its last seconds, and does again what it did in them.
-    replace(kept, spent=0.6).write(folder)
-    (winner,) = kept.entrants or ()
+    replace(kept, spent=600.0).write(folder)
     assert epochs > 3
-    assert left() == pytest.approx((epochs - 2) * len(_training_pictures()) / kept.speed(winner))
-
-
-def _training_pictures() -> Tensor:
-    return parts.portion(load(DataRequest("digits", workers=0)), 0.1, FitConfig(dataset="digits").seed).train.labels
+    (row,) = commands.history(folder / "augment" / FINAL)
+    assert left() == pytest.approx((epochs - 2) * float(row["seconds"]), rel=0.01)
 
 
 def test_a_measurement_is_said_before_it_is_taken() -> None:

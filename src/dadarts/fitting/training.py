@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 from dadarts.config import TrainConfig
@@ -16,6 +17,7 @@ from dadarts.fitting.course import Course
 from dadarts.fitting.pace import Pace
 from dadarts.fitting.record import Entrant, Trained, in_words
 from dadarts.pacing import counted, duration
+from dadarts.rundir.history import SECONDS
 from dadarts.rundir.kinds import FINAL
 from dadarts.runs.events import Event, Note, PartBegun
 from dadarts.runs.returning import Returning
@@ -132,13 +134,15 @@ def _left(course: Course, winner: Entrant) -> float:
 
     Of one that goes on they are no fewer than its whole epochs take: what it did after it was last saved is done again.
     """
-    final, kept = trial.folder_of(course.folder.path, FINAL), course.record
+    final = trial.folder_of(course.folder.path, FINAL)
     if not final.exists:
         return course.left
-    saved = final.saved_config().settings
-    epochs = max(0, int(saved["epochs"]) - len(final.measured()) - 1)
+    saved, done = final.saved_config().settings, final.measured()
+    epochs = max(0, int(saved["epochs"]) - len(done) - 1)
+    took = [float(seconds) for row in done if (seconds := SECONDS.of(row)) is not None]
     pictures = float(saved["dataset_portion"]) * len(course.data.train)
-    return max(course.left, epochs * pictures / kept.speed(winner) + course.writing)
+    each = fmean(took) if took else pictures / course.record.speed(winner)
+    return max(course.left, epochs * each + course.writing)
 
 
 def _last(

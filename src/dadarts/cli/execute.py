@@ -33,6 +33,7 @@ from dadarts.runs.folder import RunFolder
 from dadarts.training import metrics
 
 _HEAD_START = 10.0
+_STEERING = ("resume", "overwrite")
 
 
 def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int:
@@ -126,9 +127,7 @@ def run(
             if tell is not None:
                 tell(as_values(event))
             if isinstance(event, RunStarted):
-                folder = RunFolder(event.folder)
-                if processes.is_first:
-                    folder.log(command.line(launched([*argv], processes.count)))
+                folder = _begun(event, argv, processes)
                 for note in notes:
                     progress(Note(note))
             if isinstance(event, SearchDone | TrainDone | FitDone):
@@ -137,13 +136,20 @@ def run(
                 continue
             stopped = processes.largest(signals.begin())
             if stopped:
-                again = [*without_booleans(argv, "resume", "overwrite"), *map(written, go_on)]
-                words = launched(again, processes.count)
+                words = launched([*without_booleans(argv, *_STEERING), *map(written, go_on)], processes.count)
                 if tell is not None:
                     tell({"event": "stopped", "folder": str(folder.path), "go_on": shlex.join(words)})
                 processes.in_turn(partial(_stop, events, progress, folder, words, signals))
                 return 128 + stopped
     return 0
+
+
+def _begun(event: RunStarted, argv: Sequence[str], processes: Processes) -> RunFolder:
+    """The folder of a run that has begun, whose log has the command."""
+    folder = RunFolder(event.folder)
+    if processes.is_first:
+        folder.log(command.line(launched([*argv], processes.count)))
+    return folder
 
 
 class _Narrator(logging.Handler):

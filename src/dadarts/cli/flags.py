@@ -167,10 +167,7 @@ class Command:
                 break
             match = re.fullmatch(r"--?([A-Za-z][\w-]*)(?:=(.*))?", argv[position], re.DOTALL)
             if match is None:
-                is_dash = argv[position] == "-" and self.many
-                if (argv[position].startswith("-") and not is_dash) or not (self.positionals or self.many):
-                    raise InputError(f"unexpected {_short(argv[position])!r}; a flag is -name value or --name=value")
-                others.append(argv[position])
+                others.append(self._other(argv[position]))
                 continue
             name, value = match[1].replace("-", "_"), match[2]
             if name in _HELP:
@@ -181,23 +178,29 @@ class Command:
             if flag.names[0] in seen:
                 raise InputError(f"-{name} is given twice")
             seen.add(flag.names[0])
-            following = argv[position + 1] if position + 1 < len(argv) else None
-            if value is None and flag.boolean:
-                takes = following is not None and following.lower() in TRUTH | flag.words
-                value = argv[next(words)] if takes else "True"
-            elif value is None:
-                if following is None or _is_flag(following, by_name):
-                    raise InputError(f"-{name} needs a value")
-                value = argv[next(words)]
+            if value is None:
+                following = argv[position + 1] if position + 1 < len(argv) else None
+                value = argv[next(words)] if _takes(flag, name, following, by_name) else "True"
             if value == "--":
                 raise InputError(f"-{name} needs a value")
             _refuse_bytes(name, value)
             flags.append(f"--{name}={value}")
-        may_lack = asked_for_help or (self.resumes and "resume" in seen)
-        if not may_lack and len(others) < len(self.positionals) + bool(self.many):
-            wanted = [name for name, _ in (*self.positionals, *([self.many] if self.many else []))]
-            raise InputError(f"{wanted[len(others)].upper()} must be given: {self.prog} {' '.join(self._needed())}")
+        if not (asked_for_help or (self.resumes and "resume" in seen)):
+            self._refuse_missing(others)
         return [*flags, "--", *others] if others else flags
+
+    def _other(self, word: str) -> str:
+        """A word that is no flag."""
+        is_dash = word == "-" and self.many
+        if (word.startswith("-") and not is_dash) or not (self.positionals or self.many):
+            raise InputError(f"unexpected {_short(word)!r}; a flag is -name value or --name=value")
+        return word
+
+    def _refuse_missing(self, others: Sequence[str]) -> None:
+        """Refuse fewer words without a flag than are needed."""
+        wanted = [name for name, _ in (*self.positionals, *([self.many] if self.many else []))]
+        if len(others) < len(wanted):
+            raise InputError(f"{wanted[len(others)].upper()} must be given: {self.prog} {' '.join(self._needed())}")
 
     def _known(self, name: str, by_name: Mapping[str, Flag]) -> Flag:
         if name in by_name:
@@ -260,6 +263,15 @@ def without_booleans(argv: Sequence[str], *names: str) -> Iterator[str]:
         left_out = re.fullmatch(rf"--?({'|'.join(names)})(=.*)?", word) is not None
         if not left_out and not is_value:
             yield word
+
+
+def _takes(flag: Flag, name: str, following: str | None, by_name: Mapping[str, Flag]) -> bool:
+    """Whether the word behind a flag is its value; a boolean needs none."""
+    if flag.boolean:
+        return following is not None and following.lower() in TRUTH | flag.words
+    if following is None or _is_flag(following, by_name):
+        raise InputError(f"-{name} needs a value")
+    return True
 
 
 def _is_flag(word: str, by_name: Mapping[str, Flag]) -> bool:

@@ -130,7 +130,7 @@ def test_commands_that_are_suggested_have_the_dashes_that_were_typed(dashes: str
         (modern, ["show", "--json"], "dadarts: GENOTYPE must be given: dadarts show GENOTYPE"),
         (modern, ["oracle", "nas-bench-201"], "dadarts: GENOTYPE must be given: dadarts oracle BENCHMARK GENOTYPE"),
         (modern, ["predict", "it"], "dadarts: PATH must be given: dadarts predict RUN PATH ..."),
-        (modern, ["serch"], "dadarts: unknown command 'serch'; known: fit, search, train"),
+        (modern, ["serch"], "dadarts: unknown command 'serch'. Did you mean 'search'?"),
         (modern, ["serch", "-h"], "Did you mean 'search'?"),
         (modern, ["help", "serch"], "Did you mean 'search'?"),
         (modern, ["Search"], "Did you mean 'search'?"),

@@ -275,12 +275,17 @@ def test_few_pictures_are_fitted_too(counts: dict[str, int], judging: int) -> No
     ("counts", "said"),
     [
         ({"a": 1, "b": 2, "c": 30}, "few: class a has a single training picture; every class needs two or more"),
+        (
+            {"a": 2, "b": 30},
+            "auc needs pictures of both classes in the test part, and it would have none of a: give more",
+        ),
+        ({"a": 3, "b": 30}, "auc needs pictures of both classes in the validation part, and it would have none of a"),
         ({"a": 1, "b": 1}, "2 pictures are too few to hold out a test part; give 3 or more of a class"),
     ],
 )
 def test_too_few_pictures_are_refused(counts: dict[str, int], said: str) -> None:
     _pictures("few", counts)
-    assert said in refusal(modern, "fit", "few", "--minutes", "0.02")
+    assert said in refusal(modern, "fit", "few", "--minutes", "0.02", "--metric", "auc" if "auc" in said else "auto")
 
 
 def test_another_budget_is_not_gone_on_with() -> None:

@@ -39,17 +39,31 @@ _KEYS: Mapping[Metric, str] = {
 
 
 def metric(config: FitConfig, data: DataSet) -> Metric:
-    """What candidates are chosen by.
-
-    Raises:
-        InputError: an area under the curve is asked for, and there are not two classes.
-    """
-    if config.metric == "auc" and len(data.classes) != 2:
-        raise InputError(f"-metric auc is for two classes, and {config.dataset} has {len(data.classes)}")
+    """What candidates are chosen by."""
     if config.metric != "auto":
         return config.metric
     counts = torch.bincount(data.train.labels, minlength=len(data.classes))
     return "balanced_accuracy" if int(counts.max()) * len(counts) > _UNEQUAL * int(counts.sum()) else "accuracy"
+
+
+def refuse_metric(config: FitConfig, data: DataSet, racing: DataSet) -> None:
+    """Refuse what candidates cannot be chosen by.
+
+    Raises:
+        InputError: an area under the curve is asked for, and there are not two classes, or there is one among the
+            pictures that judge.
+    """
+    if config.metric != "auc":
+        return
+    if len(data.classes) != 2:
+        raise InputError(f"-metric auc is for two classes, and {config.dataset} has {len(data.classes)}")
+    for part, pictures in (("test", data.test), ("validation", racing.test)):
+        for name, count in zip(data.classes, torch.bincount(pictures.labels, minlength=2).tolist(), strict=True):
+            if not count:
+                raise InputError(
+                    f"-metric auc needs pictures of both classes in the {part} part, and it would have none of {name}: "
+                    "give more of these, or another -metric"
+                )
 
 
 def score(metrics: Mapping[str, Any], metric: str) -> float:

@@ -70,6 +70,7 @@ def fit(
             return
     data = parts.portion(load(setup.request_of(config)), config.dataset_portion, config.seed)
     racing = parts.racing(data, config.seed)
+    entering.refuse_metric(config, data, racing)
     applicants = entering.applicants(FAMILIES, config, racing, clock)
     fresh = Record(entering.metric(config, data), entering.batch_size(len(data.train)), minutes=config.minutes)
     with folder.claimed(resume, overwrite):

@@ -16,6 +16,9 @@ from dadarts.rundir.kinds import BUNDLE, FINAL, FIT
 from dadarts.rundir.lookup import word_of
 from dadarts.runs.events import Event, Note, PartBegun
 
+_SHORT = 0.2
+"""The part of the time for all endings within which one is written whatever the others take."""
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -45,10 +48,16 @@ EXPORT = Ending("the folder of the network", 25.0, _export, "dadarts export")
 
 
 def fitting(endings: Sequence[Ending], seconds: float, most: float) -> tuple[Ending, ...]:
-    """Those of them that fit into a part of so many seconds together, the first ones first."""
+    """Those of them that fit into a part of so many seconds together, the first ones first; what is short always does.
+
+    >>> page = Ending("the page", 4.0, lambda _: iter(()), "dadarts report")
+    >>> [[each.what for each in fitting((EXPORT, page), 60 * minutes, 0.1)] for minutes in (0.5, 1, 4.5)]
+    [[], ['the page'], ['the folder of the network', 'the page']]
+    """
     kept: list[Ending] = []
     for ending in endings:
-        if sum(each.seconds for each in [*kept, ending]) <= most * seconds:
+        together = sum(each.seconds for each in [*kept, ending])
+        if together <= most * seconds or ending.seconds <= _SHORT * most * seconds:
             kept.append(ending)
     return tuple(kept)
 

@@ -141,14 +141,14 @@ def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
     """What was found, and a random draw to compare it with, where something was searched."""
     asked = course.config.searching
     if not course.searches:
-        if asked != "never" and not course.judges:
+        if asked == "always" and not course.judges:
             yield Note("nothing is searched: no pictures are left to judge by what was found")
-        elif asked == "auto":
+        elif asked == "always":
+            yield Note(f"nothing is searched: {duration(course.seconds)} have no race to tell what was found apart")
+        elif asked == "auto" and course.judges:
             yield Note(
                 f"nothing is searched: in under {plan.PAYS_FROM / 60:g} minutes it does not pay (-searching always)"
             )
-        elif asked == "always":
-            yield Note(f"nothing is searched: {duration(course.seconds)} have no race to tell what was found apart")
         return []
     genotype = yield from searching.searched(course)
     if genotype is None:

@@ -387,11 +387,14 @@ def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file
         original.augment_config([*training, word])
     (folder / "genotype.txt").write_text(DARTS_GENOTYPE)
     assert "runs/search holds none" in refusal(modern, "show", "@ti")
+    for it in ("it", "runs/search/it"):
+        assert "is a search that has not ended: go on with it, with --resume" in refusal(modern, "export", it)
     with pytest.raises(InputError, match=f"^{word} has not ended; .* give runs/search/it/genotype.txt to train"):
         original.augment_config([*training, word])
     taken = original.augment_config([*training, "runs/search/it/genotype.txt"]).genotype
     (folder / "result.txt").write_text(DARTS_GENOTYPE)
     assert "did you mean @it? In runs/search: @it" in refusal(modern, "show", "@itt")
+    assert refusal(modern, "export", "it").endswith("train what it found, with `dadarts train --genotype @it`")
     assert original.augment_config([*training, word]).genotype == taken == Genotype.parse(DARTS_GENOTYPE)
     # A training has its genotype from the beginning.
     Path("runs/augment").mkdir()

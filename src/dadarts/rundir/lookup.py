@@ -244,10 +244,17 @@ def _why_none(place: Path, word: str, runs_dir: Path) -> str:
     if _is_there(run.config):
         if run.saved_config().is_training:
             return "its training has not ended: go on with it, with -resume"
-        return f"it is a search: train what it found, with `dadarts train --genotype {shortened(place)}`"
+        return _of_search("it", run, shortened(place))
     if "/" not in word and _is_there(SEARCH.folder(runs_dir, name)):
-        return f"{name} is a search: train what it found, with `dadarts train --genotype @{name}`"
+        return _of_search(name, SavedRun(SEARCH.folder(runs_dir, name)), f"@{name}")
     return suggested.networks(name, runs_dir)
+
+
+def _of_search(name: str, run: SavedRun, word: str) -> str:
+    """What makes a trained network of a search."""
+    if run.exists and run.result() is None:
+        return f"{name} is a search that has not ended: go on with it, with -resume, and train what it finds"
+    return f"{name} is a search: train what it found, with `dadarts train --genotype {word}`"
 
 
 def _where_else(word: str, folder: Path, runs_dir: Path) -> str:

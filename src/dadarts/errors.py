@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 _LONGEST = 500
+_FEW = 4
 # A compiler's and a launcher's own flags have a capital or single letter, an equals sign, two dashes, or are of those
 # that build.py gives; a path goes on with a slash or a dot.
 MARK = re.compile(r"(?<![^\s'\"`(])(--?)(?!fopenmp\b|fPIC\b|shared\b|inf\b|nan\b)([a-z]\w+)(?![\w=/-]|\.\w)")
@@ -103,12 +104,16 @@ def _printable(letter: str) -> str:
 def unknown(
     noun: str, given: str, known: Iterable[str], elsewhere: Mapping[str, str] = MappingProxyType({})
 ) -> InputError:
-    """The error for a name that is not in a table: the nearest name that is, else all of them.
+    """The error for a name that is not in a table: the nearest name that is, and all of them where there is none such.
+
+    A few names are listed in any case: another may be meant as well.
 
     Args:
         elsewhere: names that other programs have for some of them.
 
     >>> print(unknown("search space", "dart", ["darts", "S1"]))
+    unknown search space 'dart'; known: darts, S1. Did you mean 'darts'?
+    >>> print(unknown("search space", "dart", ["darts", "S1", "S2", "S3", "S4"]))
     unknown search space 'dart'. Did you mean 'darts'?
     >>> print(unknown("search space", "mine", ["darts", "S1"]))
     unknown search space 'mine'; known: darts, S1.
@@ -120,6 +125,5 @@ def unknown(
         given[:60].lower(), [name.lower() for name in spelled], n=1
     )
     match = next((spelled[name] for name in spelled if near and name.lower() == near[0].lower()), None)
-    return InputError(
-        f"unknown {noun} {shown!r}" + (f". Did you mean {match!r}?" if match else f"; known: {', '.join(names)}.")
-    )
+    listed = f"; known: {', '.join(names)}" if match is None or len(names) <= _FEW else ""
+    return InputError(f"unknown {noun} {shown!r}{listed}." + (f" Did you mean {match!r}?" if match else ""))

@@ -20,7 +20,9 @@ def test_the_navigation_lists_every_page_once() -> None:
 def test_the_reference_has_every_public_name_and_nothing_else() -> None:
     page = (DOCS / "reference.md").read_text()
     assert sorted(re.findall(r"^### (\w+)$", page, re.MULTILINE)) == sorted(dadarts.__all__)
-    for name, directive in re.findall(r"^### (\w+)\n\n.*\n\n::: (\S+)$", page, re.MULTILINE):
+    directives = re.findall(r"^### (\w+)\n\n.*\n\n::: (\S+)$", page, re.MULTILINE)
+    assert len(directives) == len(dadarts.__all__)
+    for name, directive in directives:
         home = f"dadarts.{dadarts._HOME_OF[name]}.{name}" if name in dadarts._HOME_OF else f"dadarts.{name}"
         assert directive == home
 

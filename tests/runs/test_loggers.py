@@ -131,7 +131,9 @@ def test_a_run_that_goes_on_is_the_same_run_and_one_that_replaces_it_another(
 
 
 def test_a_logger_that_is_not_there_is_refused_before_anything_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "unknown logger 'wandbee'. Did you mean 'wandb'?" in refusal(modern, *SEARCH, "--logger", "wandbee")
+    assert "unknown logger 'wandbee'; known: wandb, mlflow. Did you mean 'wandb'?" in refusal(
+        modern, *SEARCH, "--logger", "wandbee"
+    )
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr("dadarts.loggers.known.find_spec", lambda name: None)
     said = refusal(modern, *SEARCH, "--logger", "mlflow")

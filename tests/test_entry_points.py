@@ -98,7 +98,7 @@ def test_the_training_line_of_the_seed_means_the_same_at_all_entry_points() -> N
         modern_words = main.train_config(form)
         assert modern_words == python.model_copy(update=BY_LENGTH)
         # At 600 epochs of CIFAR's pictures, which have 32 pixels a side.
-        assert modern_words.model_copy(update=recipe(modern_words, 32).settled) == python
+        assert modern_words.model_copy(update=recipe(modern_words, 32, 1000).settled) == python
 
 
 def test_the_modern_search_is_dadarts_unless_told_otherwise() -> None:

@@ -98,10 +98,10 @@ def test_one_cycle_is_torch_s_warm_up_and_then_its_cosine(steps: int, warm_up: f
 
 def test_a_recipe_counts_the_steps_of_the_whole_training() -> None:
     short = TrainConfig(**GIVEN, schedule="one_cycle", lr=0.3, epochs=3, warm_up=0.25)
-    how = recipe(short, 8)
+    how = recipe(short, 8, 1000)
     found = [how.rate(Progress(epoch, 3), step, 4) for epoch in range(3) for step in range(4)]
     assert found == [one_cycle(0.3, step, 12, 0.25) for step in range(12)]
-    original = recipe(TrainConfig(**GIVEN, epochs=3), 8)
+    original = recipe(TrainConfig(**GIVEN, epochs=3), 8, 1000)
     for epoch in range(3):
         rates = {original.rate(Progress(epoch, 3), step, 4) for step in range(4)}
         assert rates == {cosine(0.025, 0.0, Progress(epoch, 3))}
@@ -281,10 +281,10 @@ def test_weights_that_decay_shrink_without_a_gradient_and_others_stay(decayed: s
 
 
 def test_a_short_training_takes_the_short_recipe_and_a_long_one_the_original_s() -> None:
-    long = recipe(TrainConfig.auto(**GIVEN), 32)
-    original = recipe(TrainConfig(**GIVEN), 32)
+    long = recipe(TrainConfig.auto(**GIVEN), 32, 1000)
+    original = recipe(TrainConfig(**GIVEN), 32, 1000)
     assert long == original
-    short = recipe(TrainConfig.auto(**GIVEN, epochs=30), 32)
+    short = recipe(TrainConfig.auto(**GIVEN, epochs=30), 32, 1000)
     assert short.settled != original.settled
     assert set(short.settled) == set(TrainConfig.BY_LENGTH)
     assert "auto" not in short.settled.values()
@@ -293,16 +293,24 @@ def test_a_short_training_takes_the_short_recipe_and_a_long_one_the_original_s()
             assert f"-{name} {value}" in short.note
         # What is given is kept, and not told as found.
         given = {"epochs": 30, name: original.settled[name]}
-        found = recipe(TrainConfig.auto(**GIVEN, **given), 32)
+        found = recipe(TrainConfig.auto(**GIVEN, **given), 32, 1000)
         assert found.settled[name] == original.settled[name]
         assert f"-{name} " not in found.note
-    assert recipe(TrainConfig.auto(**GIVEN), 8).cutout_length == 4
+    assert recipe(TrainConfig.auto(**GIVEN), 8, 1000).cutout_length == 4
+
+
+@pytest.mark.parametrize(
+    ("epochs", "pictures", "length"),
+    [(39, 50_000, 0), (40, 50_000, 16), (40, 24_999, 0), (199, 2_000, 0), (200, 2_000, 16)],
+)
+def test_a_cutout_needs_many_epochs_and_many_pictures(epochs: int, pictures: int, length: int) -> None:
+    assert recipe(TrainConfig.auto(**GIVEN, epochs=epochs), 32, pictures).cutout_length == length
 
 
 @pytest.mark.parametrize(("batch", "rate"), [(16, 0.075), (64, 0.3), (96, 0.4), (1024, 0.4)])
 def test_the_rate_of_a_short_training_grows_with_its_batches(batch: int, rate: float) -> None:
-    assert recipe(TrainConfig.auto(**GIVEN, epochs=30, batch_size=batch), 8).lr == pytest.approx(rate)
-    assert recipe(TrainConfig.auto(**GIVEN, batch_size=batch), 8).lr == 0.025
+    assert recipe(TrainConfig.auto(**GIVEN, epochs=30, batch_size=batch), 8, 1000).lr == pytest.approx(rate)
+    assert recipe(TrainConfig.auto(**GIVEN, batch_size=batch), 8, 1000).lr == 0.025
 
 
 def test_dadarts_train_says_and_saves_the_recipe_and_augment_keeps_the_original_s() -> None:
@@ -310,7 +318,7 @@ def test_dadarts_train_says_and_saves_the_recipe_and_augment_keeps_the_original_
     place = words.index("-cutout_length")
     del words[place : place + 2]
     err = succeed(modern, "train", "--name", "it", *words).err
-    expected = recipe(TrainConfig.auto(**{**GIVEN, "epochs": 2, "batch_size": 16}), 8)
+    expected = recipe(TrainConfig.auto(**{**GIVEN, "epochs": 2, "batch_size": 16}), 8, 1000)
     assert {name: saved("it")[name] for name in TrainConfig.BY_LENGTH} == expected.settled
     assert f"-schedule {expected.schedule}" in err
     succeed(augment, "-name", "old", *words)
@@ -333,7 +341,7 @@ def test_what_is_left_open_must_agree_with_the_rest_as_what_is_given() -> None:
 )
 def test_nesterov_may_stand_alone_or_with_a_word(words: list[str], expected: bool) -> None:
     config = train_config(["--name", "a", "--dataset", "digits", "--genotype", DARTS_GENOTYPE, "--nesterov", *words])
-    assert recipe(config.model_copy(update={"epochs": 2}), 8).nesterov is expected
+    assert recipe(config.model_copy(update={"epochs": 2}), 8, 1000).nesterov is expected
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class TrainConfig(RunConfig):
     cutout_length: Annotated[int, Field(ge=0, le=1024)] | Literal["auto"] = setting(
         16,
         "data",
-        "side of the square that cutout blanks; 0 is none, auto half a picture's side, at most 16, from 40 epochs on",
+        "side of the square that cutout blanks; 0 is none, auto half a picture's side, at most 16, in long trainings",
         usual=True,
     )
     mixup: Annotated[float, Field(ge=0, le=100)] | Auto = setting(

@@ -17,7 +17,8 @@ CUSTOMARY_CUTOUT = 16
 FEW_EPOCHS = 200
 """A training of fewer is a short one."""
 CUTOUT_EPOCHS = 40
-"""In fewer a network has not seen its pictures often enough for a cutout to help."""
+CUTOUT_PICTURES = 10**6
+"""In fewer epochs, or seeing fewer pictures in all, a network is still short of training, and a cutout harms it."""
 _RATE, _BATCH, _MOST = 0.3, 64, 0.4
 """Of a short training: the rate at a batch, and the largest that a larger batch calls for."""
 
@@ -58,26 +59,28 @@ class Recipe:
         return one_cycle(self.lr, done, whole, self.warm_up, linear=self.schedule == "triangle")
 
 
-def recipe(config: TrainConfig, side: int) -> Recipe:
+def recipe(config: TrainConfig, side: int, pictures: int) -> Recipe:
     """The recipe of a training.
 
     What a configuration leaves open is the original's in a training of `FEW_EPOCHS` or more, and else `_short`.
 
     Args:
         side: of the pictures, the shorter one, in pixels.
+        pictures: of an epoch.
     """
     # 16 is for pictures of 32 pixels (arXiv 1708.04552): of smaller ones it would blank most.
     cutout = min(CUSTOMARY_CUTOUT, side // 2)
     full = {field: TrainConfig.model_fields[field].default for field in TrainConfig.BY_LENGTH}
     full |= {"cutout_length": cutout}
-    chosen = _short(config, cutout) if config.epochs < FEW_EPOCHS else full
+    chosen = _short(config, cutout, pictures) if config.epochs < FEW_EPOCHS else full
     given = {field.name: getattr(config, field.name) for field in fields(Recipe) if field.name != "note"}
     left_open = {name: value for name, value in chosen.items() if given[name] == AUTO}
     return Recipe(**{**given, **left_open}, note=_note(config, left_open, full))
 
 
-def _short(config: TrainConfig, cutout: int) -> dict[str, Any]:
+def _short(config: TrainConfig, cutout: int, pictures: int) -> dict[str, Any]:
     """Customary values of short trainings; what benchmarks/results/fit-recipe.md measured of them is of one seed."""
+    seen_enough = config.epochs >= CUTOUT_EPOCHS and config.epochs * pictures >= CUTOUT_PICTURES
     return {
         "schedule": "one_cycle",
         # Steps of smaller batches are noisier and more (arXiv 1706.02677, section 2.1).
@@ -88,7 +91,7 @@ def _short(config: TrainConfig, cutout: int) -> dict[str, Any]:
         "label_smoothing": 0.1,
         "ema": 0.03,
         "mixup": 0.0,
-        "cutout_length": cutout if config.epochs >= CUTOUT_EPOCHS else 0,
+        "cutout_length": cutout if seen_enough else 0,
         "drop_path_prob": 0.0,
         "aux_weight": 0.0,
     }

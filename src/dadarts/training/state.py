@@ -153,7 +153,8 @@ def build(config: TrainConfig, processes: Processes = ALONE, loaded: Loading = l
         InputError: the data, the device or the batch size cannot be used.
     """
     base = setup.lay(config, processes, loaded)
-    how = recipe(config, min(base.data.train.shape[1:]))
+    pictures = round(config.dataset_portion * len(base.data.train))
+    how = recipe(config, min(base.data.train.shape[1:]), pictures)
     # What was left open must agree with the rest as if it had been given.
     TrainConfig(**{**dict(config), **how.settled})
     train, selection = _loaders(config, base, how.cutout_length)

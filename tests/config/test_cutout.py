@@ -45,7 +45,7 @@ def test_it_is_half_of_the_shorter_side_and_at_most_the_customary_16(
     x = np.random.default_rng(0).integers(0, 256, (24, height, width), dtype=np.uint8)
     np.savez("mine.npz", x=x, y=np.arange(24) % 2)
     words = list(WORDS)
-    words[words.index("digits")], words[words.index("-epochs") + 1] = "mine.npz", "40"
+    words[words.index("digits")], words[words.index("-epochs") + 1] = "mine.npz", "200"
     del words[words.index("0.1") - 1 : words.index("0.1") + 1]
     with stop_after(1, signal.SIGINT, monkeypatch):
         err = call(modern, "train", "--name", "it", *words).err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +23,8 @@ from dadarts.fitting import parts, training, trial
 from dadarts.fitting.candidates import FAMILIES
 from dadarts.fitting.course import Course
 from dadarts.fitting.record import Entrant, Record
+from dadarts.rundir import history
+from dadarts.rundir.history import Row
 from dadarts.rundir.kinds import FINAL
 from dadarts.runs.events import EpochDone, Event, Note, RunStarted, StepDone, TrainDone
 from dadarts.runs.folder import RunFolder
@@ -43,6 +45,7 @@ class Machine:
     Args:
         step, epoch, around: seconds of a step, between epochs, and before and behind all of them.
         slower: how many times as long a run of a name takes for its steps, and between epochs.
+        later: the same of the last training alone, by the seconds of the clock.
     """
 
     step: float
@@ -50,31 +53,40 @@ class Machine:
     around: float
     slower: Callable[[str], float]
     clock: Told
+    later: Callable[[float], float] = lambda now: 1.0
 
     def train(self, config: TrainConfig, **given: Any) -> Iterator[Event]:
-        loaded, factor = given["loaded"](None), self.slower(config.name)
+        loaded, length = given["loaded"](None), given["length"]
         steps = max(1, int(config.dataset_portion * len(loaded.train)) // config.batch_size)
         self.clock.now += self.around / 2
         yield RunStarted(Path(), "", "")
         yield Note(f"-lr 0.1 for {config.epochs} epochs")
-        for epoch in range(config.epochs):
+        epochs, rows = config.epochs, list[Row]()
+        while len(rows) < epochs:
+            factor = self.slower(config.name) * (self.later(self.clock.now) if config.name == FINAL else 1.0)
             for step in range(steps):
                 self.clock.now += factor * self.step
-                yield StepDone(epoch, config.epochs, step + 1, steps, 1.0, 0.5, 1.0)
+                yield StepDone(len(rows), epochs, step + 1, steps, 1.0, 0.5, 1.0)
             self.clock.now += factor * self.epoch
-            yield EpochDone(epoch, config.epochs, {})
+            rows.append(history.row_of({history.EPOCH: len(rows)}))
+            epochs = length(len(rows), epochs) if length is not None else epochs
+            yield EpochDone(len(rows) - 1, epochs, {})
+        folder = trial.folder_of(config.runs_dir, config.name)
+        folder.path.mkdir(parents=True)
+        folder.write_config(config.to_json(), {})
+        folder.write_history(rows)
         self.clock.now += self.around / 2
         yield TrainDone(Path(), {"test_top1": 0.5}, ())
 
 
 @contextmanager
-def course(machine: Machine, minutes: float) -> Iterator[Course]:
+def course(machine: Machine, minutes: float, batch: int = BATCH) -> Iterator[Course]:
     config = FitConfig(dataset="digits", minutes=minutes, searching="never", threads=1, workers=0, device="cpu")
     entrants = tuple(
-        Entrant(own.name, own.name, own.title, own.why, own.genotype, 4, 1, BATCH / machine.step)
+        Entrant(own.name, own.name, own.title, own.why, own.genotype, 4, 1, batch / machine.step)
         for own in FAMILIES[:2]
     )
-    kept = Record("accuracy", BATCH, entrants=entrants)
+    kept = Record("accuracy", batch, entrants=entrants)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(trial, "train", machine.train)
         yield Course(config, RunFolder(Path(folder)), data(), parts.racing(data(), 1), kept, machine.clock, 0.0)
@@ -109,6 +121,29 @@ def test_the_minutes_are_kept_where_the_last_training_is_faster_or_slower_than_t
     assert not any(isinstance(event, Note) and "-lr 0.1" in event.marked for event in events)
     if 0.97 < slower < 1.03:
         assert not anew
+
+
+@settings(max_examples=12, deadline=None)
+@given(part=st.floats(0.15, 0.75), later=st.floats(0.5, 2.0), minutes=st.floats(15, 20), slower=st.floats(0.8, 1.25))
+def test_the_minutes_are_kept_where_the_machine_changes_its_pace_on_the_way(
+    part: float, later: float, minutes: float, slower: float
+) -> None:
+    begin, own_slower = 60 * minutes * 0.3, slower
+
+    def pace(now: float) -> float:
+        return later if now > begin + part * (60 * minutes - begin) else 1.0
+
+    machine = Machine(0.8, 0.05, 1.0, lambda run: own_slower if run == FINAL else 1.0, Told(), pace)
+    with course(machine, minutes, batch=8 * BATCH) as own:
+        events = list(fitted(own))
+        assert own.record.spent == machine.clock.now == pytest.approx(60 * minutes, rel=0.05)
+        saved = trial.folder_of(own.folder.path, FINAL).saved_config().settings
+    # What is said of a training is what it was.
+    assert saved["epochs"] == sum(isinstance(event, EpochDone) for event in events[_last_begun(events) :])
+
+
+def _last_begun(events: Sequence[Event]) -> int:
+    return max(place for place, event in enumerate(events) if isinstance(event, StepDone) and event.epoch == 0)
 
 
 @pytest.mark.parametrize("slower", [0.7, 1.0, 1.4])

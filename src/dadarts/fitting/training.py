@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean
 from typing import Any
@@ -30,6 +30,8 @@ _FEWEST = 5
 """Steps that tell a pace."""
 _MISSED = 0.035
 """The part of the minutes by which its end may miss them."""
+_RECENT = 3
+"""Epochs that tell how long those to come take, and that lie between two changes of how many there are."""
 
 
 class _OffPaceError(Exception):
@@ -66,6 +68,32 @@ class _Due:
         missed = _MISSED * course.seconds
         if late > missed or -late > max(missed, 1.5 * self.epoch):
             raise _OffPaceError(slower)
+
+
+@dataclass
+class _Lasting:
+    """How many epochs the last training has: others than it began with where the machine changes its pace on the way.
+
+    Args:
+        end: seconds of the fit when the last of them should end.
+    """
+
+    course: Course
+    end: float
+    _ends: list[float] = field(default_factory=list, init=False)
+
+    def __call__(self, done: int, epochs: int) -> int:
+        """See `dadarts.training.loop.Length`."""
+        self._ends.append(self.course.spent)
+        # Up to then it is begun anew where it is off.
+        if len(self._ends) <= _RECENT or done <= _EARLY * epochs or done == epochs:
+            return epochs
+        each = (self._ends[-1] - self._ends[-1 - _RECENT]) / _RECENT
+        left = (self.end - self._ends[-1]) / each
+        if abs(epochs - done - left) * each <= _MISSED * self.course.seconds:
+            return epochs
+        self._ends = self._ends[-1:]
+        return done + max(0, round(left))
 
 
 def race(course: Course) -> Generator[Event, None, Entrant]:
@@ -178,15 +206,21 @@ def _last(
             f"{duration(enough)} or more"
         )
     pace = Pace(course.clock)
-    found = yield from _watched(course, config, data, pace, None if surely or resumed else due)
+    lasting = _Lasting(course, due.end)
+    found = yield from _watched(course, config, data, pace, None if surely or resumed else due, lasting)
     return _result(course, FINAL, 0, winner, pace, found, batch)
 
 
 def _watched(
-    course: Course, config: TrainConfig, data: DataSet, pace: Pace, due: _Due | None = None
+    course: Course,
+    config: TrainConfig,
+    data: DataSet,
+    pace: Pace,
+    due: _Due | None = None,
+    lasting: _Lasting | None = None,
 ) -> Generator[Event, None, Mapping[str, Any]]:
     """The events of a training; it raises `_OffPaceError` as `_Due.check` does."""
-    with closing(trial.trained(config, data)) as begun:
+    with closing(trial.trained(config, data, lasting)) as begun:
         training = Returning(begun)
         for event in training:
             pace(event)

@@ -21,7 +21,7 @@ from dadarts.rundir.kinds import FINAL, TRAINING
 from dadarts.runs.device import lowers_well, pick_device
 from dadarts.runs.events import Event, Note, RunStarted, TrainDone
 from dadarts.runs.folder import RunFolder
-from dadarts.training.loop import train
+from dadarts.training.loop import Length, train
 
 SHARED = {*DataSettings.model_fields, *RunSettings.model_fields} - {"name", "runs_dir", "dataset_portion"}
 
@@ -58,8 +58,12 @@ def folder_of(folder: Path, run: str) -> RunFolder:
     return RunFolder(TRAINING.folder(folder, run))
 
 
-def trained(config: TrainConfig, data: DataSet) -> Generator[Event, None, Mapping[str, Any]]:
+def trained(
+    config: TrainConfig, data: DataSet, length: Length | None = None
+) -> Generator[Event, None, Mapping[str, Any]]:
     """The events of a training, or of what is left of it, but its first and last; at the end its metrics.
+
+    Where `length` has changed how many epochs there are, the run's settings say so when it is over.
 
     Notes are of a training that is not one of many, the last, and of nothing that a fit leaves nobody to set.
 
@@ -70,10 +74,11 @@ def trained(config: TrainConfig, data: DataSet) -> Generator[Event, None, Mappin
     # Of a training that has begun the settings stand: another estimate of its speed would give it other epochs.
     as_begun = TrainConfig(**folder.saved_config().settings) if folder.exists else config
     try:
-        begun = train(as_begun, resume=folder.exists, loaded=lambda _: data)
+        begun = train(as_begun, resume=folder.exists, loaded=lambda _: data, length=length)
         with memory.told_apart(as_begun.batch_size), closing(begun) as events:  # type: ignore[type-var]
             for event in events:
                 if isinstance(event, TrainDone):
+                    _keep_length(folder)
                     return event.metrics
                 if isinstance(event, Note):
                     if as_begun.name == FINAL and _is_for_who_fits(event):
@@ -84,6 +89,12 @@ def trained(config: TrainConfig, data: DataSet) -> Generator[Event, None, Mappin
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
     raise AssertionError("a training ends with its result")
+
+
+def _keep_length(folder: RunFolder) -> None:
+    saved, epochs = folder.saved_config(), len(folder.measured())
+    if epochs != saved.settings["epochs"]:
+        folder.write_config({**saved.settings, "epochs": epochs}, saved.versions)
 
 
 def _is_for_who_fits(note: Note) -> bool:

@@ -237,9 +237,8 @@ class Run(Generic[AnyConfig]):
             measured: measures the epoch after its last step; its row of history.
             stopped: whether no epoch follows those of a history.
         """
-        epochs = self.config.epochs
-        while state.position.epoch < epochs and not stopped(state.history):
-            progress = Progress(state.position.epoch, epochs)
+        while state.position.epoch < state.epochs and not stopped(state.history):
+            progress = Progress(state.position.epoch, state.epochs)
             yield from self.counted(state, progress, steps(progress))
             row = yield from measured(progress)
             state.history.append(row)
@@ -248,7 +247,7 @@ class Run(Generic[AnyConfig]):
             # Before the checkpoint: an epoch that is computed again is told again, one left out never is.
             self.loggers.epoch(row)
             self.save(state)
-            yield EpochDone(progress.epoch, epochs, row)
+            yield EpochDone(progress.epoch, state.epochs, row)
 
     def counted(self, state: State, progress: Progress, steps: Iterator[Taken]) -> Iterator[Event]:
         """Take the steps of an epoch that are left, count them, and save now and then.

@@ -45,6 +45,11 @@ class State(Protocol):
         ...
 
     @property
+    def epochs(self) -> int:
+        """How many it has in all; what is asked behind an epoch may change it."""
+        ...
+
+    @property
     def steps(self) -> int:
         """Steps in an epoch."""
         ...

@@ -227,7 +227,7 @@ class SearchState:
         limits.restore(kept_to, self.bilevel)
 
     @property
-    def _searched(self) -> int:
+    def epochs(self) -> int:
         return self.restart_epochs * self.bilevel.method.restarts
 
     @property
@@ -237,7 +237,7 @@ class SearchState:
         return nodes * (edges + 1)
 
     def _position(self, saved: Any, history: list[Row]) -> Position:
-        selection, searched = self.bilevel.method.selection, self._searched
+        selection, searched = self.bilevel.method.selection, self.epochs
         tuned = selection.tuning_epochs * self._most_decisions
         found = fitting.position(saved, epochs=searched + tuned, steps=self.steps)
         # What stops early or tunes a selection has epochs without a row, and what trains nothing a row without epochs.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -38,6 +38,8 @@ from dadarts.training import assessment, export, metrics
 from dadarts.training.mixup import mixed
 from dadarts.training.state import TrainState, build
 
+Length: TypeAlias = Callable[[int, int], int]
+"""How many epochs a training has, from how many are done and how many it was to have; no fewer than are done"""
 SETTLED_STEPS = 100
 """After fewer, running statistics of momentum 0.1 still hold more than 1e-5 of what they began as, or old weights."""
 
@@ -49,6 +51,7 @@ def train(
     overwrite: bool = False,
     processes: Processes = ALONE,
     loaded: Loading = load,
+    length: Length | None = None,
 ) -> Iterator[Event]:
     """Train, leave everything in ``runs/augment/NAME``, and yield what happens.
 
@@ -56,6 +59,7 @@ def train(
 
     Args:
         loaded: gives the data that the configuration asks for.
+        length: asked behind every epoch how many there are in all; the learning rate goes on by that.
 
     Raises:
         InputError: the configuration, the data or the name cannot be used; nothing was created.
@@ -68,12 +72,13 @@ def train(
         return
     files = {contents.GENOTYPE_TEXT: f"{config.genotype}\n", contents.GENOTYPE: config.genotype.to_json()}
     with run.begun(partial(build, loaded=loaded), files) as state:
-        yield from _Training(run, state).events()
+        yield from _Training(run, state, length).events()
 
 
 class _Training:
-    def __init__(self, run: Run[TrainConfig], state: TrainState) -> None:
+    def __init__(self, run: Run[TrainConfig], state: TrainState, length: Length | None) -> None:
         self.run = run
+        self.length = length
         self.config = run.config
         self.folder = run.folder.path
         self.state = state
@@ -150,13 +155,15 @@ class _Training:
 
     def _measured(self, progress: Progress) -> Generator[Event, None, Row]:
         config, state, position = self.config, self.state, self.state.position
+        if self.length is not None:
+            state.epochs = self.length(progress.epoch + 1, state.epochs)
         selected: Values = {}
         began = time.monotonic()
-        if state.selection is not None or progress.epoch + 1 == config.epochs:
+        if state.selection is not None or progress.epoch + 1 == state.epochs:
             self._settle(progress.epoch)
         if state.selection is not None:
             score, answers = yield from self._answers(
-                state.selection, partial(ValidationStep, progress.epoch, config.epochs)
+                state.selection, partial(ValidationStep, progress.epoch, state.epochs)
             )
             selected = {history.VALID_LOSS: score.loss, history.VALID_TOP1: score.top1}
             deciding = score.top1

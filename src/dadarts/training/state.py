@@ -29,6 +29,9 @@ from dadarts.training.averaging import Average
 from dadarts.training.losses import CrossEntropy, balanced
 from dadarts.training.recipe import Recipe, recipe
 
+_MOST_EPOCHS = 10**6
+"""No training has as many."""
+
 
 @dataclass(frozen=True, eq=False)
 class Judged:
@@ -45,7 +48,7 @@ class TrainState:
     Args:
         engine: the form of the network that takes the steps.
         loss: of a batch.
-        epochs: how many it has in all.
+        epochs: how many it has in all, which who ends it by a clock may change.
         recipe: how it is trained.
         average: of its weights, where they are averaged.
         judged: what is measured and kept: the average, and where there is none the network.
@@ -112,6 +115,7 @@ class TrainState:
             "network": self.network.state_dict(),
             "sgd": self.sgd.state_dict(),
             "position": asdict(self.position),
+            "epochs": self.epochs,
             "history": self.history,
             "best": self.best,
             **({} if self.average is None else {"average": self.average.network.state_dict()}),
@@ -128,7 +132,8 @@ class TrainState:
         average = None if self.average is None else fitting.tensors_like("average", saved["average"], own)
         sgd = fitting.optimizer_like("sgd", saved["sgd"], self.sgd, ["momentum_buffer"])
         history = fitting.rows("history", saved["history"])
-        found = fitting.position(saved["position"], epochs=self.epochs, steps=self.steps)
+        epochs = fitting.number("epochs", saved.get("epochs", self.epochs), _MOST_EPOCHS, whole=True)
+        found = fitting.position(saved["position"], epochs=epochs, steps=self.steps)
         if len(history) != found.epoch:
             raise fitting.MisfitError(f"history has {len(history)} rows after {found.epoch} epochs")
         best = saved["best"]
@@ -140,7 +145,7 @@ class TrainState:
             self.average.network.load_state_dict(average)
         self.network.load_state_dict(network)
         self.sgd.load_state_dict(sgd)
-        self.position, self.history, self.best = found, history, best
+        self.position, self.history, self.best, self.epochs = found, history, best, epochs
 
 
 def build(config: TrainConfig, processes: Processes = ALONE, loaded: Loading = load) -> TrainState:

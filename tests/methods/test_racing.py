@@ -158,7 +158,7 @@ def test_a_course_that_no_races_can_have_is_refused(wrong: list[Outcome]) -> Non
 
 @pytest.mark.parametrize(("edges", "rounds", "each"), [(6, 8, 1), (28, 8, 4), (8, 8, 1), (9, 8, 2), (5, 1, 5)])
 def test_many_edges_are_decided_several_a_round(edges: int, rounds: int, each: int) -> None:
-    assert Course({(0, edge): (0, 1) for edge in range(edges)}, None).a_round(rounds) == each
+    assert Terms(rounds=rounds).a_round(edges) == each
 
 
 class Judged:

@@ -78,7 +78,8 @@ def trained(
         with memory.told_apart(as_begun.batch_size), closing(begun) as events:  # type: ignore[type-var]
             for event in events:
                 if isinstance(event, TrainDone):
-                    _keep_length(folder)
+                    if length is not None:
+                        _keep_length(folder)
                     return event.metrics
                 if isinstance(event, Note):
                     if as_begun.name == FINAL and _is_for_who_fits(event):

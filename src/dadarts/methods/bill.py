@@ -70,7 +70,7 @@ class Bill:
     def left(self, course: Course) -> float:
         """What is still to come, as far as that is known."""
         undecided = [*course.queue, *(place for place in self.choices if place not in {*course.kept, *course.queue})]
-        a_round, total, removed = course.a_round(self.terms.rounds), 0.0, len(course.removed)
+        a_round, total, removed = self.terms.a_round(len(course.choices)), 0.0, len(course.removed)
         for number, place in enumerate(undecided):
             active = self.active(undecided[number + 1 :], removed)
             total += self.race(self.choices[place], active)

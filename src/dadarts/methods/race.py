@@ -174,7 +174,7 @@ class Racing:
         missed = yield from self._missed(M, open_ones)
         sure = {place: most_missed(missed[place], 1, "loss") for place in open_ones}
         ordered = sorted(open_ones, key=lambda place: -sure[place].z)
-        queue = [*alone, *ordered[: course.a_round(self.terms.rounds)]]
+        queue = [*alone, *ordered[: self.terms.a_round(len(course.choices))]]
         yield from self.search.conclude([Outcome(*place, QUEUED) for place in queue])
 
     def _missed(self, M: Tensor, places: Sequence[Place]) -> Generator[Any, None, dict[Place, dict[int, Tensor]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import ceil, inf
+from math import inf
 from statistics import NormalDist
 from typing import NamedTuple, TypeAlias
 
@@ -152,10 +152,6 @@ class Course:
         """The edges that a round may decide: those that have not waited, and then those that have."""
         undecided = [place for place in self.choices if place not in self.kept]
         return [place for place in undecided if place not in self.put_off] or undecided
-
-    def a_round(self, rounds: int) -> int:
-        """How many edges are decided by one order, of so many rounds."""
-        return max(1, ceil(len(self.choices) / rounds))
 
     def may_wait(self, place: Place) -> bool:
         """Whether an edge may be put off: it has not been, and another that has not is still to be decided."""

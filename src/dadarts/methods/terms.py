@@ -66,7 +66,7 @@ class Terms:
         if not self.share:
             return self
         raced, ordered, undecided = 0, 0, sum(operations)
-        a_round = max(1, ceil(len(operations) / self.rounds))
+        a_round = self.a_round(len(operations))
         for decided, count in enumerate(operations):
             if decided % a_round == 0:
                 ordered += undecided * (undecided + decided)
@@ -83,6 +83,10 @@ class Terms:
             pictures=min(self.pictures, max(2, 3 * steps * batch_size)),
             order_pictures=min(self.order_pictures, max(2, order)),
         )
+
+    def a_round(self, edges: int) -> int:
+        """How many of so many edges are decided by one order."""
+        return max(1, ceil(edges / self.rounds))
 
     def copies_before(self, rung: int) -> int:
         """How many copies of a fork are trained before a rung: 1, 2, 4, ... are those of the rungs.

@@ -257,3 +257,12 @@ def test_settings_of_alphas_that_a_method_does_not_train_are_said_to_be_without_
     assert search_config(values, "darts")[1] == [said]
     assert search_config({**values, "alpha_lr": "auto"}, "darts")[1] == []
     assert search_config({**values, "method": "darts"}, "darts")[1] == []
+
+
+@pytest.mark.parametrize("method", ["darts", "gdas"])
+def test_processes_for_forks_are_said_to_be_without_effect_where_none_are_trained(method: str) -> None:
+    values = {"name": "it", "dataset": "digits", "fork_jobs": "2", "method": method}
+    said = "-fork_jobs 2: without effect, since only -selection race trains forks"
+    assert search_config(values, "darts")[1] == [said]
+    assert search_config({**values, "fork_jobs": "1"}, "darts")[1] == []
+    assert said not in search_config({**values, "selection": "race"}, "darts")[1]

@@ -105,14 +105,14 @@ def search_config(values: dict[str, str], default_method: str) -> tuple[SearchCo
         if chosen:
             raise InputError(f"-{next(iter(chosen))} does not go with -method {method}")
         config = SearchConfig(**rest, method=selection.applied(METHODS[method]()))
-        return config, _without_alphas(config, values)
+        return config, _without_alphas(config, values) + _without_forks(config)
     techniques = Techniques(**{**FLAGS_OF_METHOD[method], **chosen})
     config = SearchConfig(**rest, method=selection.applied(techniques.method()))
     if techniques.dal_target == "none" and not config.space.none_everywhere:
         raise InputError(
             f"-dal_target none needs a banned `none` on every edge; search space {config.search_space} has none"
         )
-    return config, technique_notes.notes(techniques, chosen)
+    return config, technique_notes.notes(techniques, chosen) + _without_forks(config)
 
 
 def _without_alphas(config: SearchConfig, values: Mapping[str, str]) -> list[str]:
@@ -121,6 +121,13 @@ def _without_alphas(config: SearchConfig, values: Mapping[str, str]) -> list[str
     if config.method.order != "none" or not given:
         return []
     return [f"{' and '.join(f'-{name}' for name in given)}: without effect, since this method trains no alphas"]
+
+
+def _without_forks(config: SearchConfig) -> list[str]:
+    """What to say of processes for forks where none are trained."""
+    if config.method.selection.forks or (config.fork_jobs or 1) == 1:
+        return []
+    return [f"-fork_jobs {config.fork_jobs}: without effect, since only -selection race trains forks"]
 
 
 def train_config(values: Mapping[str, Any]) -> TrainConfig:

@@ -23,6 +23,8 @@ class Selection:
     """Whether anything is searched before it."""
     reads_alphas: ClassVar[bool] = False
     """Whether it is the last W that decides."""
+    forks: ClassVar[bool] = False
+    """Whether it trains copies of the weights, which several processes can."""
 
     @property
     def tuning_epochs(self) -> int:
@@ -108,6 +110,8 @@ class Race(Terms, Selection):
 
     See docs/methods/dadarts-lookahead.md; its settings are those of `Terms`.
     """
+
+    forks: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse numbers out of range."""

@@ -40,7 +40,7 @@ _ORACLE = Command(
 )
 _DEMO = Command(
     "dadarts demo",
-    "Search on scikit-learn's digits with DADARTS and train what was found, beside a random genotype.",
+    "Search on 201 of scikit-learn's digits and train what was found, beside random genotypes and a plain cell.",
     (
         Flag(("runs_dir",), "output", "where runs are kept", default="runs"),
         Flag(("seed",), "run", "seed of every random draw", default="42"),

@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.fit import contest, contest_table, ours, plain, rows, tasks
+from benchmarks.fit import contest, contest_table, delivered, ours, plain, rows, tasks
 from benchmarks.fit.contestants import CONTESTANTS
+from benchmarks.fit.delivered import Shown, misses
 from benchmarks.fit.entry import Given, Result
 from benchmarks.fit.plain_training import Pictures, rate, shifted, trained
 from benchmarks.fit.rows import Row
+from dadarts.config.fitting import FitConfig
 from dadarts.fitting import loop, speed
 from dadarts.fitting.candidates import FAMILIES
+from dadarts.runs.events import FitDone
 from tests.commands import without_pictures
 
 ROW = Row("cifar-200", 3.0, None, 0, "resnet-20", 0.6, 2000, 180.0, 272_000, 40.0, "resnet-20, float32")
@@ -167,3 +170,19 @@ def test_what_dadarts_enters_keeps_to_its_pictures_limit_and_time(
     assert found.epochs >= 1
     # Of so short a time what comes before and behind the steps is the most.
     assert time.process_time() - began < 20
+
+
+def test_times_left_are_wrong_by_a_part_of_what_was_left_in_truth() -> None:
+    shown = [Shown(5, 1000), Shown(20, 40), Shown(60, 40), Shown(80, 30), Shown(95, 50)]
+    assert misses(shown, 100) == pytest.approx([0.5, 0.0, 0.5])
+
+
+def test_what_a_fit_leaves_is_told_by_its_card(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    card = "# it\n\n## Files\n\n| file | bytes |\n\nprose\n\n## Data\n\nno\n\n## Cost\n\n5 ms\n\n## Training\n\nno\n"
+    (tmp_path / "model" / "card.md").write_text(card)
+    done = FitDone(tmp_path, tmp_path, "a ResNet", {"test_top1": 0.625}, None)
+    text = delivered.page("digits", FitConfig(dataset="digits", minutes=2, threads=1), done, [Shown(50, 100)], 126.0)
+    assert "a ResNet: test accuracy 62.5%\n- 126.0 s of 120: +5.0%\n- 1 times left" in text
+    assert "wrong by 31.6% of what was left" in text
+    assert text.endswith("| file | bytes |\n\n5 ms\n")

@@ -195,6 +195,8 @@ def test_two_fits_of_one_seed_agree_and_of_another_do_not(fitted: DADARTSClassif
         ({"image_shape": (8.5, 8)}, "image_shape"),
         ({"image_shape": "88"}, "image_shape"),
         ({"seed": -1}, "seed"),
+        ({"seed": None}, "seed None: give a value, or leave it out, which is 0"),
+        ({"epochs": None, "genotype": None, "init_channels": None, "layers": None, "minutes": None}, "minutes None"),
         ({"flip": "sideways"}, "flip"),
         ({"genotype": "nonsense"}, "genotype"),
         ({"image_size": 8}, "an image size is for picture files"),

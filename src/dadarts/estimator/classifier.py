@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -255,9 +256,18 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         return LabelledPictures(torch.from_numpy(form.pixels(samples.X)), known, form.value_range)
 
     def _settings(self, names: Sequence[str]) -> dict[str, Any]:
-        """Parameters that are given."""
+        """Parameters that are given.
+
+        Raises:
+            InputError: one is None that has a default of its own, which it would silently be.
+        """
         values = {name: _plain(getattr(self, name)) for name in names}
-        return {name: value for name, value in values.items() if value is not None}
+        given = {name: value for name, value in values.items() if value is not None}
+        for name in values.keys() - given.keys():
+            default = signature(type(self)).parameters[name].default
+            if default is not None:
+                raise InputError(f"{name} None: give a value, or leave it out, which is {default!r}")
+        return given
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import nan
 
 import numpy as np
@@ -69,15 +70,21 @@ class Law:
         Twice the smaller tail of the means of 99,999 samples, both tails counting the mean itself (Davison and Hinkley
         1997, equation 4.11); nothing is paired, since seeds of a search and of a draw have nothing in common.
         """
-        rng = np.random.default_rng(_SEED)
-        # By the inverse of the distribution function, on a sorted copy: the same draws whatever the order of networks.
-        order = np.argsort(self.accuracies, kind="stable")
-        ascending, ends, sums = self.accuracies[order], self.weights[order].cumsum(), np.zeros(DRAWS)
-        for _ in range(count):
-            sums += ascending[np.searchsorted(ends, rng.random(DRAWS) * ends[-1], side="right")]
-        means, slack = sums / count, 1e-9
+        means, slack = _means(self, count), 1e-9
         tails = (int((means >= mean - slack).sum()), int((means <= mean + slack).sum()))
         return min(1.0, 2 * (1 + min(tails)) / (DRAWS + 1))
+
+
+@lru_cache(maxsize=4)
+def _means(law: Law, count: int) -> Array:
+    """The means of 99,999 samples of `count` draws; kept, since all methods of a table are held to them."""
+    rng = np.random.default_rng(_SEED)
+    # By the inverse of the distribution function, on a sorted copy: the same draws whatever the order of networks.
+    order = np.argsort(law.accuracies, kind="stable")
+    ascending, ends, sums = law.accuracies[order], law.weights[order].cumsum(), np.zeros(DRAWS)
+    for _ in range(count):
+        sums += ascending[np.searchsorted(ends, rng.random(DRAWS) * ends[-1], side="right")]
+    return sums / count
 
 
 @dataclass(frozen=True)
@@ -153,25 +160,27 @@ class Correlation:
 
 def spearman(first: Sequence[float] | Array, second: Sequence[float] | Array, resamples: int = 200) -> Correlation:
     """Spearman's correlation of two measures of the same networks; NaN where one of them is constant."""
-    pairs_2N = np.array([first, second], float)
-    rng = np.random.default_rng(_SEED)
-    count = pairs_2N.shape[1]
-    again = [_spearman(pairs_2N[:, rng.integers(count, size=count)]) for _ in range(resamples)]
-    return Correlation(_spearman(pairs_2N), float(np.std(again, ddof=1)) if resamples > 1 else nan)
+    # Sorted once: a sample with replacement takes every network some times, and leaves their order as it is.
+    orders = [np.unique(np.asarray(measure, float), return_inverse=True)[1] for measure in (first, second)]
+    rng, count = np.random.default_rng(_SEED), len(first)
+    taken = (np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(resamples))
+    again = [_spearman(orders, times.astype(float)) for times in taken]
+    return Correlation(_spearman(orders, np.ones(count)), float(np.std(again, ddof=1)) if resamples > 1 else nan)
 
 
-def _spearman(pairs_2N: Array) -> float:
-    ranks = np.array([_ranks(row) for row in pairs_2N])
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
-    norm = float(np.sqrt((centred[0] @ centred[0]) * (centred[1] @ centred[1])))
-    return float(centred[0] @ centred[1]) / norm if norm else nan
+def _spearman(orders: Sequence[NDArray[np.intp]], times: Array) -> float:
+    """The correlation where every network is there so many times."""
+    # No products of BLAS, whose threads wait for one another longer than vectors so short take.
+    a, b = (_ranks(order, times) for order in orders)
+    a, b = (ranks - (times * ranks).sum() / times.sum() for ranks in (a, b))
+    norm = float(np.sqrt((times * a * a).sum() * (times * b * b).sum()))
+    return float((times * a * b).sum()) / norm if norm else nan
 
 
-def _ranks(values: Array) -> Array:
-    """Ranks from 1, equals sharing their mean."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks: Array = (ends - (counts - 1) / 2)[place]
+def _ranks(order: NDArray[np.intp], times: Array) -> Array:
+    """Ranks from 1, equals sharing their mean, of networks that are there so many times."""
+    counts = np.bincount(order, weights=times)
+    ranks: Array = (np.cumsum(counts) - (counts - 1) / 2)[order]
     return ranks
 
 

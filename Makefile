@@ -41,9 +41,10 @@ types: setup
 layers: setup
 	$(BIN)/lint-imports
 
-# Where bytecode is not to be written, every worker and every process compiles all again.
+# Where bytecode is not to be written, every worker and every process compiles all again; and NumPy's threads wait for
+# one another, spinning, where both workers compute.
 tests: setup
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 # The site, in build/site: what a page links to that is not there is an error.
 docs: $(DOCS_STAMP)

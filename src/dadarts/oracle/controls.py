@@ -48,11 +48,11 @@ class Law:
 
     @property
     def mean(self) -> float:
-        return float(self.accuracies @ self.weights)
+        return float((self.accuracies * self.weights).sum())
 
     @property
     def sd(self) -> float:
-        return float(np.sqrt(((self.accuracies - self.mean) ** 2) @ self.weights))
+        return float(np.sqrt(((self.accuracies - self.mean) ** 2 * self.weights).sum()))
 
     def quantile(self, level: float) -> float:
         """The smallest accuracy that at most so many are above, `level` in [0, 1]."""

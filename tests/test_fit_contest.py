@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count
 from math import sqrt
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -170,6 +171,23 @@ def test_what_dadarts_enters_keeps_to_its_pictures_limit_and_time(
     assert found.epochs >= 1
     # Of so short a time what comes before and behind the steps is the most.
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("contestant", "searching"), [("fit", "auto"), ("fit-searching", "always"), ("fit-without-search", "never")]
+)
+def test_a_fit_is_entered_with_a_search_and_without(
+    contestant: str, searching: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AskedError(Exception):
+        pass
+
+    def asked(config: FitConfig, **_: object) -> NoReturn:
+        raise AskedError(config.searching)
+
+    monkeypatch.setattr(loop, "fit", asked)
+    with pytest.raises(AskedError, match=f"^{searching}$"):
+        CONTESTANTS[contestant](Given(Path("pictures.npz"), "accuracy", "none", 3.0, 0, None))
 
 
 def test_times_left_are_wrong_by_a_part_of_what_was_left_in_truth() -> None:

@@ -43,6 +43,8 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
     {
         **{name: partial(peer, name) for name in plain.NETWORKS},
         "fit": ours.fit,
+        "fit-searching": partial(ours.fit, searching="always"),
+        "fit-without-search": partial(ours.fit, searching="never"),
         "random": ours.random,
         "search-train": ours.searched,
         **{f"only-{family.name}": partial(ours.alone, family) for family in FAMILIES},

@@ -6,6 +6,7 @@ import shutil
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import dadarts
 from benchmarks.fit.entry import Given, Result
@@ -17,6 +18,8 @@ from dadarts.fitting.candidates import Family
 from dadarts.runs import setup
 from dadarts.runs.events import FitDone, SearchDone, StepDone, TrainDone
 from dadarts.runs.folder import RunFolder
+
+Searching: TypeAlias = Literal["auto", "always", "never"]
 
 SCRATCH = Path("runs/bench-fit")
 CLOCK = time.process_time
@@ -45,9 +48,9 @@ def _settings(given: Given) -> FitConfig:
     )
 
 
-def fit(given: Given) -> Result:
+def fit(given: Given, searching: Searching = "auto") -> Result:
     """`dadarts fit`."""
-    for event in loop.fit(_settings(given), clock=CLOCK):
+    for event in loop.fit(_settings(given).model_copy(update={"searching": searching}), clock=CLOCK):
         if isinstance(event, FitDone):
             found = event.metrics
             own = RunFolder(event.training).saved_config().settings

@@ -174,7 +174,8 @@ def test_the_nearest_setting_is_all_that_an_unknown_one_is_answered_with(given: 
         ({**NEEDED, "nodes": "two"}, "-nodes two"),
         ({**NEEDED, "nesterov": True, "w_momentum": 0}, "-nesterov needs -w_momentum"),
         ({**NEEDED, "device": "tpu"}, "-device tpu"),
-        ({**NEEDED, "method": 3}, "expected a Method or its repr"),
+        ({**NEEDED, "method": 3}, "expected a Method, its name or its repr"),
+        ({**NEEDED, "method": "dart"}, "unknown method 'dart'. Did you mean 'darts'?"),
         ({**NEEDED, "method": "Method(order=open('x'))"}, "unknown part of a method 'open'"),
         ({**NEEDED, "method": "Soft()"}, "not a method"),
     ],
@@ -219,8 +220,9 @@ def test_differences_name_what_decides_numbers_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_may_be_given_as_its_text(name: str) -> None:
+def test_a_method_may_be_given_as_its_name_or_its_text(name: str) -> None:
     method = METHODS[name]()
+    assert SearchConfig(**NEEDED, method=name) == SearchConfig(**NEEDED, method=method)
     assert SearchConfig(**NEEDED, method=repr(method)) == SearchConfig(**NEEDED, method=method)
 
 

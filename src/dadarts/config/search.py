@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, m
 from dadarts.config.limits import LIMITS, LimitSettings
 from dadarts.config.run import AUTO, RunConfig
 from dadarts.config.settings import setting
-from dadarts.errors import InputError
+from dadarts.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from dadarts.architecture.spaces import SearchSpace
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 
 def _as_method(value: Any) -> Any:
+    from dadarts.methods.catalogue import METHODS
     from dadarts.methods.method import Method
     from dadarts.methods.text import parse_method
 
     if not isinstance(value, str | Method):
-        raise InputError(f"-method {str(value)[:40]}: expected a Method or its repr")
+        raise InputError(f"-method {str(value)[:40]}: expected a Method, its name or its repr")
+    if isinstance(value, str) and "(" not in value:
+        if value not in METHODS:
+            raise unknown("method", value, METHODS)
+        return METHODS[value]()
     # A method that was made in Python passes the same checks as one that was written down.
     return parse_method(value if isinstance(value, str) else repr(value))
 

@@ -111,9 +111,7 @@ def run(
         tell: takes all events as JSON values, in place of the result on stdout.
     """
     written = partial(as_typed, argv=argv, own=own_dashes(argv[min(1, len(argv) - 1)]))
-    progress = Progress(
-        print_freq, lambda folder, line: RunFolder(folder).log(line), silent=not prints(), written=written
-    )
+    progress = Progress(print_freq, _log, silent=not prints(), written=written)
     with (
         progress.ticking(),
         _narrated(progress, written),
@@ -142,6 +140,10 @@ def run(
                 processes.in_turn(partial(_stop, events, progress, folder, words, signals))
                 return 128 + stopped
     return 0
+
+
+def _log(folder: Path, line: str) -> None:
+    RunFolder(folder).log(line)
 
 
 def _begun(event: RunStarted, argv: Sequence[str], processes: Processes) -> RunFolder:

@@ -94,6 +94,12 @@ def test_a_comparison_searches_trains_judges_and_is_added_to(monkeypatch: pytest
     said = succeed(modern, "compare", *more)
     assert "4 jobs, 4 of them done before" in said.err
     assert "begun" not in said.err
+    assert "earlier commands" not in said.err
+
+    # What this command does not name stays where it is, and is said to be missing from the table.
+    said = succeed(modern, "compare", "--methods", "darts-first-order", "--seeds", "1", *TINY, *TRAINING)
+    assert f"note: these results are without 3 jobs of earlier commands in {FOLDER}: name" in said.err
+    assert [row["seed"] for row in rows()] == ["1"]
 
 
 def shown_to(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -110,6 +110,11 @@ class Store:
         """The fingerprint of the data that the job's search has read; None where it has not begun."""
         run = self.search(job)
         return run.saved_config().versions.get("data") if run.exists else None
+
+    def others(self, jobs: Iterable[Job]) -> int:
+        """How many jobs were begun here that are none of these."""
+        begun = {entry.name for entry in (self.path / "jobs").glob("*")}
+        return len(begun - {job.key for job in jobs})
 
     def is_done(self, job: Job) -> bool:
         """Whether the search has ended, and the training where there is one."""

@@ -34,10 +34,11 @@ def score_table(block: Block, measure: Measure) -> TextTable:
         "worst seed",
     )
     beside = block.truths.get(measure.column)
-    if beside is None:
+    if beside is None or block.table is None:
         return head, *((method, *_score_cells(summary, measure.digits)) for method, summary in ranked)
+    null = controls.random_draw(block.table, beside)
     return (*head, "random better (%)", "p against random"), *(
-        (method, *_score_cells(summary, measure.digits), *_beside(block, beside, summary)) for method, summary in ranked
+        (method, *_score_cells(summary, measure.digits), *_beside(null, summary)) for method, summary in ranked
     )
 
 
@@ -50,10 +51,9 @@ def _score_cells(summary: Summary | None, digits: int) -> tuple[str, ...]:
     return str(summary.count), *middle, f"{summary.worst:.{digits}f}"
 
 
-def _beside(block: Block, dataset: str, summary: Summary | None) -> tuple[str, str]:
-    if summary is None or block.table is None:
+def _beside(null: controls.Law, summary: Summary | None) -> tuple[str, str]:
+    if summary is None:
         return "-", "-"
-    null = controls.random_draw(block.table, dataset)
     return f"{100 * null.better_than(summary.mean):.1f}", f"{null.p_of_mean(summary.mean, summary.count):.2g}"
 
 

@@ -44,7 +44,7 @@ def _export(folder: Path) -> Iterator[str]:
         yield f"there is no {file}: {why}"
 
 
-EXPORT = Ending("the folder of the network", 25.0, _export, "dadarts export")
+EXPORT = Ending("the folder of the network", 18.0, _export, "dadarts export")
 
 
 def fitting(endings: Sequence[Ending], seconds: float, most: float) -> tuple[Ending, ...]:

@@ -46,4 +46,4 @@ def _write(folder: Path) -> Iterator[str]:
     yield from ()
 
 
-_PAGE = Ending("the page", 4.0, _write, "dadarts report")
+_PAGE = Ending("the page", 2.0, _write, "dadarts report")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dadarts.compare.pairs import compare_pairs, power
@@ -38,6 +39,11 @@ def table(scores: dict[str, dict[int, float]], family: list[tuple[str, str]], ma
         if name not in scores:
             raise SystemExit(f"no scores of {name}; there are {', '.join(sorted(scores))}")
     head, *rows = pair_table(compare_pairs(scores, margin=margin, family=family, bounds=(0, 100)), 2)
+    return markdown(head, rows)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells in which no | stands."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

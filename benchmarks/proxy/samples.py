@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.proxy.planned import scores_of
+from benchmarks.proxy.planned import markdown, scores_of
 from dadarts.compare.pairs import ALPHA, UNDECIDED, holm, probability_of_improvement, rank_sum
 from dadarts.compare.statistics import RESAMPLES
 
@@ -40,9 +40,9 @@ def permutation(first: Sequence[float], second: Sequence[float]) -> float:
 def table(samples: Sequence[tuple[str, Sequence[float]]]) -> str:
     """A row for the first sample against each of the others; each sample is a method's name and its scores."""
     (name, values), *others = samples
-    corrected = holm([permutation(values, other) for _, other in others])
-    rows = [[*COLUMNS], ["---"] * len(COLUMNS)]
-    for (rival, other), p_holm in zip(others, corrected, strict=True):
+    ps = [permutation(values, other) for _, other in others]
+    rows = []
+    for (rival, other), p, p_holm in zip(others, ps, holm(ps), strict=True):
         difference = float(np.mean(values) - np.mean(other))
         interval = stats.ttest_ind(values, other, equal_var=False).confidence_interval()
         verdict = UNDECIDED if p_holm > ALPHA else "better" if difference > 0 else "worse"
@@ -54,13 +54,13 @@ def table(samples: Sequence[tuple[str, Sequence[float]]]) -> str:
                 f"{difference:+.2f}",
                 f"[{interval.low:+.2f}, {interval.high:+.2f}]",
                 f"{probability_of_improvement(values, other):.2f}",
-                f"{permutation(values, other):.3f}",
+                f"{p:.3f}",
                 f"{p_holm:.3f}",
                 f"{rank_sum(values, other):.3f}",
                 verdict,
             ]
         )
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown(COLUMNS, rows)
 
 
 def sample(given: str, column: str) -> tuple[str, list[float]]:

@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dadarts.cli import configs
 from dadarts.cli.flags import Command, Flag, flags_of
@@ -23,11 +22,7 @@ from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import RunConfig
 from dadarts.errors import InputError
 from dadarts.machine import cores
-from dadarts.pacing import counted
 from dadarts.rundir.kinds import COMPARISONS
-
-if TYPE_CHECKING:
-    from dadarts.compare.results import Result
 
 _OWN = (
     Flag(("methods",), "comparison", "methods, such as dadarts,darts,dadarts:dal_factor=0.1", needed=True, usual=True),
@@ -256,26 +251,11 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
             paths = (*paths, *write(found, provenance(argv, found, paths), store.path, reporting.plan))
     ending.show(found, sys.stderr, paths[2] if reporting.wanted else None)
     print(*paths, sep="\n", flush=True)
-    others = store.others(jobs)
-    if others:
-        print(
-            f"note: these results are without {counted(others, 'job')} of earlier commands in {store.path}: name their "
-            "methods, seeds and settings, too, to have them there",
-            file=sys.stderr,
-        )
-    failed = _told_failures(found)
+    failed = ending.show_missing(found, sys.stderr, store.path, store.others(jobs))
     if not ended:
         print(f"stopped, and what is done is kept; go on with: {shlex.join(argv)}", file=sys.stderr)
         return 130
     return 1 if failed else 0
-
-
-def _told_failures(found: Sequence[Result]) -> bool:
-    failed = [result.row for result in found if result.row["state"] in ("failed", "damaged")]
-    for row in failed:
-        said = "failed" if row["state"] == "failed" else "is damaged"
-        print(f"dadarts compare: job {row['job']} {said}: {row['why']}", file=sys.stderr)
-    return bool(failed)
 
 
 def _check(jobs: Sequence[Job], store: Store, place: Place) -> None:

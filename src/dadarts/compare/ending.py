@@ -13,6 +13,7 @@ from rich.text import Text
 from dadarts.compare.analysis import OPERATION_PICTURES, SECONDS, Block, Measure, blocks_of
 from dadarts.compare.results import Result
 from dadarts.compare.scored import within
+from dadarts.pacing import counted
 
 _WIDEST = 110
 """Where nothing shows how wide a line may be."""
@@ -25,6 +26,26 @@ def show(results: Sequence[Result], stream: TextIO, report: Path | None = None) 
         console.print(_table(block))
     if report is not None:
         print(f"report: {report}", file=stream)
+
+
+def show_missing(results: Sequence[Result], stream: TextIO, folder: Path, others: int) -> bool:
+    """Say what the results are without; whether that is a job that failed or is damaged.
+
+    Args:
+        folder: the comparison's.
+        others: how many jobs of earlier commands are in it.
+    """
+    if others:
+        print(
+            f"note: these results are without {counted(others, 'job')} of earlier commands in {folder}: name their "
+            "methods, seeds and settings, too, to have them there",
+            file=stream,
+        )
+    failed = [result.row for result in results if result.row["state"] in ("failed", "damaged")]
+    for row in failed:
+        said = "failed" if row["state"] == "failed" else "is damaged"
+        print(f"dadarts compare: job {row['job']} {said}: {row['why']}", file=stream)
+    return bool(failed)
 
 
 def _table(block: Block) -> Table:

@@ -160,7 +160,8 @@ def _cost(subject: Subject, latencies: Sequence[Latency]) -> Iterator[str]:
     costs = count_costs(subject.network.genotype, subject.network.network.macro)
     yield from ("## Cost", "")
     yield f"{costs.parameters:,} parameters, {costs.multiply_adds:,} multiply-adds a picture."
-    yield from ("", f"Milliseconds a batch on {_machine()}, the median of several (a busy machine takes longer):", "")
+    how = "the median of several, or a single one where that is slow (a busy machine takes longer)"
+    yield from ("", f"Milliseconds a batch on {_machine()}, {how}:", "")
     heads = ("file", "threads", *(f"{batch} picture{'s' * (batch > 1)}" for batch in BATCHES))
     rows = [
         (f"`{each.form.file}`", str(each.threads), *(f"{taken:.3g}" for taken in each.milliseconds))

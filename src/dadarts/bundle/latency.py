@@ -23,7 +23,7 @@ _FEWEST, _ENOUGH = 3, 0.25
 
 @dataclass(frozen=True)
 class Latency:
-    """Of a form by a number of threads: milliseconds a batch of each size, the median of several."""
+    """Of a form by a number of threads: milliseconds a batch of each size, the median of as many as tell."""
 
     form: Form
     threads: int

@@ -16,13 +16,15 @@ import pytest
 import torch
 from PIL import Image
 
+from dadarts.architecture.costs import count_costs
 from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import Size
 from dadarts.bundle import making
 from dadarts.config.fitting import FitConfig
 from dadarts.data import Chosen, DataRequest, load
 from dadarts.errors import InputError, RunError
-from dadarts.fitting import candidates, endings, entering, loop, parts, plan, record, speed, trial
+from dadarts.fitting import candidates, endings, entering, limits, loop, parts, plan, record, speed, trial
 from dadarts.fitting.candidates import FAMILIES
 from dadarts.pages import fit as pages
 from dadarts.rundir.kinds import FINAL, FIT, TRAINING
@@ -306,16 +308,71 @@ def test_another_budget_is_not_gone_on_with() -> None:
             "no network that is tried keeps to --max_parameters 300 (the smallest found has ",
         ),
         (["--max_multiply_adds", "1k"], "no network that is tried keeps to --max_multiply_adds 1,000"),
-        (["--max_latency_ms", "1e-5"], "no network that is tried keeps to --max_latency_ms 1e-05"),
     ],
 )
 def test_what_cannot_be_done_is_refused(words: list[str], said: str) -> None:
     assert said in refusal(modern, "fit", "digits", *WORDS, *words)
 
 
+def test_a_latency_that_no_network_keeps_to_is_refused_and_leaves_nothing() -> None:
+    outcome = commands.call(modern, "fit", "digits", *WORDS, "--max_latency_ms", "1e-5")
+    measuring, refused = outcome.err.splitlines()
+    assert measuring == "measuring latencies; 10:00 left for everything"
+    commands.check_refusal(replace(outcome, err=refused))
+    assert re.search(r"keeps to --max_latency_ms 1e-05 \(the smallest found has [\d.]+\)", refused)
+    assert not Path("runs").exists()
+
+
 def test_a_fit_to_go_on_with_must_be_named() -> None:
     assert "give the data of the fit to go on with, or its --name" in refusal(modern, "fit", "--resume")
     assert "DATASET must be given" in refusal(modern, "fit", "--minutes", "3")
+
+
+def test_latencies_are_few_and_cheap_and_said_before_they_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "prediction_of", lambda network: network.macro.channels / 1000)
+    real, measured = limits.latency_ms, list[tuple[str, int]]()
+
+    def latency_ms(genotype: Genotype, macro: Macro) -> float:
+        measured.append((genotype.syntax, macro.channels))
+        return real(genotype, macro)
+
+    monkeypatch.setattr(limits, "latency_ms", latency_ms)
+    said = succeed(modern, "fit", "digits", "--minutes", "0.005", *WORDS, "--max_latency_ms", "3").err.splitlines()
+    assert said[0].startswith("measuring latencies; 0:00 left")
+    assert said[1].startswith("read digits")
+    # Of each family the smallest size tells that it may enter; of the one that is trained that of its size.
+    assert measured[:2] == [("nas-bench-201", 2), ("darts", 2)]
+    assert len(measured) == len(set(measured)) <= 3
+    (entrant,) = record.read(Path("runs/fit/digits")).entrants or ()
+    assert entrant.channels == 2
+    # What has entered is not measured again.
+    measured.clear()
+    Path("runs/fit/digits/result.txt").unlink()
+    assert "measuring latencies" not in succeed(modern, "fit", "digits", "--resume").err
+    assert not measured
+
+
+def test_a_stop_while_latencies_are_measured_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "latency_ms", lambda *_: signal.raise_signal(signal.SIGTERM))
+    stopped = commands.call(modern, "fit", "digits", *WORDS, "--max_latency_ms", "3")
+    assert stopped.code == 128 + signal.SIGTERM
+    assert "stopped at once, before a first checkpoint: nothing was saved" in stopped.err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("family", candidates.FAMILIES, ids=lambda family: family.name)
+def test_the_first_size_of_a_family_is_its_cheapest(family: candidates.Family) -> None:
+    first = family.sizes[0]
+    genotype = Genotype.parse(family.genotype)
+    # Of more channels there are more parameters and multiply-adds at every depth.
+    assert first.channels == min(size.channels for size in family.sizes)
+    own = [
+        count_costs(genotype, Macro(size.channels, size.layers, (1, 8, 8), 10))
+        for size in family.sizes
+        if size.channels == first.channels
+    ]
+    assert own[0].parameters == min(costs.parameters for costs in own)
+    assert own[0].multiply_adds == min(costs.multiply_adds for costs in own)
 
 
 def test_the_network_keeps_to_its_limits() -> None:

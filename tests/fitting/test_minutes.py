@@ -19,7 +19,7 @@ from dadarts.cli.eta import Forecast
 from dadarts.config import TrainConfig
 from dadarts.config.fitting import FitConfig
 from dadarts.data import DataRequest, DataSet, load
-from dadarts.fitting import parts, training, trial
+from dadarts.fitting import parts, plan, training, trial
 from dadarts.fitting.candidates import FAMILIES
 from dadarts.fitting.course import Course
 from dadarts.fitting.record import Entrant, Record
@@ -159,6 +159,21 @@ def test_what_is_left_is_known_after_a_tenth_of_the_minutes(slower: float) -> No
     off = [(now, left) for now, left in known if left is None or abs(left - (end - now)) > 0.15 * (end - now)]
     # Before the last training has begun anew nobody knows that it must.
     assert len(off) <= (0 if slower == 1.0 else 0.1 * len(known))
+
+
+@given(late=st.floats(-0.01, 300))
+@settings(max_examples=10, deadline=None)
+def test_where_no_time_is_left_that_is_said_and_no_number_below_zero(late: float) -> None:
+    machine = Machine(0.01, 0.0, 0.0, lambda _: 1.0, Told())
+    with course(machine, 1.0) as own:
+        machine.clock.now = 60 + late
+        assert own.record.entrants is not None
+        events = list(training.last(own, own.record.entrants[0]))
+    said = [event.text for event in events if isinstance(event, Note)]
+    # Of a hundredth of the minutes, which the end may be late, a training has as much.
+    if late > plan.BEYOND * 60:
+        assert any(note.startswith("no time is left for the last training, so that it is one of few") for note in said)
+    assert not any(re.search(r"-\d", note) for note in said)
 
 
 def test_pictures_that_no_epoch_fits_are_trained_on_in_part() -> None:

@@ -120,6 +120,7 @@ def run(
         explained(),
     ):
         events = events_of(processes=processes)
+        folder: RunFolder | None = None
         for event in events:
             progress(event)
             if tell is not None:
@@ -131,6 +132,9 @@ def run(
             if isinstance(event, SearchDone | TrainDone | FitDone):
                 if processes.is_first:
                     _finish(event, progress, tell is None)
+                continue
+            if folder is None:
+                # A signal that comes before a checkpoint ends the run at once.
                 continue
             stopped = processes.largest(signals.begin())
             if stopped:

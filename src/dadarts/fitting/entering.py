@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def batch_size(pictures: int) -> int:
 
 @dataclass(frozen=True)
 class Applicant:
-    """A family for these pictures. What its sizes cost, which takes a second, is counted when it is asked for.
+    """A family for these pictures. What all its sizes cost, which takes a second, is counted when it is asked for.
 
     Args:
         clock: what seconds are of.
@@ -100,8 +100,7 @@ class Applicant:
 
     @cached_property
     def _of_sizes(self) -> Mapping[Size, Costs]:
-        genotype = Genotype.parse(self.family.genotype)
-        return {size: _counted(genotype, _macro(size, self.data)) for size in self.family.sizes}
+        return {size: self._counts(size) for size in self.family.sizes}
 
     @property
     def smallest(self) -> Costs:
@@ -112,24 +111,37 @@ class Applicant:
     @cached_property
     def costs(self) -> Mapping[Size, Costs]:
         """Of the sizes whose counts keep to the limits, which may be none."""
-        most = self.config.max_parameters, self.config.max_multiply_adds
-        return {size: own for size, own in self._of_sizes.items() if own.within(*most)}
+        return {size: own for size, own in self._of_sizes.items() if self._is_within(own)}
 
     @cached_property
     def latency_ms(self) -> float | None:
-        """Of the cheapest size; None where latencies are not limited."""
-        if self.config.max_latency_ms is None or not self.costs:
+        """Of the cheapest size; None where latencies are not limited, or counts allow no size."""
+        if self.config.max_latency_ms is None:
             return None
-        return self._latency_ms(min(self.costs, key=lambda size: self.costs[size].multiply_adds))
+        return next(map(self._latency, self._cheapest), None)
 
-    @property
+    @cached_property
     def may_enter(self) -> bool:
         """Whether any size keeps to the limits."""
-        config = self.config
-        if config.max_parameters is config.max_multiply_adds is config.max_latency_ms is None:
+        if not self.config.limited:
             return True
-        most = config.max_latency_ms
-        return bool(self.costs) and (most is None or self.latency_ms is None or self.latency_ms <= most)
+        # The first is the smallest: where it does no other one has to be counted and measured.
+        smallest = self.family.sizes[0]
+        if self._is_within(self._counts(smallest)) and self._is_fast_enough(smallest):
+            return True
+        return any(self._is_fast_enough(size) for size in self._cheapest)
+
+    def _is_within(self, own: Costs) -> bool:
+        return own.within(self.config.max_parameters, self.config.max_multiply_adds)
+
+    def _is_fast_enough(self, size: Size) -> bool:
+        most = self.config.max_latency_ms
+        return most is None or self._latency(size) <= most
+
+    @property
+    def _cheapest(self) -> list[Size]:
+        """The size of the fewest multiply-adds that the counts allow, where they allow any."""
+        return sorted(self.costs, key=lambda size: self.costs[size].multiply_adds)[:1]
 
     def entrant(self, batch: int, seconds: float) -> Entrant:
         """The largest size that keeps to the limits and is trained in so many seconds; in none the smallest."""
@@ -140,7 +152,7 @@ class Applicant:
             by_cost, lambda size: self.costs[size].multiply_adds, lambda size: self._speed(size, batch), needed
         )
         if self.config.max_latency_ms is not None:
-            fast = limits.fast_enough(size, self.costs, self._latency_ms, self.config.max_latency_ms)
+            fast = limits.fast_enough(size, self.costs, self._latency, self.config.max_latency_ms)
             if fast != size:
                 size, speed = fast, self._speed(fast, batch)
         return self._at(size, speed)
@@ -162,8 +174,13 @@ class Applicant:
 
         return images_per_second(begin, batch, self.clock)
 
-    def _latency_ms(self, size: Size) -> float:
-        return limits.latency_ms(Genotype.parse(self.family.genotype), _macro(size, self.data))
+    def _counts(self, size: Size) -> Costs:
+        return _counted(Genotype.parse(self.family.genotype), _macro(size, self.data))
+
+    @cached_property
+    def _latency(self) -> Callable[[Size], float]:
+        """Milliseconds of a size; of each once, and only where latencies are limited."""
+        return cache(lambda size: limits.latency_ms(Genotype.parse(self.family.genotype), _macro(size, self.data)))
 
 
 def applicants(families: Sequence[Family], config: FitConfig, data: DataSet, clock: Clock) -> list[Applicant]:

@@ -10,7 +10,7 @@ from dadarts.architecture.network import Network
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import Size
 from dadarts.config.limits import Limited
-from dadarts.engines.profile.cost import costs_of_networks
+from dadarts.engines.profile.cost import prediction_of
 from dadarts.errors import InputError
 from dadarts.runs.threads import by_size, computing_with
 
@@ -34,8 +34,7 @@ def latency_ms(genotype: Genotype, macro: Macro) -> float:
     """Milliseconds of a lone picture's prediction, measured on this machine."""
     _, height, width = macro.image_shape
     with computing_with(by_size(height * width * macro.channels).count):
-        (cost,) = costs_of_networks([Network(genotype, macro)], 1)
-    return 1e3 * cost.prediction
+        return 1e3 * prediction_of(Network(genotype, macro))
 
 
 def fast_enough(size: Size, costs: Mapping[Size, Costs], latency: Callable[[Size], float], most_ms: float) -> Size:

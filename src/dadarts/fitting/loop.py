@@ -71,7 +71,12 @@ def fit(
     data = parts.portion(load(setup.request_of(config)), config.dataset_portion, config.seed)
     racing = parts.racing(data, config.seed)
     entering.refuse_metric(config, data, racing)
-    applicants = entering.applicants(FAMILIES, config, racing, clock)
+    applicants: list[Applicant] = []
+    # Those that have entered are as they were.
+    if not resume or record.read(folder.path).entrants is None:
+        if config.max_latency_ms is not None:
+            yield PartBegun("measuring latencies", max(0.0, 60 * config.minutes - (clock() - began)))
+        applicants = entering.applicants(FAMILIES, config, racing, clock)
     fresh = Record(entering.metric(config, data), entering.batch_size(len(data.train)), minutes=config.minutes)
     with folder.claimed(resume, overwrite):
         kept = record.read(folder.path) if resume else fresh

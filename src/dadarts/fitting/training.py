@@ -185,7 +185,7 @@ def _last(
     data, kept = course.data, course.record
     rate = kept.speed(winner) / slower
     of_epoch = _filling(len(data.train), batch)
-    left = course.left - course.writing - kept.around
+    left = course.seconds - course.spent - course.writing - kept.around
     # An epoch more where the end comes nearer to that of the minutes by it.
     wanted = (left + plan.BEYOND * course.seconds) * rate / of_epoch
     epochs, portion = plan.length(wanted, len(data.train), batch)
@@ -201,10 +201,10 @@ def _last(
     resumed = trial.folder_of(course.folder.path, FINAL).exists
     if wanted < sizing.FEWEST and slower == 1.0 and not resumed:
         enough = course.seconds + (sizing.FEWEST - wanted) * of_epoch / rate
-        yield Note(
-            f"there is time for {wanted:.1f} epochs, and {sizing.FEWEST:g} are few: these pictures want about "
-            f"{duration(enough)} or more"
-        )
+        there = f"there is time for {wanted:.1f} epochs, and {sizing.FEWEST:g} are few"
+        if round(wanted, 1) <= 0:
+            there = "no time is left for the last training, so that it is one of few pictures"
+        yield Note(f"{there}: these pictures want about {duration(enough)} or more")
     pace = Pace(course.clock)
     lasting = _Lasting(course, due.end)
     found = yield from _watched(course, config, data, pace, None if surely or resumed else due, lasting)

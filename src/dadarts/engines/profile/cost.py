@@ -27,6 +27,8 @@ _LIGHT = "skip_connect"
 _ROUNDS, _ROUNDS_OF_NETWORKS = 11, 5
 _LEAST_S = 0.001
 """Shorter passes are repeated until they take so long together."""
+_ENOUGH_S = 0.1
+"""A lone network's pass that takes so long is not measured again: noise is the smaller part of it."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,21 @@ def costs_of_networks(networks: Sequence[Network], batch: int, done: Callable[[]
         Cost(forward / batch, max(0.0, both - forward) / batch, prediction / batch)
         for forward, both, prediction in zip(*[iter(shortest)] * 3, strict=True)
     ]
+
+
+def prediction_of(network: Network) -> float:
+    """Seconds of a lone picture's prediction by a whole network, its classifier included, in few passes.
+
+    No training's pass is measured beside it, which would take several times as long.
+    """
+    network = network.eval()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x, predict = _pictures(1, network.macro.image_shape), _form_in_evaluation(network)
+    with torch.inference_mode():
+        # The first pass finds caches cold.
+        predict(x)
+        once = _seconds(lambda: predict(x), 1)
+        return once if once >= _ENOUGH_S else _shortest([lambda: predict(x)], _ROUNDS_OF_NETWORKS)[0]
 
 
 def turns(networks: int) -> int:

@@ -91,8 +91,13 @@ def test_what_is_fitted_says_what_it_has_found(fitted: DADARTSClassifier) -> Non
     assert fitted.metrics_["test_pictures"] == 4
     assert fitted.run_ is None
     page = fitted.report_.html()
-    check(page)
     assert "4 test pictures" in page
+    (call,) = commands_of(page)
+    assert call.startswith(f"DADARTSClassifier(epochs=6, genotype={BENCH_GENOTYPE!r}, init_channels=4, layers=1, ")
+
+
+def commands_of(page: str) -> list[str]:
+    return [each.text for each in check(page).all("code") if "-command" in each.attributes["id"]]
 
 
 def test_in_a_notebook_scores_cell_and_curves_stand_below_the_diagram_and_no_label_is_markup(
@@ -176,6 +181,10 @@ def test_minutes_are_a_fit_whose_run_can_be_kept(monkeypatch: pytest.MonkeyPatch
     page = found.report_.html()
     check(page)
     assert "Nothing was searched: the network is a ResNet." in page
+    whole, alone = commands_of(page)
+    assert whole == "DADARTSClassifier(minutes=0.02, threads=1).fit(X, y)"
+    assert alone.startswith("for event in dadarts.train(dadarts.TrainConfig(")
+    assert alone.endswith("  # pictures: 48 pictures (given in Python)")
 
 
 def test_two_fits_of_one_seed_agree_and_of_another_do_not(fitted: DADARTSClassifier) -> None:

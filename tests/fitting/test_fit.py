@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
@@ -125,9 +126,10 @@ def _check_page(kept: record.Record) -> None:
         score = next(each.score for each in kept.trained if each.entrant == entrant.name and each.rung == 1)
         assert f"{100 * score:.1f}" in table
     assert f"training {FINAL}" in [element.text.strip() for element in page.all("h2")]
-    (again,) = [element.text for element in page.all("code") if "dadarts.train(" in element.text]
-    assert "name='digits-final'" in again
-    assert "runs_dir" not in again
+    typed, alone = [element.text for element in page.all("code") if "-command" in element.attributes["id"]]
+    assert shlex.split(typed) == ["dadarts", "fit", "digits", "--minutes", "0.05", *WORDS]
+    assert alone.startswith("for event in dadarts.train(dadarts.TrainConfig(name='digits-final'")
+    assert "runs_dir" not in alone
 
 
 def test_a_fit_leaves_its_network_and_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +148,9 @@ def test_a_fit_leaves_its_network_and_its_page(monkeypatch: pytest.MonkeyPatch) 
     assert torch.equal(network.predict_proba(picture), own.predict_proba(picture))
     card = Path("runs/fit/digits/model/card.md").read_text()
     assert "# digits\n\nA network (a ResNet) that tells 10 classes" in card or "(a cell of separable conv" in card
-    assert "dadarts train --name digits --dataset digits " in card
+    typed, alone = re.findall(r"```shell\n(.*)\n```", card)
+    assert typed == shlex.join(["dadarts", "fit", "digits", "--minutes", "0.03", *WORDS])
+    assert alone.startswith("dadarts train --name digits --dataset digits ")
     check(Path("runs/fit/digits/report.html").read_text())
 
 

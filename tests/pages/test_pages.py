@@ -22,6 +22,7 @@ from dadarts import main
 from dadarts.architecture.genotype import Genotype
 from dadarts.cli.configs import CONFIGS
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.config.calls import in_python
 from dadarts.data import DataRequest, load
 from dadarts.pages import common, finding, gather, pictures
 from dadarts.report.page import frames
@@ -154,7 +155,7 @@ def test_the_command_on_the_page_is_what_was_typed(page: Page) -> None:
 def test_a_run_of_which_no_command_is_known_is_told_in_python(place: Path) -> None:
     for begun in finding.begun([NAME], Path("runs")):
         config = common.config_of(begun)
-        (loop,) = ast.parse(common.in_python(config)).body
+        (loop,) = ast.parse(in_python(config)).body
         assert isinstance(loop, ast.For)
         assert isinstance(loop.iter, ast.Call)
         (call,) = loop.iter.args

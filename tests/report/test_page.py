@@ -20,6 +20,7 @@ from dadarts.report.page.charts import Curve, Point
 from dadarts.report.page.content import (
     Account,
     Candidate,
+    Command,
     Confusion,
     Data,
     Evolution,
@@ -50,7 +51,7 @@ def content(text: str) -> Page:
         sentence=text,
         doubts=(text,),
         facts=((text, text),),
-        command=text,
+        commands=(Command(text, text), Command(text, text)),
         genotype=None,
         history=[{"epoch": 0, "train_top1": 0.5}],
         panels=SEARCH_PANELS,

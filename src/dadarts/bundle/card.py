@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import platform
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from dadarts.architecture.costs import count_costs
-from dadarts.bundle import described
+from dadarts.bundle import again, described
 from dadarts.bundle.form import Written
 from dadarts.bundle.latency import BATCHES, Latency
 from dadarts.bundle.subject import COMPARED, Subject
-from dadarts.config import TrainConfig
-from dadarts.config.run import ENVIRONMENT
-from dadarts.data import KNOWN
 from dadarts.rundir.called import called
-from dadarts.rundir.saved import SavedConfig
 from dadarts.training.assessment import wilson
 from dadarts.training.metrics import Assessment
 
@@ -55,7 +49,7 @@ def _front(subject: Subject, name: str) -> Iterator[str]:
     yield from ("---", "library_name: dadarts", "pipeline_tag: image-classification")
     yield "tags: [image-classification, neural-architecture-search, dadarts, onnx]"
     if subject.metrics is not None:
-        data = json.dumps(_data_name(subject))
+        data = json.dumps(again.data_name(subject))
         yield from ("model-index:", f"- name: {json.dumps(name)}", "  results:", "  - task:")
         yield from ("      type: image-classification", "    dataset:", f"      name: {data}", f"      type: {data}")
         yield from ("    metrics:", "    - type: accuracy", f"      value: {subject.metrics['test_top1']}")
@@ -102,7 +96,7 @@ def _data(subject: Subject) -> Iterator[str]:
     if subject.data is not None:
         yield f"{_plain(subject.data.described)}."
     elif subject.saved is not None:
-        yield f"{_plain(_data_name(subject))}; its pictures were not at hand when this was written."
+        yield f"{_plain(again.data_name(subject))}; its pictures were not at hand when this was written."
     else:
         yield "Nothing is known of the pictures that it was trained on."
     prepared = described.preparation(subject)
@@ -179,34 +173,12 @@ def _training(subject: Subject, run: str) -> Iterator[str]:
     if subject.saved is not None:
         settings = subject.saved.settings
         told = ", ".join(f"{name} {settings[name]}" for name in _TOLD if settings.get(name) is not None)
-        yield from (f"Seed {settings.get('seed')}; {told}.", "", "```shell", *_commands(subject.saved, run), "```", "")
+        yield from (f"Seed {settings.get('seed')}; {told}.", "")
+        yield from again.commands(subject.saved, subject.file.parent, run)
         then = {name: subject.saved.versions.get(name) for name in ("dadarts", "torch", "python", "device")}
         yield f"Trained with {', '.join(f'{name} {value}' for name, value in then.items() if value)}."
     now = ", ".join(f"{name} {number}" for name, number in described.versions().items())
     yield f"Written by `dadarts export` with {now}."
-
-
-def _commands(saved: SavedConfig, run: str) -> Iterator[str]:
-    """The training's command: all that decides it and is not the default.
-
-    Args:
-        run: what it is to be called.
-    """
-    usual = {name: field.default for name, field in TrainConfig.model_fields.items()}
-    words = ["dadarts", "train", "--name", run]
-    words += ["--dataset", _name(str(saved.settings["dataset"])), "--genotype", _in_double_quotes(saved)]
-    for name, value in saved.settings.items():
-        decides = name in usual and name not in ENVIRONMENT and name not in ("name", "dataset", "genotype")
-        # `dadarts train` has a default of its own for it.
-        if decides and value is not None and (value != usual[name] or name == "cutout_length"):
-            given = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-            words += [f"--{name}", _name(given) if name == "test_path" else given]
-    yield shlex.join(words)
-
-
-def _in_double_quotes(saved: SavedConfig) -> str:
-    """The genotype, which a shell takes between single ones."""
-    return str(saved.settings["genotype"]).replace("'", '"')
 
 
 def _limits(subject: Subject) -> Iterator[str]:
@@ -218,15 +190,6 @@ def _limits(subject: Subject) -> Iterator[str]:
         yield "- Its accuracy does not significantly beat always answering the most frequent class."
     if subject.draws:
         yield "- It draws noise, so what it says of a picture depends on the picture's place in the batch."
-
-
-def _data_name(subject: Subject) -> str:
-    return "unknown" if subject.saved is None else _name(str(subject.saved.settings["dataset"]))
-
-
-def _name(dataset: str) -> str:
-    """A data set's name; of a path its last part, since the others are nobody's business."""
-    return dataset if dataset in KNOWN else Path(dataset).name or dataset
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

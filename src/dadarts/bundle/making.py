@@ -15,7 +15,7 @@ from dadarts.bundle.form import Form, LeftOutError, Written
 from dadarts.bundle.subject import Subject, subject_of
 from dadarts.errors import RunError
 from dadarts.machine import cores
-from dadarts.rundir.called import fit_of
+from dadarts.rundir.called import fit_ending_with
 from dadarts.rundir.lookup import network_file
 
 FORMS: tuple[Form, ...] = (weights.FORM, script.FORM, program.FORM, onnx_file.FORM, int8.FORM)
@@ -104,7 +104,7 @@ def _named(run: str | Path, file: Path) -> str:
     if isinstance(run, str) and "/" not in run and not Path(run).exists():
         return run.removeprefix("@")
     folder = file.absolute().parent
-    return (fit_of(folder) or folder).name
+    return (fit_ending_with(folder) or folder).name
 
 
 def _written(form: Form, subject: Subject, folder: Path) -> Written:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -18,6 +18,8 @@ Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "auc"]
 
 class FitConfig(Limited, DataSettings, RunSettings):
     """Search, choice among candidates, training and assessment, within so many minutes."""
+
+    FUNCTION: ClassVar[str] = "fit"
 
     name: str = setting(
         None, "run", "name of the run; its folder is runs/fit/NAME (default: the data set's)", usual=True

@@ -46,6 +46,9 @@ def plugins_named(text: str) -> tuple[str, ...]:
 class RunSettings(Settings):
     """Where and how a run works."""
 
+    FUNCTION: ClassVar[str]
+    """Of `dadarts`, which takes such a configuration."""
+
     name: str = setting(..., "run", "name of the run", usual=True)
     runs_dir: Path = setting(Path("runs"), "run", "where runs are kept", usual=True)
     plugin: tuple[str, ...] | None = setting(

@@ -135,6 +135,7 @@ class SearchConfig(LimitSettings, RunConfig):
         False, "alphas", "report the dominant eigenvalue of the validation loss' Hessian in alpha"
     )
 
+    FUNCTION: ClassVar[str] = "search"
     BY_STEPS: ClassVar[tuple[str, ...]] = ("w_lr", "alpha_lr")
     """Settings that may follow from how many steps a search has."""
     METHOD_OF_AUTO: ClassVar[str] = "dadarts-lookahead"

@@ -41,6 +41,7 @@ Factor = Annotated[float, Field(ge=0, le=1e3)]
 class TrainConfig(RunConfig):
     """Training a genotype's network from scratch."""
 
+    FUNCTION: ClassVar[str] = "train"
     TRAINS: ClassVar[bool] = True
     BY_LENGTH: ClassVar[tuple[str, ...]] = (
         *("schedule", "lr", "nesterov", "weight_decay", "decayed", "label_smoothing", "ema", "mixup"),

@@ -26,6 +26,7 @@ from dadarts.data.augment import Flip
 from dadarts.data.labelled import LabelledFiles, LabelledPictures
 from dadarts.errors import InputError, shortened
 from dadarts.estimator.kept import Kept, Report
+from dadarts.estimator.noted import call_of, noted
 from dadarts.estimator.reading import Form, Layout, form_of
 from dadarts.estimator.samples import Samples, checked, samples_of
 from dadarts.fitting import entering
@@ -149,7 +150,7 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         form = None if isinstance(samples.X, list) else form_of(samples.X, self.image_shape, self.layout)
         with self._place() as runs_dir:
             show = progress if self.verbose else last_of
-            done = show(self._events(samples, form, runs_dir))
+            done = show(noted(self._events(samples, form, runs_dir), call_of(self)))
             assert isinstance(done, FitDone | TrainDone)  # noqa: S101 -- each ends with its result
             training = done.training if isinstance(done, FitDone) else done.folder
             kept = Kept.of(done.folder, training)

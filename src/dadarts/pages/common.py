@@ -10,17 +10,19 @@ from dadarts.cli.configs import CONFIGS
 from dadarts.cli.show import NetworkCost, cost_of
 from dadarts.cli.shown_run import what_it_says
 from dadarts.config import SearchConfig, TrainConfig
+from dadarts.config.calls import in_python
 from dadarts.errors import InputError, shortened
 from dadarts.pacing import counted, size
 from dadarts.pages.finding import Begun
 from dadarts.report.page.charts import short
-from dadarts.report.page.content import Table
+from dadarts.report.page.content import Command, Table
 from dadarts.report.page.figures import seconds
 from dadarts.rundir import command, contents
 from dadarts.rundir.called import fit_of
 from dadarts.rundir.history import SECONDS, TIMES, Row
 from dadarts.rundir.kinds import SEARCH, TRAINING
 from dadarts.rundir.saved import SavedRun
+from dadarts.runs.begun import of_fit
 
 Config = SearchConfig | TrainConfig
 
@@ -74,37 +76,20 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else shortened(value, 200)
 
 
-def command_of(begun: Begun, config: Config) -> str:
-    """What makes the same run again: the command in its log, else the same in Python."""
-    given = command.begun_with(begun.run.path)
-    if given is not None:
-        return given
+def commands_of(begun: Begun, config: Config) -> tuple[Command, ...]:
+    """What makes the same run again: the command in its log, else a call in Python; of a fit's run the fit's first."""
     fit = fit_of(begun.run.path)
+    given = command.begun_with(begun.run.path)
     if fit is None:
-        return in_python(config)
+        return (Command("The command", given.text if given else in_python(config)),)
     # Beside the fit, not in it; the fit's own name means the fit.
-    runs_dir = config.runs_dir.parents[1]
-    return in_python(config.model_copy(update={"name": f"{fit.name}-{config.name}", "runs_dir": runs_dir}))
-
-
-def in_python(config: Config) -> str:
-    """A run in a line of Python, without the settings that are as they are where nothing is said."""
-    kind, function = type(config), "train" if isinstance(config, TrainConfig) else "search"
-    words = ", ".join(f"{name}={value!r}" for name, value in _said(config).items())
-    return f"for event in dadarts.{function}(dadarts.{kind.__name__}({words})): print(event)"
-
-
-def _said(config: Config) -> dict[str, Any]:
-    """The settings that are not as they would be with the space and the nodes of a cell alone."""
-    own, kind = config.to_json(), type(config)
-    needed: dict[str, Any] = {name: own[name] for name, field in kind.model_fields.items() if field.is_required()}
-    unsaid = kind(**needed).to_json()
-    for name in ("search_space", "nodes"):
-        if name in own and own[name] != unsaid[name]:
-            needed[name] = own[name]
-            # Sizes follow from the space.
-            unsaid = kind(**needed).to_json()
-    return {name: value for name, value in own.items() if name in needed or value != unsaid[name]}
+    beside = {"name": f"{fit.name}-{config.name}", "runs_dir": config.runs_dir.parents[1]}
+    # Of an estimator that keeps no folder that of its runs is gone.
+    gone = () if config.runs_dir.is_dir() else ("runs_dir",)
+    part = f"The {'training' if begun.saved.is_training else 'search'} alone"
+    own = Command(part, given.text if given else in_python(config.model_copy(update=beside), gone))
+    whole = of_fit(fit)
+    return (Command("The command", whole.text), own) if whole else (own,)
 
 
 def network_cost(begun: Begun, genotype: Genotype) -> NetworkCost | None:

@@ -74,7 +74,7 @@ def searched(begun: Begun, config: SearchConfig, reader: Reader, searches: int) 
         sentence=_sentence(run.result() is not None, verdict, history, config.epochs),
         doubts=_doubts(verdict) if verdict else (),
         facts=_facts(begun, config, history, verdict),
-        command=common.command_of(begun, config),
+        commands=common.commands_of(begun, config),
         genotype=genotype,
         history=history,
         panels=SEARCH_PANELS,

@@ -15,7 +15,7 @@ from dadarts.pages.pictures import Reader, data_of, mistakes_of
 from dadarts.report.page.charts import percent, short
 from dadarts.report.page.content import Account, Candidate, Confusion, Mistakes, Table
 from dadarts.report.page.figures import seconds
-from dadarts.rundir.called import fit_of
+from dadarts.rundir.called import fit_ending_with
 from dadarts.rundir.history import TRAINING_PANELS, Row
 from dadarts.training import export, metrics
 from dadarts.training.metrics import Assessment
@@ -64,9 +64,9 @@ def trained(begun: Begun, config: TrainConfig, reader: Reader) -> Trained:
         kind="training",
         state=common.state_of(run, history, config.epochs),
         sentence=_sentence(result, history, config.epochs, cost),
-        doubts=_doubts(result, config, fit_of(run.path) is not None),
+        doubts=_doubts(result, config, fit_ending_with(run.path) is not None),
         facts=_facts(begun, config, history, result),
-        command=common.command_of(begun, config),
+        commands=common.commands_of(begun, config),
         genotype=config.genotype,
         history=history,
         panels=TRAINING_PANELS,

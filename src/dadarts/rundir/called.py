@@ -7,19 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from dadarts import files
-from dadarts.rundir.kinds import FINAL, RECORD, TRAINING
+from dadarts.rundir.kinds import FINAL, KINDS, RECORD, TRAINING
+
+_KINDS = frozenset(kind.name for kind in KINDS)
 
 
-def fit_of(training: Path) -> Path | None:
-    """The folder of the fit whose last training is in a folder; None of another training."""
+def fit_of(run: Path) -> Path | None:
+    """The folder of the fit that a search or training in a folder is a part of; None of another run."""
+    folder = run.absolute()
+    is_part = len(folder.parts) > 2 and folder.parent.name in _KINDS and (folder.parents[1] / RECORD).is_file()
+    return folder.parents[1] if is_part else None
+
+
+def fit_ending_with(training: Path) -> Path | None:
+    """The folder of the fit whose last training is in a folder; None of another run."""
     folder = training.absolute()
-    is_final = folder.parts[-2:] == (TRAINING.name, FINAL) and (folder.parents[1] / RECORD).is_file()
-    return folder.parents[1] if is_final else None
+    return fit_of(folder) if folder.parts[-2:] == (TRAINING.name, FINAL) else None
 
 
 def called(training: Path) -> str | None:
     """The title of the candidate that a fit's last training trained, from the fit's record; None of another run."""
-    fit = fit_of(training)
+    fit = fit_ending_with(training)
     if fit is None:
         return None
     try:

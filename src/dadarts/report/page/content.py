@@ -152,6 +152,14 @@ class Data:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command of a shell or a line of Python, under its heading."""
+
+    title: str
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class Account:
     """All that a page says of one run.
@@ -161,7 +169,7 @@ class Account:
         sentence: what came of it.
         doubts: what to mistrust.
         facts: (what, value), the most important first.
-        command: what makes the same run again; empty where that is not known.
+        commands: what makes the same run again, what was typed first; none where that is not known.
         genotype: what the search found or the training trains; None where there is none yet.
         history: a row an epoch.
         panels: what of it is drawn.
@@ -173,7 +181,7 @@ class Account:
     sentence: str
     doubts: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
-    command: str
+    commands: tuple[Command, ...]
     genotype: Genotype | None
     history: Sequence[Row]
     panels: tuple[Panel, ...]

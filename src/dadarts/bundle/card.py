@@ -10,7 +10,7 @@ from typing import Any
 from dadarts.architecture.costs import count_costs
 from dadarts.bundle import again, described
 from dadarts.bundle.form import Written
-from dadarts.bundle.latency import BATCHES, Latency
+from dadarts.bundle.latency import BATCHES, SECONDS, Latency
 from dadarts.bundle.subject import COMPARED, Subject
 from dadarts.rundir.called import called
 from dadarts.training.assessment import wilson
@@ -158,10 +158,12 @@ def _cost(subject: Subject, latencies: Sequence[Latency]) -> Iterator[str]:
     yield from ("", f"Milliseconds a batch on {_machine()}, {how}:", "")
     heads = ("file", "threads", *(f"{batch} picture{'s' * (batch > 1)}" for batch in BATCHES))
     rows = [
-        (f"`{each.form.file}`", str(each.threads), *(f"{taken:.3g}" for taken in each.milliseconds))
+        (f"`{each.form.file}`", str(each.threads), *("-" if ms is None else f"{ms:.3g}" for ms in each.milliseconds))
         for each in latencies
     ]
     yield from _table(heads, rows)
+    if any(None in each.milliseconds for each in latencies):
+        yield from ("", f"What has a - was not measured: all measurements have {SECONDS:g} seconds together.")
 
 
 def _machine() -> str:

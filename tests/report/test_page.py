@@ -34,6 +34,7 @@ from dadarts.report.page.figures import accuracy_against_costs
 from dadarts.report.page.frames import player
 from dadarts.report.page.palette import DARK, LIGHT
 from dadarts.report.page.render import render
+from dadarts.report.undominated import undominated
 from dadarts.rundir.history import SEARCH_PANELS
 from tests.pages.markup import check, parsed
 
@@ -151,6 +152,31 @@ def test_points_stay_within_the_picture(values: list[tuple[float, float]], name:
     dots = [(float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in drawn.iter("circle")]
     assert len(dots) == len(values)
     assert all(0 < x < charts.WIDTH and 0 < y < charts.HEIGHT + 20 for x, y in dots)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8))
+def test_the_front_is_what_no_other_costs_as_little_as_and_is_worth_as_much_as(values: list[tuple[int, int]]) -> None:
+    places = [*undominated(*map(list, zip(*values, strict=True)))]
+
+    def beaten(cost: int, worth: int) -> bool:
+        return any(x <= cost and y >= worth and (x, y) != (cost, worth) for x, y in values)
+
+    expected = {value for value in values if not beaten(*value)}
+    assert [values[place] for place in places] == sorted(expected)
+    # The first of equal ones.
+    assert all(values.index(values[place]) == place for place in places)
+
+
+def test_the_front_is_joined_by_steps_and_said_in_words() -> None:
+    points = [Point(*each, None, False) for each in (("b", 20, 0.7), ("a", 10, 0.5), ("c", 30, 0.6), ("d", 40, 0.9))]
+    drawn = ET.fromstring(str(charts.points("Cost", "parameters", points)))  # noqa: S314
+    assert drawn.attrib["aria-label"].endswith("On the front, which nothing beats at its cost: a, b, d.")
+    dots = [(dot.attrib["cx"], dot.attrib["cy"]) for dot in drawn.iter("circle")]
+    b, a, _, d = dots
+    (line,) = [line.attrib["points"] for line in drawn.iter("polyline")]
+    assert line.split() == [",".join(place) for place in (a, (b[0], a[1]), b, (d[0], b[1]), d)]
+    alone = charts.points("Cost", "parameters", [points[0], points[2]])
+    assert "polyline" not in alone
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])

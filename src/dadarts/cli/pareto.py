@@ -16,12 +16,14 @@ from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.cli import columns, configs
 from dadarts.cli.flags import Command, Flag, flags_of
+from dadarts.cli.pareto_of_fit import pareto_of_fit
 from dadarts.cli.shown_run import what_it_says
 from dadarts.config import SearchConfig
 from dadarts.config.settings import Settings, setting
 from dadarts.engines.profile.limits import at_most_latency, at_most_multiply_adds, at_most_parameters
 from dadarts.errors import InputError, shortened
 from dadarts.rundir import contents, history
+from dadarts.rundir.called import fit_at
 from dadarts.rundir.lookup import ended_search
 from dadarts.rundir.saved import SavedRun
 from dadarts.searching.ended import last_weights
@@ -51,13 +53,16 @@ class ParetoSettings(Settings):
 
 COMMAND = Command(
     "dadarts pareto",
-    "The genotypes that a search would have found under limits, from its alphas: their score against their cost, as a "
-    "table and a picture, and in a file that `dadarts train` takes them from.",
+    "The genotypes that a search would have found under limits, from its alphas, or of a fit the candidates that no "
+    "other beats at their cost: their score against their cost, as a table and a picture, and in a file that `dadarts "
+    "train` takes them from.",
     (*flags_of(ParetoSettings), configs.PLUGIN, Flag(("json",), "output", "print JSON", boolean=True)),
-    positionals=(("run", "a search that has ended, by its name (NAME or @NAME), or its folder"),),
+    positionals=(("run", "a search that has ended, or a fit, by its name (NAME or @NAME), or its folder"),),
 )
 
 
+_OF_SEARCH = ("costs", "init_channels", "layers", "points")
+"""Settings that the front of a fit has no use for."""
 _SCORE = (
     "score: the mixing weights of the chosen operations, summed, in parts of those of what the search found; it is no "
     "accuracy"
@@ -80,6 +85,11 @@ def pareto(argv: Sequence[str]) -> int:
     in_json = configs.truth("json", values)
     word = values["run"]
     settings = ParetoSettings(**{key: value for key, value in values.items() if key in ParetoSettings.model_fields})
+    fit = fit_at(word, settings.runs_dir)
+    if fit is not None:
+        _refuse_sizes(values)
+        print(pareto_of_fit(fit, settings.cost, settings.runs_dir)[in_json])
+        return 0
     run = ended_search(word, settings.runs_dir)
     config = _config_of(run)
     macro = _size(run, config, settings)
@@ -93,6 +103,11 @@ def pareto(argv: Sequence[str]) -> int:
     else:
         print("\n".join([*_table(rows, limit), "", _SCORE, f"{written}#p1 ... names them", str(picture)]))
     return 0
+
+
+def _refuse_sizes(values: Mapping[str, Any]) -> None:
+    if given := [f"-{name}" for name in _OF_SEARCH if name in values]:
+        raise InputError(f"{' and '.join(given)}: of a fit networks are compared as they raced; leave it out")
 
 
 def _config_of(run: SavedRun) -> SearchConfig:

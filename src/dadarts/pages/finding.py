@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dadarts.errors import InputError, shortened
 from dadarts.pages import fitted
+from dadarts.rundir.called import fit_at, is_fit
 from dadarts.rundir.contents import CONFIG
 from dadarts.rundir.kinds import FIT, KINDS
 from dadarts.rundir.saved import SavedConfig, SavedRun
@@ -46,13 +47,13 @@ def begun(words: Sequence[str], runs_dir: Path) -> list[Begun]:
 def _meant(word: str, runs_dir: Path) -> list[SavedRun]:
     path = Path(word)
     name = word.removeprefix("@")
-    if not word.startswith("@") and fitted.is_fit(path):
+    if not word.startswith("@") and is_fit(path):
         return fitted.runs_of(path)
     if not word.startswith("@") and _is_run(path):
         return [SavedRun(path)]
     found = [] if "/" in name else [kind.folder(runs_dir, name) for kind in KINDS]
     runs = [SavedRun(folder) for folder in found if _is_run(folder)]
-    if not runs and "/" not in name and fitted.is_fit(fit := FIT.folder(runs_dir, name)):
+    if not runs and "/" not in name and is_fit(fit := FIT.folder(runs_dir, name)):
         return fitted.runs_of(fit)
     if not runs:
         names = sorted({*_names(runs_dir)})
@@ -64,12 +65,7 @@ def _meant(word: str, runs_dir: Path) -> list[SavedRun]:
 
 def fit_of(words: Sequence[str], runs_dir: Path) -> Path | None:
     """The folder of the fit that the words mean where they mean one and nothing else."""
-    if len(words) != 1:
-        return None
-    name = words[0].removeprefix("@")
-    places = [Path(words[0]), *([FIT.folder(runs_dir, name)] if "/" not in name else [])]
-    is_run = "/" not in name and any(_is_run(kind.folder(runs_dir, name)) for kind in KINDS)
-    return next((place for place in places if fitted.is_fit(place)), None) if not is_run else None
+    return fit_at(words[0], runs_dir) if len(words) == 1 else None
 
 
 def _is_run(path: Path) -> bool:

@@ -11,9 +11,11 @@ from matplotlib.ticker import PercentFormatter
 
 from dadarts.errors import InputError
 from dadarts.pacing import counted
-from dadarts.report.canvas import BLUE, INK, checked, save, style, wrapped
+from dadarts.report.canvas import BLUE, GREY, INK, checked, save, style, wrapped
 
 _WIDTH, _HEIGHT = 6.4, 4.0
+_SHORT = 4
+"""Letters of a name that stays over its point; a longer one would leave the picture."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,15 @@ class Weighed:
     worth: float
 
 
-def draw_front(points: Sequence[Weighed], cost: str, worth: str, path: Path, title: str) -> None:
+def draw_front(
+    points: Sequence[Weighed], cost: str, worth: str, path: Path, title: str, beaten: Sequence[Weighed] = ()
+) -> None:
     """Draw worth against cost, in the order of costs.
 
     Args:
+        points: the front.
         cost, worth: what the axes are called.
+        beaten: what is not on it, drawn in grey.
 
     Raises:
         InputError: there are no points, or the suffix is neither .svg nor .png.
@@ -46,15 +52,18 @@ def draw_front(points: Sequence[Weighed], cost: str, worth: str, path: Path, tit
         # Between two points the cheaper one is what a limit leaves.
         axes.step(xs, ys, where="post", color=BLUE, linewidth=1.5)
         axes.plot(xs, ys, "o", color=BLUE, markersize=4)
-        for point in ordered:
+        axes.plot([point.cost for point in beaten], [point.worth for point in beaten], "o", color=GREY, markersize=4)
+        middle = (min(xs) + max(xs)) / 2
+        for point in (*ordered, *beaten):
             axes.annotate(
                 point.name,
                 (point.cost, point.worth),
                 (0, 5),
                 textcoords="offset points",
                 size=7,
-                ha="center",
+                ha="center" if len(point.name) <= _SHORT else "left" if point.cost <= middle else "right",
                 color=INK,
+                parse_math=False,
             )
         axes.set_xlabel(cost)
         axes.set_ylabel(worth)
@@ -64,5 +73,9 @@ def draw_front(points: Sequence[Weighed], cost: str, worth: str, path: Path, tit
         axes.spines["right"].set_visible(False)
         axes.grid(color="#E4E4E4", linewidth=0.6)
         figure.suptitle("\n".join(wrapped(title, _WIDTH, 12)), size=12, weight="bold", parse_math=False)
-        said = "; ".join(f"{point.name}: {point.worth:.1%} at {point.cost:,.6g}" for point in ordered)
-        save(figure, path, title, f"{worth} against {cost} of {counted(len(points), 'network')}. {said}.")
+        said = f"{worth} against {cost} of {counted(len(points), 'network')}. {_said(ordered)}."
+        save(figure, path, title, f"{said} Beaten: {_said(beaten)}." if beaten else said)
+
+
+def _said(points: Sequence[Weighed]) -> str:
+    return "; ".join(f"{point.name}: {point.worth:.1%} at {point.cost:,.6g}" for point in points)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dadarts import files
-from dadarts.rundir.kinds import FINAL, KINDS, RECORD, TRAINING
+from dadarts.rundir.contents import CONFIG
+from dadarts.rundir.kinds import FINAL, FIT, KINDS, RECORD, TRAINING
 
 _KINDS = frozenset(kind.name for kind in KINDS)
 
@@ -17,6 +18,28 @@ def fit_of(run: Path) -> Path | None:
     folder = run.absolute()
     is_part = len(folder.parts) > 2 and folder.parent.name in _KINDS and (folder.parents[1] / RECORD).is_file()
     return folder.parents[1] if is_part else None
+
+
+def fit_at(word: str, runs_dir: Path) -> Path | None:
+    """The folder of the fit that a word means: its path, or its name where no search and no training has that."""
+    name = word.removeprefix("@")
+    is_name = "/" not in name and name.strip(".") != ""
+    if is_name and any(_is_file(CONFIG.at(kind.folder(runs_dir, name))) for kind in KINDS):
+        return None
+    places = [Path(word), *([FIT.folder(runs_dir, name)] if is_name else [])]
+    return next((place for place in places if is_fit(place)), None)
+
+
+def is_fit(folder: Path) -> bool:
+    """Whether a folder is that of a fit."""
+    return _is_file(folder / RECORD)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def fit_ending_with(training: Path) -> Path | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import log10
 
 from markupsafe import Markup
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from dadarts.report.page.drawing import Drawing, number
+from dadarts.report.undominated import undominated
 
 WIDTH, HEIGHT = 360.0, 190.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 28.0, 24.0
@@ -180,7 +182,11 @@ def _legend(drawing: Drawing, lines: Sequence[Curve]) -> None:
 def points(title: str, cost: str, found: Sequence[Point]) -> Markup:
     """Accuracies in [0, 1] against what they cost, each with its name; a cost of 0 is drawn as far left as there is."""
     said = "; ".join(f"{point.label}: {percent(point.y)} at {short(point.x)}" for point in found)
-    drawing = Drawing(WIDTH, HEIGHT + 20, f"{title}. {said}.", "chart")
+    front = [found[place] for place in undominated([point.x for point in found], [point.y for point in found])]
+    best = ", ".join(point.label for point in front)
+    drawing = Drawing(
+        WIDTH, HEIGHT + 20, f"{title}. {said}. On the front, which nothing beats at its cost: {best}.", "chart"
+    )
     costs = [point.x for point in found]
     ends = [end for point in found for end in (point.y, *(point.interval or ()))]
     is_wide = min(costs) > 0 and max(costs) / min(costs) > _SPREAD
@@ -190,10 +196,21 @@ def points(title: str, cost: str, found: Sequence[Point]) -> Markup:
     across = _logarithmic(costs, *span) if is_wide else _linear(spread, *span)
     up = _linear(ends, HEIGHT + 20 - BOTTOM, 12.0)
     _frame(drawing, across, up, short, _round_percent, cost)
+    _draw_front(drawing, [(across(point.x), up(point.y)) for point in front])
     for point in found:
         _draw_point(drawing, point, across, up)
     _name_points(drawing, found, across, up)
     return drawing.markup()
+
+
+def _draw_front(drawing: Drawing, places: Sequence[tuple[float, float]]) -> None:
+    """Steps from point to point: what a limit between two costs leaves is the cheaper one."""
+    if len(places) < 2:
+        return
+    corners = [(x, y) for (_, y), (x, _) in pairwise(places)]
+    steps = [place for pair in zip(places, corners, strict=False) for place in pair]
+    way = " ".join(f"{number(x)},{number(y)}" for x, y in (*steps, places[-1]))
+    drawing.add("polyline", class_="front", points=way)
 
 
 def _draw_point(drawing: Drawing, point: Point, across: _Axis, up: _Axis) -> None:

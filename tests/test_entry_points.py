@@ -346,8 +346,12 @@ def test_a_genotype_that_is_nowhere_is_refused(word: str, said: str) -> None:
 
 
 def test_a_name_that_there_is_not_is_answered_with_those_that_there_are() -> None:
-    nowhere = "runs/search holds none: search one with search.py or `dadarts search`, or give the --runs_dir where it"
+    nowhere = (
+        "there are none in runs/search or runs/augment or runs/fit: make one with `dadarts search` or search.py, or"
+    )
     assert nowhere in refusal(modern, "show", "@frist")
+    untrained = "there are none in runs/augment or runs/fit: make one with `dadarts fit`, `dadarts train` or augment.py"
+    assert untrained in refusal(modern, "export", "frist")
     for kind, file in (("search", "genotype.txt"), ("augment", "model.safetensors")):
         for name in ("first", "first.replaced-20260101-000000", *(f"other{number}" for number in range(6))):
             folder = Path("runs", kind, name)
@@ -386,7 +390,7 @@ def test_the_genotype_of_a_search_that_has_not_ended_is_only_taken_from_its_file
     with pytest.raises(InputError, match=f"^{word} has not ended; end it with resume=True$"):
         original.augment_config([*training, word])
     (folder / "genotype.txt").write_text(DARTS_GENOTYPE)
-    assert "runs/search holds none" in refusal(modern, "show", "@ti")
+    assert "there are none in runs/search" in refusal(modern, "show", "@ti")
     for it in ("it", "runs/search/it"):
         assert "is a search that has not ended: go on with it, with --resume" in refusal(modern, "export", it)
     with pytest.raises(InputError, match=f"^{word} has not ended; .* give runs/search/it/genotype.txt to train"):

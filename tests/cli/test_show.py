@@ -137,7 +137,7 @@ def test_a_genotype_is_refused_by_a_space_that_has_its_operation_on_other_edges_
         ([DARTS_GENOTYPE, "--init_channels", "many"], "-init_channels many"),
         ([DARTS_GENOTYPE, "--layers", "²"], "-layers ²"),
         ([DARTS_GENOTYPE, "--init_channels", "9" * 400], "-init_channels 999"),
-        ([DARTS_GENOTYPE, DARTS_GENOTYPE], "unrecognized"),
+        ([DARTS_GENOTYPE, DARTS_GENOTYPE], "takes one GENOTYPE; put quotes around a path with spaces"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(words: list[str], said: str) -> None:

@@ -111,7 +111,9 @@ def test_more_than_may_be_skipped_is_refused_with_counts_and_the_first_names(tmp
     with pytest.raises(InputError) as refused:
         load(ask(root))
     line = str(refused.value)
-    assert line.startswith("2 of 80 pictures of the data set cannot be read, and up to 1 of 80 are skipped: ")
+    assert line.startswith(
+        "2 of 80 pictures of the data set cannot be read, and up to 1 of 80 are skipped; mend or remove "
+    )
     assert f"{root}/ant/11.png" in line
     assert "\n" not in line
     assert [file.name for file in (tmp_path / "cache").glob("*-broken.npy")] == []
@@ -120,7 +122,7 @@ def test_more_than_may_be_skipped_is_refused_with_counts_and_the_first_names(tmp
 def test_a_small_part_loses_nothing(tmp_path: Path, ask: Asking) -> None:
     root = write_classes(tmp_path / "set", 10)
     cut(root / "ant/3.png")
-    with pytest.raises(InputError, match=r"1 of 20 pictures .* none of fewer than 50 are skipped: .*ant/3\.png"):
+    with pytest.raises(InputError, match=r"1 of 20 pictures .* none of fewer than 50 are skipped; .*ant/3\.png"):
         load(ask(root))
 
 

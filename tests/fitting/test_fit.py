@@ -65,8 +65,9 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     assert final is not None
     assert raced[final.entrant] == max(raced.values())
     assert float(outcome.last_line) == json.loads((folder / "augment/final/metrics.json").read_text())["test_top1"]
-    assert "nothing is searched: in under 15 minutes it does not pay (--searching always)" in outcome.err
+    assert "nothing is searched: a search gets 20% of 15:00 or more (--searching always)" in outcome.err
     assert kept.search is None
+    assert "; augmented by shifts of up to 1 pixel (--crop_padding)" in outcome.err
     assert "race 1 of 1, 2 of 2 candidates: a cell of separable convolutions" in outcome.err
     assert "0:03 are too short for the folder of the network" in outcome.err
     assert "use it: dadarts predict digits PICTURES" in outcome.err
@@ -306,6 +307,9 @@ def test_another_budget_is_not_gone_on_with() -> None:
         (["--minutes", "0"], "--minutes 0: give a number above 0"),
         (["--resume"], "there is no run runs/fit/digits to resume"),
         (["--minute", "3"], "unknown flag --minute. Did you mean '--minutes'?"),
+        (["--epochs", "3"], "unknown flag --epochs. Did you mean '--minutes'?"),
+        (["--dataset", "mnist"], "DATASET is given without a flag: dadarts fit DATASET"),
+        (["photos"], "unexpected 'photos' after 'digits': dadarts fit takes one DATASET; put quotes around a path"),
         (["--metric", "auc"], "--metric auc is for two classes, and digits has 10"),
         (
             ["--max_parameters", "300"],

@@ -65,8 +65,8 @@ def test_minutes_decide_whether_is_searched_unless_it_is_asked_for(seconds: floa
     races = plan.RACE * (1 - plan.SEARCH) * seconds >= 2 * plan.SHORTEST
     assert plan.searches(seconds, "always") == races
     assert not plan.searches(seconds, "never")
-    assert plan.searches(seconds, "auto") == (seconds >= plan.PAYS_FROM)
-    assert races or seconds < plan.PAYS_FROM
+    assert plan.searches(seconds, "auto") == (seconds >= plan.SEARCHES_FROM)
+    assert races or seconds < plan.SEARCHES_FROM
 
 
 SIZES = (Size(8, 1), Size(16, 1), Size(16, 2), Size(32, 2))

@@ -187,6 +187,7 @@ class Command:
             flags.append(f"--{name}={value}")
         if not (asked_for_help or (self.resumes and "resume" in seen)):
             self._refuse_missing(others)
+        self._refuse_more(others)
         return [*flags, "--", *others] if others else flags
 
     def _other(self, word: str) -> str:
@@ -197,16 +198,26 @@ class Command:
         return word
 
     def _refuse_missing(self, others: Sequence[str]) -> None:
-        """Refuse fewer words without a flag than are needed."""
         wanted = [name for name, _ in (*self.positionals, *([self.many] if self.many else []))]
         if len(others) < len(wanted):
             raise InputError(f"{wanted[len(others)].upper()} must be given: {self.prog} {' '.join(self._needed())}")
+
+    def _refuse_more(self, others: Sequence[str]) -> None:
+        """Refuse more words without a flag than are taken, which a path with spaces in it often is."""
+        taken = [name.upper() for name, _ in self.positionals]
+        if not self.many and len(others) > len(taken):
+            more, before = others[len(taken)], " ".join(map(repr, map(_short, others[: len(taken)])))
+            each = " and ".join(f"one {name}" for name in taken)
+            advice = f"{self.prog} takes {each}; put quotes around a path with spaces"
+            raise InputError(f"unexpected {_short(more)!r} after {before}: {advice}")
 
     def _known(self, name: str, by_name: Mapping[str, Flag]) -> Flag:
         if name in by_name:
             return by_name[name]
         if name in self.unsupported or name.startswith("dropout_on_"):
             raise InputError(f"-{name} of the original is not supported here; leave it out")
+        if name in dict(self.positionals):
+            raise InputError(f"{name.upper()} is given without a flag: {self.prog} {' '.join(self._needed())}")
         others = {f"-{other}": f"-{known}" for other, known in elsewhere(by_name).items()}
         error = unknown("flag", f"-{name}", [f"-{known}" for known in by_name], others)
         hint = re.search(r"Did you mean .*", error.marked)

@@ -22,6 +22,7 @@ _ELSEWHERE = {
     "num_workers": ("workers",),
     "data": ("dataset",),
     "path": ("dataset",),
+    "epochs": ("minutes",),
 }
 """What others call settings."""
 

@@ -46,8 +46,8 @@ def refuse_too_many(found: Listing, broken: Broken) -> None:
             first = "; ".join(plain(why)[:_LONGEST] for why in lost[:_NAMED])
             more = f"; and {len(lost) - _NAMED:,} more" if len(lost) > _NAMED else ""
             raise InputError(
-                f"{len(lost):,} of {len(part):,} pictures of {name} cannot be read, and {few} are skipped: {first}"
-                f"{more}"
+                f"{len(lost):,} of {len(part):,} pictures of {name} cannot be read, and {few} are skipped; mend or "
+                f"remove them: {first}{more}"
             )
 
 

@@ -122,7 +122,8 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
     if course.judges and plan.rungs(course.shares.race, 2):
         judging = f"{len(course.racing.test):,} of the training pictures"
         about += f"; candidates are chosen by {record.in_words(course.record.metric)} on {judging}"
-    yield RunStarted(course.folder.path, f"read {course.data.described}", about)
+    treated = setup.augmentation(course.config, course.data).described
+    yield RunStarted(course.folder.path, f"read {course.data.described}; {treated}", about)
     yield from map(Note, course.data.notes)
     try:
         if course.record.entrants is None:
@@ -151,9 +152,8 @@ def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
         elif asked == "always":
             yield Note(f"nothing is searched: {duration(course.seconds)} have no race to tell what was found apart")
         elif asked == "auto" and course.judges:
-            yield Note(
-                f"nothing is searched: in under {plan.PAYS_FROM / 60:g} minutes it does not pay (-searching always)"
-            )
+            share, least = plan.SEARCH, duration(plan.SEARCHES_FROM)
+            yield Note(f"nothing is searched: a search gets {share:.0%} of {least} or more (-searching always)")
         return []
     genotype = yield from searching.searched(course)
     if genotype is None:

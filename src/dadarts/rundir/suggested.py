@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -51,14 +51,15 @@ def _runs_on(folder: Path) -> bool:
         return True
 
 
-def _said(mark: str, name: str, runs_dir: Path, kind: Kind, found: Iterable[tuple[Kind, list[str]]]) -> str:
+def _said(mark: str, name: str, runs_dir: Path, kind: Kind, found: Sequence[tuple[Kind, list[str]]]) -> str:
     """The nearest name, and the first ones of each kind; where there are none, how there would be one."""
     there = [(own, names) for own, names in found if names]
     if not there:
-        fit = " or `dadarts fit`" if kind == TRAINING else ""
+        places = " or ".join(shortened(runs_dir / own.name) for own, _ in found)
+        fit = "`dadarts fit`, " if kind == TRAINING else ""
         return (
-            f"{shortened(runs_dir / kind.name)} holds none: {kind.verb} one with {kind.script} or `dadarts "
-            f"{kind.verb}`{fit}, or give the -runs_dir where it is"
+            f"there are none in {places}: make one with {fit}`dadarts {kind.verb}` or {kind.script}, or give the "
+            "-runs_dir where it is"
         )
     near = get_close_matches(name, [each for _, names in there for each in names], n=1)
     hint = f"did you mean {mark}{shortened(near[0], 60)}? " if near else ""

@@ -26,6 +26,17 @@ _MANY_LEFT_OUT = 0.1
 """The part of the training pictures from which on it is said that an epoch leaves them out."""
 
 
+def augmentation(config: DataSettings, data: DataSet, cutout: int = 0) -> Augmentation:
+    """What is done to training pictures: as asked for, else as is customary for this data.
+
+    Args:
+        cutout: side of the square that is blanked, in pixels.
+    """
+    flip = config.flip or ("horizontal" if data.flip else "none")
+    augment = Augmentation.standard(data.train.shape, flip, cutout)
+    return augment if config.crop_padding is None else replace(augment, padding=config.crop_padding)
+
+
 @dataclass(frozen=True, eq=False)
 class Foundation:
     """The data, in memory or ready to be decoded, and where to compute on it."""
@@ -52,15 +63,8 @@ class Foundation:
         )
 
     def augmentation(self, cutout: int = 0) -> Augmentation:
-        """What is done to training pictures: as asked for, else as is customary for this data.
-
-        Args:
-            cutout: side of the square that is blanked, in pixels.
-        """
-        flip = self.config.flip or ("horizontal" if self.data.flip else "none")
-        augment = Augmentation.standard(self.data.train.shape, flip, cutout)
-        padding = self.config.crop_padding
-        return augment if padding is None else replace(augment, padding=padding)
+        """What is done to training pictures; see `augmentation`."""
+        return augmentation(self.config, self.data, cutout)
 
     @property
     def macro(self) -> Macro:

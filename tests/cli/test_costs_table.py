@@ -16,7 +16,7 @@ from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import Network
 from dadarts.architecture.places import Place, places_of
 from dadarts.architecture.skeletons import Macro
-from dadarts.architecture.spaces import space
+from dadarts.architecture.spaces import Size, space
 from dadarts.engines.profile import Cost, Profile, probe, table
 from dadarts.engines.profile.written import as_csv, read_csv
 from dadarts.errors import InputError
@@ -112,6 +112,8 @@ GOOD = "operation,in_channels,height,width,out_channels,stride,ms\nnor_conv_3x3,
         (GOOD.replace("(rest)", "nor_conv_3x3,4,8,8,4,1,0.5\n(rest)"), "line 3: this operation has a row already"),
         (GOOD.replace("4,1,0.5", "4,1"), "line 2: there is no ms"),
         (GOOD, "the table of costs has no "),
+        (GOOD.replace("(rest)", "(rest 9x9)"), "lacks a row of the operation (rest) or (rest 4x3)"),
+        (GOOD.replace("(rest)", "(rest 4x03)"), "line 3: in_channels is ''"),
         ("\udcff", "it is no table of comma-separated values in UTF-8"),
         (None, "No such file"),
     ],
@@ -120,6 +122,12 @@ def test_a_table_that_is_none_is_refused_in_one_line(text: str | None, said: str
     if text is not None:
         Path("costs.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
     assert said in refusal(modern, *SEARCH, "5", "--costs", "costs.csv")
+
+
+def test_what_is_beside_operations_may_have_a_row_for_each_size() -> None:
+    Path("costs.csv").write_text(GOOD + "(rest 4x3),,,,,,7\n")
+    for size, ms in ((None, 2), (Size(4, 3), 7), (Size(4, 2), 2), (Size(3, 4), 2)):
+        assert read_csv(Path("costs.csv"), size).rest.prediction == pytest.approx(ms / 1000)
 
 
 @given(rows=st.lists(st.lists(st.text(max_size=6), max_size=8), max_size=4))

@@ -127,7 +127,7 @@ def profile_command() -> Command:
             Flag(
                 ("csv",),
                 "output",
-                "print what predictions take as the table that the -costs of a search reads, with another device's",
+                "print what predictions take as a table, which -costs of a search or fit reads, with another device's",
                 boolean=True,
             ),
         ),

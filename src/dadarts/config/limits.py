@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -41,7 +41,11 @@ Count = Annotated[int, BeforeValidator(_as_count), Field(ge=1, le=10**15)]
 
 
 class Limited(Settings):
-    """What a network may cost."""
+    """What a network may cost.
+
+    Raises:
+        InputError: a table of latencies stands without a limit of them.
+    """
 
     max_parameters: Count | None = setting(
         None, _GROUP, "at most so many parameters, as 100k or 1.5M (without the auxiliary head)", usual=True
@@ -57,6 +61,15 @@ class Limited(Settings):
         le=1e6,
         usual=True,
     )
+    costs: Path | None = setting(
+        None, _GROUP, "latencies of another device: a table as `dadarts profile -csv` writes it"
+    )
+
+    @model_validator(mode="after")
+    def _costs_are_of_a_latency(self) -> Self:
+        if self.costs is not None and self.max_latency_ms is None:
+            raise InputError("-costs says what operations take: it needs -max_latency_ms")
+        return self
 
     @property
     def limited(self) -> bool:
@@ -71,9 +84,6 @@ class LimitSettings(Limited):
         InputError: a value is out of range, or one that says how a limit is meant stands without it.
     """
 
-    costs: Path | None = setting(
-        None, _GROUP, "latencies of another device: a table as `dadarts profile -csv` writes it"
-    )
     target_channels: int | None = setting(
         None, _GROUP, "C of the network that limits are of (default: the space's for trainings)", ge=1, le=4096
     )
@@ -90,8 +100,6 @@ class LimitSettings(Limited):
 
     @model_validator(mode="after")
     def _limits_are_whole(self) -> LimitSettings:
-        if self.costs is not None and self.max_latency_ms is None:
-            raise InputError("-costs says what operations take: it needs -max_latency_ms")
         for name in ("target_channels", "target_layers"):
             if getattr(self, name) is not None and not self.limited:
                 raise InputError(

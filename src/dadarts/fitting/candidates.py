@@ -38,7 +38,7 @@ def _grid(channels: Iterable[int], layers: Iterable[int]) -> tuple[Size, ...]:
     return tuple(Size(*each) for each in product(channels, layers))
 
 
-_BENCH_SIZES = _grid((4, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 40, 48, 64), (1, 2, 4))
+BENCH_SIZES = _grid((4, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 40, 48, 64), (1, 2, 4))
 _DARTS_SIZES = _grid((4, 6, 8, 12, 16, 24, 36), (3, 5, 8, 14))
 
 FAMILIES: tuple[Family, ...] = (
@@ -47,14 +47,14 @@ FAMILIES: tuple[Family, ...] = (
         "a ResNet",
         "two 3x3 convolutions beside a skip (arXiv 1512.03385, 1603.05027): hard to beat at few minutes",
         "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|",
-        _BENCH_SIZES,
+        BENCH_SIZES,
     ),
     Family(
         "dense",
         "the best cell of NAS-Bench-201",
         "3x3 convolutions on five edges and a skip: the most accurate cell of the benchmark on CIFAR-10",
         "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|",
-        _BENCH_SIZES,
+        BENCH_SIZES,
     ),
     Family(
         "separable",
@@ -82,10 +82,10 @@ FAMILIES: tuple[Family, ...] = (
 
 def searched(genotype: str) -> Family:
     """What the search of a fit has found."""
-    return Family(FOUND, "what was found", f"searched in {SPACE} on these pictures", genotype, _BENCH_SIZES)
+    return Family(FOUND, "what was found", f"searched in {SPACE} on these pictures", genotype, BENCH_SIZES)
 
 
 def drawn(seed: int) -> Family:
     """A uniform draw from the space that is searched: what a search must beat to have been worth its time."""
     genotype = str(random_genotype(space(SPACE), seed))
-    return Family("random", "a random draw", f"drawn from {SPACE}, where the search looks", genotype, _BENCH_SIZES)
+    return Family("random", "a random draw", f"drawn from {SPACE}, where the search looks", genotype, BENCH_SIZES)

@@ -74,9 +74,11 @@ def fit(
     applicants: list[Applicant] = []
     # Those that have entered are as they were.
     if not resume or record.read(folder.path).entrants is None:
-        if config.max_latency_ms is not None:
+        if config.max_latency_ms is not None and config.costs is None:
             yield PartBegun("measuring latencies", max(0.0, 60 * config.minutes - (clock() - began)))
         applicants = entering.applicants(FAMILIES, config, racing, clock)
+        if parts.judges(data) and plan.searches(60 * config.minutes, config.searching):
+            entering.refuse_search(applicants[0])
     fresh = Record(entering.metric(config, data), entering.batch_size(len(data.train)), minutes=config.minutes)
     with folder.claimed(resume, overwrite):
         kept = record.read(folder.path) if resume else fresh
@@ -127,7 +129,9 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
     yield from map(Note, course.data.notes)
     try:
         if course.record.entrants is None:
-            more = yield from _searched(course)
+            yield from map(Note, entering.sizes_in_table(applicants))
+            more = yield from _searched(course, applicants[0])
+            applicants = [each for each in applicants if each.may_enter]
             # What was found races where any two do.
             rungs = plan.rungs(course.shares.race, len(applicants) + len(more))
             place = min(_BEFORE_FOUND, rungs[0].standing - 1) if rungs else _BEFORE_FOUND
@@ -143,8 +147,12 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
     yield _done(course.folder, course.record)
 
 
-def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
-    """What was found, and a random draw to compare it with, where something was searched."""
+def _searched(course: Course, like: Applicant) -> Generator[Event, None, list[Applicant]]:
+    """What was found, and a random draw to compare it with, where something was searched.
+
+    Args:
+        like: one for these pictures.
+    """
     asked = course.config.searching
     if not course.searches:
         if asked == "always" and not course.judges:
@@ -159,7 +167,7 @@ def _searched(course: Course) -> Generator[Event, None, list[Applicant]]:
     if genotype is None:
         return []
     families = (candidates.searched(genotype), candidates.drawn(course.config.seed))
-    found, drawn = (Applicant(each, course.racing, course.config, course.clock) for each in families)
+    found, drawn = (replace(like, family=each) for each in families)
     if not found.may_enter:
         yield Note("what was found keeps to the limits at no size, and does not race")
         return []

@@ -15,7 +15,7 @@ from torch import Tensor
 from dadarts import files
 from dadarts.architecture.discretization import Limit, discretize, least
 from dadarts.architecture.skeletons import Macro
-from dadarts.architecture.spaces import SearchSpace
+from dadarts.architecture.spaces import SearchSpace, Size
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
 from dadarts.engines.profile import Profile, Scale, keep, kept, profiled
@@ -82,7 +82,7 @@ def keeping_to(space: SearchSpace, limits: tuple[Limit, ...]) -> SearchSpace:
 def latencies(space: SearchSpace, macro: Macro, table: Path | None) -> Profile:
     """What operations take: as a table says, or as this machine was or is now measured, a picture at a time."""
     if table is not None:
-        return read_csv(table)
+        return read_csv(table, Size(macro.channels, macro.layers))
     _, height, width = macro.image_shape
     scale = Scale(space, macro, 1, by_size(height * width * macro.channels).count)
     found = kept(scale)

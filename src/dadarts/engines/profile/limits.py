@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil, floor
+from math import floor
 from typing import TypeAlias
 
 import torch
@@ -15,11 +15,12 @@ from dadarts.architecture.places import Place, Walked, walked_space
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SearchSpace
 from dadarts.engines.profile.table import Profile
+from dadarts.engines.profile.written import in_ns, said
 from dadarts.errors import InputError
 
 Count: TypeAlias = Callable[[Costs], int]
-NS, MS = 10**9, 10**6
-"""Nanoseconds of a second and of a millisecond: latencies are whole numbers of them, so that their sums are exact."""
+MS = 10**6
+"""Nanoseconds of a millisecond: latencies are whole numbers of them, so that their sums are exact."""
 
 
 def at_most_parameters(space: SearchSpace, macro: Macro, most: int) -> Limit:
@@ -49,11 +50,11 @@ def at_most_latency(space: SearchSpace, macro: Macro, most_ms: float, profile: P
 
     def cost(place: Place) -> int:
         if place not in profile.operations:
-            raise InputError(f"the table of costs has no {place.operation} {_where(place)}; add a row for it")
-        return ceil(NS * profile.operations[place].prediction)
+            raise InputError(f"the table of costs has no {said(place)}; add a row for it")
+        return in_ns(profile.operations[place])
 
     costs = _summed(space, walked_space(space, macro), cost)
-    return Limit("ms", floor(MS * most_ms), ceil(NS * profile.rest.prediction), costs, per=MS)
+    return Limit("ms", floor(MS * most_ms), in_ns(profile.rest), costs, per=MS)
 
 
 def _counted(of: str, space: SearchSpace, macro: Macro, most: int, count: Count) -> Limit:
@@ -88,7 +89,3 @@ def _refuse_empty_nodes(space: SearchSpace) -> None:
             f"the cost of a network of search space {space.name} is no sum over its operations, since a cell may lack "
             "a node: it takes no limits"
         )
-
-
-def _where(place: Place) -> str:
-    return f"of {'x'.join(map(str, place.inputs))} with stride {place.stride}"

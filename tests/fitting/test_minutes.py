@@ -19,7 +19,7 @@ from dadarts.cli.eta import Forecast
 from dadarts.config import TrainConfig
 from dadarts.config.fitting import FitConfig
 from dadarts.data import DataRequest, DataSet, load
-from dadarts.fitting import parts, plan, training, trial
+from dadarts.fitting import parts, plan, speed, training, trial
 from dadarts.fitting.candidates import FAMILIES
 from dadarts.fitting.course import Course
 from dadarts.fitting.record import Entrant, Record
@@ -188,3 +188,40 @@ def test_pictures_that_no_epoch_fits_are_trained_on_in_part() -> None:
         for event in events
     )
     assert machine.clock.now == pytest.approx(60.0, rel=0.1)
+
+
+def test_a_race_that_took_longer_than_its_share_leaves_the_last_training_its_time() -> None:
+    machine = Machine(0.02, 0.0, 0.0, lambda _: 1.0, Told())
+    with course(machine, 4.0) as own:
+        # The sizes of candidates were measured that long.
+        machine.clock.now = 200.0
+        events = list(fitted(own))
+    said = [event.text for event in events if isinstance(event, Note)]
+    assert "the race ends here: 0:40 are left for everything" in said
+    assert [each.run for each in own.record.trained] == [FINAL]
+    assert machine.clock.now == pytest.approx(240.0, rel=0.05)
+
+
+def steps(clock: Told, *seconds: float) -> Iterator[Event]:
+    clock.now += 100.0
+    yield RunStarted(Path(), "", "")
+    for number, each in enumerate(seconds):
+        clock.now += each
+        yield StepDone(0, 1, number + 1, len(seconds), 1.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step", "taken"),
+    [
+        ([0.9, 0.6, 0.5, 0.5, 0.5], 0.5, 4),
+        ([3.0, 0.25, *[0.25] * 9], 0.25, 6),
+        ([7.0, 7.0], 7.0, 1),
+        ([4.0, 6.0, 6.0], 6.0, 2),
+    ],
+)
+def test_a_speed_is_that_of_warm_steps_and_slow_ones_are_told_by_one(
+    seconds: list[float], step: float, taken: int
+) -> None:
+    clock = Told()
+    assert speed.images_per_second(lambda _: steps(clock, *seconds), 8, clock) == pytest.approx(8 / step)
+    assert clock.now == 100.0 + sum(seconds[:taken])

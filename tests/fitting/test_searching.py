@@ -50,6 +50,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "_BENCH_SIZES", (Size(2, 1),))
     monkeypatch.setattr(plan, "SEARCH", 0.6)
     monkeypatch.setattr(plan, "SHORTEST", 0.01)
+    # However busy the machine is.
+    monkeypatch.setattr("dadarts.fitting.training.LEAVES", 0.0)
 
 
 @pytest.mark.usefixtures("small", "tiny")

@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from dadarts.fitting import memory
-from dadarts.runs.events import Event, StepDone
+from dadarts.runs.events import Event, RunStarted, StepDone
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds that only grow"""
 
 SECONDS = 1.0
 """How long steps are counted for."""
-_FIRST = 2
-"""Steps that are not: they find caches cold."""
+_COLD, _LONG = 2, 5.0
+"""First steps that are not, since they find caches cold, and how many times as long one takes that is all the same."""
 EPOCHS = 100
 """Of a run that is begun for its speed: more than are done where an epoch has more than a few steps."""
 
@@ -35,17 +35,19 @@ def images_per_second(begin: Callable[[Path], Iterator[Event]], batch_size: int,
     Raises:
         OutOfMemoryError: as in `memory.told_apart`.
     """
-    steps, since, passed = 0, 0.0, 0.0
+    cold, steps, since, passed = 0, 0, clock(), 0.0
     with TemporaryDirectory(prefix="dadarts-") as folder:
         begun = begin(Path(folder))
         with memory.told_apart(batch_size), closing(begun) as events:  # type: ignore[type-var]
             for event in events:
-                if isinstance(event, StepDone):
-                    steps += 1
-                    if steps <= _FIRST:
-                        since = clock()
-                        continue
-                    passed = clock() - since
-                    if passed >= SECONDS:
-                        break
-    return (steps - _FIRST) * batch_size / passed
+                if isinstance(event, RunStarted):
+                    since = clock()
+                if not isinstance(event, StepDone):
+                    continue
+                steps, now = steps + 1, clock()
+                passed = now - since
+                if cold < _COLD and passed < _LONG * SECONDS:
+                    cold, steps, since = cold + 1, 0, now
+                elif passed >= SECONDS:
+                    break
+    return steps * batch_size / passed

@@ -24,6 +24,8 @@ from dadarts.runs.returning import Returning
 
 ATTEMPTS = 3
 """How often the last training is begun at most: anew where its first steps are not as fast as was thought."""
+LEAVES = 2.0
+"""How many times the seconds of a training of the race must be left when one begins: its own, and the last one's."""
 _SURE, _EARLY = 0.04, 0.1
 """The parts of its steps after which its pace is known, and up to which it is begun anew."""
 _FEWEST = 5
@@ -97,15 +99,19 @@ class _Lasting:
 
 
 def race(course: Course) -> Generator[Event, None, Entrant]:
-    """Successive halving; the winner."""
+    """Successive halving; the winner. It ends where another training would leave the last one less time than it has."""
     standing = list(course.record.entrants or ())
     rungs = plan.rungs(course.shares.race, len(standing))
     for number, rung in enumerate(rungs, 1):
-        scores = {}
+        scores: dict[str, float] = {}
         for place, entrant in enumerate(standing[: rung.standing], 1):
             what = f"race {number} of {len(rungs)}, {place} of {rung.standing} candidates"
             run = f"race-{number}-{entrant.name}"
-            ended = course.record.of(run) or (yield from _raced(course, run, number, entrant, rung.seconds, what))
+            ended = course.record.of(run)
+            if ended is None and course.left < course.writing + LEAVES * rung.seconds:
+                yield Note(f"the race ends here: {duration(course.left)} are left for everything")
+                return max(standing[: place - 1] or standing[:1], key=lambda each: scores.get(each.name, 0.0))
+            ended = ended or (yield from _raced(course, run, number, entrant, rung.seconds, what))
             scores[entrant.name] = ended.score
         # Equal ones stand as before: the likelier winner first.
         standing = sorted(standing[: rung.standing], key=lambda each: -scores[each.name])

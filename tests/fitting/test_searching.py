@@ -47,7 +47,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (searching, catalogue):
         monkeypatch.setattr(module, "LOOKAHEAD", quick)
     monkeypatch.setattr(searching, "MOST_EPOCHS", 2)
-    monkeypatch.setattr(candidates, "_BENCH_SIZES", (Size(2, 1),))
+    monkeypatch.setattr(candidates, "BENCH_SIZES", (Size(2, 1),))
     monkeypatch.setattr(plan, "SEARCH", 0.6)
     monkeypatch.setattr(plan, "SHORTEST", 0.01)
     # However busy the machine is.

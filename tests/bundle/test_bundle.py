@@ -146,6 +146,10 @@ def test_the_card_says_what_was_measured_and_what_not(bundle: Path, here: Path) 
     metrics = json.loads((here / "runs/augment/it/metrics.json").read_text())
     low, high = metrics["test_top1_interval"]
     assert f"| accuracy | {metrics['test_top1']:.2%}, 95 % interval {low:.1%} to {high:.1%} (Wilson) |" in text
+    for key, name, spec in (("balanced_accuracy", "balanced accuracy", ".1%"), ("macro_f1", "macro F1", ".3f")):
+        least, most = metrics[f"{key}_interval"]
+        assert f"| {name} | {metrics[key]:{spec}}, 95 % interval {least:{spec}} to {most:{spec}} |" in text
+    assert "\nTest part: a fifth of each class, held out. No training picture is in it" in text
     assert f"{metrics['parameters']:,} parameters, {metrics['multiply_adds']:,} multiply-adds" in text
     assert text.count("\n| 3 | ") == 1, "a line for each class"
     assert "Seed 42" in text
@@ -153,7 +157,10 @@ def test_the_card_says_what_was_measured_and_what_not(bundle: Path, here: Path) 
     assert str(here) not in text
     front = text.split("---\n")[1]
     assert "pipeline_tag: image-classification" in front
-    assert re.search(r"^      value: 0\.\d+$", front, re.MULTILINE)
+    assert [float(value) for value in re.findall(r"^      value: (\d\.\d+)$", front, re.MULTILINE)] == [
+        metrics[key] for key in ("test_top1", "balanced_accuracy", "macro_f1")
+    ]
+    assert re.findall(r"- type: (\w+)\n      name", front) == ["accuracy", "balanced_accuracy", "f1"]
     (command,) = re.findall(r"```shell\n(.*)\n```", text)
     assert command.startswith("dadarts train --name it --dataset digits --genotype 'Genotype(normal=[[(\"sep_conv")
     assert "--epochs 2" in command

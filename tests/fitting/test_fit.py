@@ -151,6 +151,8 @@ def test_a_fit_leaves_its_network_and_its_page(monkeypatch: pytest.MonkeyPatch) 
     assert torch.equal(network.predict_proba(picture), own.predict_proba(picture))
     card = Path("runs/fit/digits/model/card.md").read_text()
     assert "# digits\n\nA network (a ResNet) that tells 10 classes" in card or "(a cell of separable conv" in card
+    judging = next(each.pictures for each in record.read(Path("runs/fit/digits")).trained if each.rung)
+    assert f"\nValidation part: {judging} of the training pictures, as large a share of each class, held out" in card
     typed, alone = re.findall(r"```shell\n(.*)\n```", card)
     assert typed == shlex.join(["dadarts", "fit", "digits", "--minutes", "0.03", *WORDS])
     assert alone.startswith("dadarts train --name digits --dataset digits ")

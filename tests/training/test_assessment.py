@@ -9,24 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 from sklearn import metrics as oracle
 from torch.nn.functional import cross_entropy
 
 from dadarts.runs.answers import Answers
 from dadarts.seeds import generator
 from dadarts.training import metrics
-from dadarts.training.assessment import area_under_curve, assess, wilson
-
-
-@settings(deadline=None)
-@given(pictures=st.integers(1, 10**6), share=st.floats(0, 1))
-def test_the_interval_is_wilson_s(pictures: int, share: float) -> None:
-    right = round(share * pictures)
-    interval = wilson(right, pictures)
-    expected = binomtest(right, pictures).proportion_ci(0.95, method="wilson")
-    assert interval == pytest.approx((expected.low, expected.high), abs=1e-9)
-    assert 0 <= interval[0] <= right / pictures <= interval[1] <= 1
+from dadarts.training.assessment import area_under_curve, assess
 
 
 def answers_of(pictures: int, classes: int, answered: int, seed: int) -> tuple[Answers, torch.Tensor]:

@@ -78,7 +78,11 @@ def test_a_network_that_knows_the_majority_alone_is_said_to_know_nothing() -> No
         "test accuracy 95.00% [83.5%, 98.6%] (95% interval) of 40 pictures; "
         "majority baseline 95.0% (always answering 0)"
     )
-    assert re.fullmatch(r"balanced accuracy 50\.0% \(chance 50\.0%\)  macro F1 0\.487  log .* AUC 0\.\d{3}", said[-3])
+    assert re.fullmatch(
+        r"balanced accuracy 50\.0% \[45\.4%, 82\.9%\] \(chance 50\.0%\)  "
+        r"macro F1 0\.487 \[0\.\d{3}, [01]\.\d{3}\]  log .* AUC 0\.\d{3}",
+        said[-3],
+    )
     assert said[-2] == "worst class: 1, 0 of 2 right, precision 0.0%"
     assert said[-1].startswith(
         f"note: {NOT_BEATEN}95.0% (always answering 0): look at the balanced accuracy, and try -c"

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dadarts.architecture.costs import count_costs
-from dadarts.bundle import again, described
+from dadarts.bundle import again, described, divided
 from dadarts.bundle.form import Written
 from dadarts.bundle.latency import BATCHES, SECONDS, Latency
 from dadarts.bundle.subject import COMPARED, Subject
 from dadarts.rundir.called import called
-from dadarts.training.assessment import wilson
+from dadarts.training.intervals import wilson
 from dadarts.training.metrics import Assessment
 
 FILES = ("card.md", "README.md")
@@ -52,8 +52,20 @@ def _front(subject: Subject, name: str) -> Iterator[str]:
         data = json.dumps(again.data_name(subject))
         yield from ("model-index:", f"- name: {json.dumps(name)}", "  results:", "  - task:")
         yield from ("      type: image-classification", "    dataset:", f"      name: {data}", f"      type: {data}")
-        yield from ("    metrics:", "    - type: accuracy", f"      value: {subject.metrics['test_top1']}")
+        yield from ("    metrics:", *_front_metrics(subject.metrics))
     yield "---"
+
+
+def _front_metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Scores by their names on Hugging Face; those from before there was an assessment have the accuracy alone."""
+    named = (
+        ("accuracy", "Accuracy", "test_top1"),
+        ("balanced_accuracy", "Balanced accuracy", "balanced_accuracy"),
+        ("f1", "Macro F1", "macro_f1"),
+    )
+    for kind, name, key in named:
+        if key in metrics:
+            yield from (f"    - type: {kind}", f"      name: {name}", f"      value: {metrics[key]}")
 
 
 def _title(subject: Subject, name: str) -> Iterator[str]:
@@ -99,6 +111,7 @@ def _data(subject: Subject) -> Iterator[str]:
         yield f"{_plain(again.data_name(subject))}; its pictures were not at hand when this was written."
     else:
         yield "Nothing is known of the pictures that it was trained on."
+    yield from ("", *divided.sentences(subject))
     prepared = described.preparation(subject)
     yield from ("", "A picture is prepared so, in `model.py` and by `dadarts predict`; the files that take arrays take")
     yield (
@@ -131,8 +144,8 @@ def _results(subject: Subject) -> Iterator[str]:
     yield ""
     rows = [
         ("accuracy", f"{subject.metrics['test_top1']:.2%}, 95 % interval {low:.1%} to {high:.1%} (Wilson)"),
-        ("balanced accuracy", f"{found.balanced_accuracy:.1%}"),
-        ("macro F1", f"{found.macro_f1:.3f}"),
+        ("balanced accuracy", f"{found.balanced_accuracy:.1%}{_to(found.balanced_accuracy_interval, '.1%')}"),
+        ("macro F1", f"{found.macro_f1:.3f}{_to(found.macro_f1_interval, '.3f')}"),
         ("log loss", f"{found.log_loss:.3f}"),
         *([] if found.auc is None else [("AUC", f"{found.auc:.3f}")]),
         ("always answering the most frequent class", f"{found.majority_baseline:.1%} ({_plain(found.majority_class)})"),
@@ -148,6 +161,10 @@ def _results(subject: Subject) -> Iterator[str]:
     yield from _table(("class", "test pictures", "recall (95 % interval)", "precision", "F1"), scores)
     if len(found.classes) > _SHOWN:
         yield from ("", f"And {len(found.classes) - _SHOWN:,} classes more.")
+
+
+def _to(interval: tuple[float, float] | None, spec: str) -> str:
+    return "" if interval is None else f", 95 % interval {interval[0]:{spec}} to {interval[1]:{spec}}"
 
 
 def _cost(subject: Subject, latencies: Sequence[Latency]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from dadarts.data import names
 from dadarts.data.decoding import Decoder
+from dadarts.data.listing import HELD_OUT
 from dadarts.data.pictures import Parts, parts_of
 from dadarts.data.split import hold_out_test
 
@@ -21,7 +23,7 @@ def read(data_path: Path, decoder: Decoder) -> Parts:
     rows = _rows()
     images = torch.from_numpy(np.rint(rows[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8))[:, None]
     labels = torch.from_numpy(rows[:, -1].astype(np.int64))
-    return parts_of(names.DIGITS, images, labels, *hold_out_test(labels))
+    return replace(parts_of(names.DIGITS, images, labels, *hold_out_test(labels)), remarks=(HELD_OUT,))
 
 
 @cache

@@ -127,8 +127,8 @@ def _facts(
     facts = (
         ("Test accuracy", percent(result.accuracy) if result else ""),
         ("95 % interval", " to ".join(map(percent, found.test_top1_interval)) if found else ""),
-        ("Balanced accuracy", percent(found.balanced_accuracy) if found else ""),
-        ("Macro F1", f"{found.macro_f1:.3f}" if found else ""),
+        ("Balanced accuracy", _balanced(found) if found else ""),
+        ("Macro F1", _macro_f1(found) if found else ""),
         ("Log loss", f"{found.log_loss:.3g}" if found else ""),
         ("AUC", f"{found.auc:.3f}" if found and found.auc is not None else ""),
         ("Network", common.size_of(config.init_channels, config.layers)),
@@ -138,6 +138,16 @@ def _facts(
         ("Computed on", common.machine(begun.saved.versions)),
     )
     return tuple((what, value) for what, value in facts if value)
+
+
+def _balanced(found: Assessment) -> str:
+    interval = found.balanced_accuracy_interval
+    return percent(found.balanced_accuracy) + (f" ({' to '.join(map(percent, interval))})" if interval else "")
+
+
+def _macro_f1(found: Assessment) -> str:
+    interval = found.macro_f1_interval
+    return f"{found.macro_f1:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
 def _candidate(

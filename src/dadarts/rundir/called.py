@@ -1,4 +1,4 @@
-"""What a fit calls its network."""
+"""What a fit says of its runs: that they are a part of it, and what it calls its network."""
 
 from __future__ import annotations
 
@@ -50,13 +50,30 @@ def fit_ending_with(training: Path) -> Path | None:
 
 def called(training: Path) -> str | None:
     """The title of the candidate that a fit's last training trained, from the fit's record; None of another run."""
-    fit = fit_ending_with(training)
-    if fit is None:
-        return None
+    kept = _record(training)
     try:
-        kept: dict[str, Any] = json.loads(files.read_text(fit / RECORD))
         titles = {entrant["name"]: str(entrant["title"]) for entrant in kept["entrants"]}
         return next((titles[each["entrant"]] for each in kept["trained"] if each["run"] == FINAL), None)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (KeyError, TypeError):
         # What a network is called is no part of it.
         return None
+
+
+def judged_by(training: Path) -> int | None:
+    """How many validation pictures chose the network of a fit's last training; None where none did."""
+    try:
+        return next((int(each["pictures"]) for each in _record(training)["trained"] if each["rung"]), None)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _record(training: Path) -> dict[str, Any]:
+    """The record of the fit whose last training is in a folder; empty of another run, or where it is damaged."""
+    fit = fit_ending_with(training)
+    if fit is None:
+        return {}
+    try:
+        kept: dict[str, Any] = json.loads(files.read_text(fit / RECORD))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return kept

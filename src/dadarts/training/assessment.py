@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
-from statistics import NormalDist
 
 import torch
 from torch import Tensor
 
 from dadarts.runs.answers import Answers
+from dadarts.training.intervals import of_balanced_accuracy, of_macro_f1, wilson
 from dadarts.training.metrics import Assessment, ClassScore
 
-LEVEL = 0.95
-"""Of the interval of an accuracy."""
 _MOST_CLASSES = 1000
-"""Whose confusion matrix is kept; that of more would be a file of hundreds of megabytes."""
+"""Whose confusion matrix is kept, and redrawn; that of more would be a file of hundreds of megabytes."""
 
 
 def assess(answers: Answers, classes: Sequence[str], trained_on: Tensor) -> Assessment:
@@ -37,7 +34,9 @@ def assess(answers: Answers, classes: Sequence[str], trained_on: Tensor) -> Asse
         test_pictures=pictures,
         test_top1_interval=interval,
         balanced_accuracy=balanced_accuracy(confusion),
+        balanced_accuracy_interval=of_balanced_accuracy(confusion),
         macro_f1=float(f1[support + predicted > 0].mean()),
+        macro_f1_interval=of_macro_f1(confusion) if count <= _MOST_CLASSES else None,
         log_loss=float(answers.losses.mean()),
         auc=area_under_curve(answers.labels == 1, answers.margins) if count == 2 else None,
         majority_class=classes[majority],
@@ -73,24 +72,6 @@ def f1_scores(confusion: Tensor) -> Tensor:
 def _shares(part: Tensor, whole: Tensor) -> Tensor:
     """`part` / `whole`, and 0 where `whole` is 0, float64."""
     return part.double() / whole.clamp_min(1)
-
-
-def wilson(right: int, pictures: int, level: float = LEVEL) -> tuple[float, float]:
-    """The interval of a share that was found to be ``p = right / pictures``.
-
-    The shares q with ``|p - q| <= z sqrt(q (1 - q) / n)`` (Wilson, "Probable inference", 1927): unlike ``p +- z s`` it
-    lies within [0, 1], and is no point where all or nothing is right.
-
-    >>> [round(end, 3) for end in wilson(38, 40)]
-    [0.835, 0.986]
-    """
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    p, share = right / pictures, z * z / pictures
-    centre, half = p + share / 2, z * sqrt(p * (1 - p) / pictures + share / pictures / 4)
-    # Rounding must not put the ends of all and nothing within them.
-    low = 0.0 if right == 0 else (centre - half) / (1 + share)
-    high = 1.0 if right == pictures else (centre + half) / (1 + share)
-    return low, high
 
 
 def area_under_curve(positive: Tensor, scores: Tensor) -> float | None:

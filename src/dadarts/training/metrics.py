@@ -73,6 +73,8 @@ class Assessment(BaseModel):
         test_top1_interval: the accuracy's 95 % Wilson interval.
         balanced_accuracy: mean recall of the classes that the test part has.
         macro_f1: mean F1 of the classes that it has or that were answered.
+        balanced_accuracy_interval, macro_f1_interval: their 95 % intervals (`training.intervals`); None of results from
+            before there were these, and of a macro F1 of over a thousand classes.
         log_loss: mean cross entropy, in nats.
         auc: area under the receiver operating characteristic; None unless there are two classes, both in the test part.
         majority_class: the class with the most training pictures; of several the one with the most test pictures.
@@ -94,6 +96,8 @@ class Assessment(BaseModel):
     beats_majority: bool
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[Count, ...], ...] | None
+    balanced_accuracy_interval: tuple[Share, Share] | None = None
+    macro_f1_interval: tuple[Share, Share] | None = None
 
     @property
     def auc_by_chance(self) -> float:
@@ -208,11 +212,16 @@ def in_words(metrics: Mapping[str, Any]) -> list[str]:
     return [
         f"test accuracy {with_interval(metrics)} (95% interval) of {found.test_pictures:,} pictures; majority baseline "
         f"{_baseline(found)}",
-        f"balanced accuracy {found.balanced_accuracy:.1%} (chance {1 / len(found.present):.1%})  "
-        f"macro F1 {found.macro_f1:.3f}  log loss {_loss(found.log_loss)}"
+        f"balanced accuracy {found.balanced_accuracy:.1%}{_bracketed(found.balanced_accuracy_interval, '.1%')} "
+        f"(chance {1 / len(found.present):.1%})  macro F1 {found.macro_f1:.3f}"
+        f"{_bracketed(found.macro_f1_interval, '.3f')}  log loss {_loss(found.log_loss)}"
         + (f"  AUC {found.auc:.3f}" if found.auc is not None else ""),
         _worst_class(found),
     ]
+
+
+def _bracketed(interval: tuple[float, float] | None, spec: str) -> str:
+    return "" if interval is None else f" [{interval[0]:{spec}}, {interval[1]:{spec}}]"
 
 
 def _worst_class(found: Assessment) -> str:

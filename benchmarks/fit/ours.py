@@ -14,6 +14,7 @@ from dadarts.config import SearchConfig
 from dadarts.config.fitting import FitConfig
 from dadarts.data import load
 from dadarts.fitting import candidates, entering, loop, trial
+from dadarts.fitting.applying import Applicant
 from dadarts.fitting.candidates import Family
 from dadarts.runs import setup
 from dadarts.runs.events import FitDone, SearchDone, StepDone, TrainDone
@@ -64,7 +65,7 @@ def alone(own: Family, given: Given) -> Result:
     """A cell for all the time, at the size that `dadarts fit` gives it."""
     began, config = CLOCK(), _settings(given)
     data = load(setup.request_of(config))
-    applicant = entering.Applicant(own, data, config, CLOCK)
+    applicant = Applicant(own, data, config, CLOCK)
     batch = entering.batch_size(len(data.train))
     until = began + (1 - RESERVE) * 60 * given.minutes
     entrant = applicant.entrant(batch, until - CLOCK())

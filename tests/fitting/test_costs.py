@@ -14,7 +14,7 @@ from dadarts.architecture.places import Place, places_of
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import Size, space
 from dadarts.engines.profile.written import read_table
-from dadarts.fitting import candidates, entering, limits, loop, plan, record, speed
+from dadarts.fitting import applying, candidates, limits, loop, plan, record, speed
 from dadarts.fitting.candidates import FAMILIES
 from tests import commands
 from tests.commands import modern, refusal, succeed
@@ -33,7 +33,7 @@ def two_small_families(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         for own, layers in ((RESNET, 1), (SEPARABLE, 3))
     ]
     monkeypatch.setattr(loop, "FAMILIES", two)
-    monkeypatch.setattr(entering, "BENCH_SIZES", SIZES)
+    monkeypatch.setattr(applying, "BENCH_SIZES", SIZES)
     monkeypatch.setattr(plan, "SHORTEST", 0.01)
     monkeypatch.setattr(speed, "SECONDS", 0.02)
     monkeypatch.chdir(tmp_path)

@@ -25,7 +25,8 @@ from dadarts.bundle import making
 from dadarts.config.fitting import FitConfig
 from dadarts.data import Chosen, DataRequest, load
 from dadarts.errors import InputError, RunError
-from dadarts.fitting import candidates, endings, entering, limits, loop, parts, plan, record, speed, trial
+from dadarts.fitting import candidates, endings, entering, limits, loop, parts, plan, record, sizing, speed, trial
+from dadarts.fitting.applying import Applicant
 from dadarts.fitting.candidates import FAMILIES
 from dadarts.pages import fit as pages
 from dadarts.rundir.kinds import FINAL, FIT, TRAINING
@@ -71,8 +72,12 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     assert kept.search is None
     assert "; augmented by shifts of up to 1 pixel (--crop_padding)" in outcome.err
     assert "race 1 of 1, 2 of 2 candidates: a cell of separable convolutions" in outcome.err
+    # What was guessed is said with its reason.
+    assert "candidates are chosen by accuracy (no class has over 1.5 times its equal share) on " in outcome.err
+    steps = r"^note: batches of 16 pictures \(the fewest\), 1 thread \(as asked for\), (float32|bf16) \([td]"
+    assert re.search(steps, outcome.err, re.MULTILINE)
     assert "0:03 are too short for the folder of the network" in outcome.err
-    assert "use it: dadarts predict digits PICTURES" in outcome.err
+    assert "watch it: tensorboard --logdir runs/fit/digits\nuse it: dadarts predict digits PICTURES" in outcome.err
     assert "write it with `dadarts export digits`" in outcome.err
     assert "look at it: dadarts report digits" in outcome.err
     assert (folder / "result.txt").read_text().strip() == final.entrant
@@ -238,7 +243,7 @@ def test_a_measurement_is_said_before_it_is_taken() -> None:
         number for number, line in enumerate(said) if "measuring how large a ResNet these minutes train" in line
     )
     assert said[begun + 1].startswith("note: a ResNet: ")
-    assert re.search(r"trained at about [\d,]+ pictures/s: two 3x3", said[begun + 1])
+    assert re.search(r"\([a-z].*\), trained at about [\d,]+ pictures/s: two 3x3", said[begun + 1])
     notes = [line for line in said if line.startswith("note: ")]
     assert len(notes) == len(set(notes))
 
@@ -414,6 +419,10 @@ def test_a_class_that_is_too_frequent_is_judged_by_the_balanced_accuracy() -> No
     zeros = Chosen(data.train, torch.cat([(data.train.labels == 0).nonzero()[:, 0], torch.arange(200)]))
     frequent = replace(data, train=zeros)
     assert entering.metric(FitConfig(dataset="digits"), frequent) == "balanced_accuracy"
+    asked = FitConfig(dataset="digits", metric="macro_f1")
+    assert entering.metric_in_words(asked, entering.metric(asked, data)) == "macro F1 (as asked for)"
+    said = entering.metric_in_words(FitConfig(dataset="digits"), "balanced_accuracy")
+    assert said == "balanced accuracy (a class has over 1.5 times its equal share)"
 
 
 @pytest.mark.parametrize(
@@ -434,6 +443,41 @@ def test_dense_cells_train_in_bfloat16_where_that_pays_and_nothing_else_is_asked
     assert trial.precision(FitConfig(dataset="digits", device="cpu", precision="float32"), resnet) == "float32"
     monkeypatch.setattr(trial, "lowers_well", lambda _: False)
     assert trial.precision(config, resnet) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("limit", "speed", "channels", "bound"),
+    [
+        (None, 1e9, 16, "the largest that is tried"),
+        (None, 0.0, 4, r"the smallest, for which there is no time for \d+ epochs"),
+        (None, None, 8, r"a larger one has no time for \d+ epochs"),
+        ("parameters", 1e9, 8, "to keep to -max_parameters"),
+        ("multiply_adds", 1e9, 8, "to keep to -max_multiply_adds"),
+        ("latency_ms", 1e9, 8, "to keep to -max_latency_ms"),
+    ],
+)
+def test_a_candidate_says_what_keeps_it_from_being_larger(
+    limit: str | None, speed: float | None, channels: int, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(FAMILIES[0], sizes=tuple(Size(each, 1) for each in (4, 8, 16)))
+    racing = parts.racing(load(DataRequest("digits", workers=0)), seed=1)
+    seconds = 10.0
+    needed = sizing.epochs_wanted(len(racing.train), seconds) * len(racing.train) / seconds
+
+    def _speed(applicant: Applicant, size: Size, batch: int) -> float:
+        return needed * 10 / size.channels if speed is None else speed
+
+    monkeypatch.setattr(Applicant, "_speed", _speed)
+    monkeypatch.setattr(limits, "latency_ms", lambda _, macro: macro.channels / 1000)
+    most = count_costs(Genotype.parse(own.genotype), Macro(8, 1, (1, 8, 8), 10))
+    # The one that is limited is as much as eight channels have, the other is more than any size has.
+    values = {"parameters": most.parameters, "multiply_adds": most.multiply_adds, "latency_ms": 0.008}
+    limited: dict[str, float] = {"max_parameters": 10**9, "max_multiply_adds": 10**9, "max_latency_ms": 1e6}
+    limited |= {f"max_{name}": value for name, value in values.items() if name == limit}
+    config = FitConfig(dataset="digits", device="cpu", **(limited if limit else {}))
+    entrant = Applicant(own, racing, config, lambda: 0.0).entrant(16, seconds)
+    assert entrant.channels == channels
+    assert re.fullmatch(bound, entrant.bound)
 
 
 def test_a_candidate_is_trained_as_it_entered() -> None:

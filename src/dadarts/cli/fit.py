@@ -17,6 +17,7 @@ from dadarts.cli.event_lines import telling
 from dadarts.cli.flags import Command, flags_of, next_command
 from dadarts.config import FitConfig
 from dadarts.errors import InputError, shortened
+from dadarts.rundir.contents import TENSORBOARD
 from dadarts.rundir.kinds import BUNDLE, FIT, PAGE
 from dadarts.rundir.lookup import word_of
 from dadarts.runs.events import Event
@@ -91,6 +92,9 @@ def _advise(config: FitConfig, argv: Sequence[str]) -> None:
     folder = FIT.folder(config.runs_dir, config.name)
     plugin = configs.plugin_flag(config.plugin)
     word = word_of(FIT, config.name, config.runs_dir)
+    # TensorBoard finds the events of every run below a folder: those of the race stand beside the last training's.
+    if any(folder.glob(f"*/*/{TENSORBOARD.top}")):
+        print(f"watch it: {shlex.join([TENSORBOARD.top, '--logdir', str(folder)])}", file=sys.stderr)
     use = next_command(argv, ["predict", word, "PICTURES"], config.runs_dir, **plugin)
     print(f"use it: {shlex.join(use)}", file=sys.stderr)
     for what, path in (("or without dadarts", folder / BUNDLE), ("look at it", folder / PAGE)):

@@ -1,35 +1,20 @@
-"""Which candidates a race has, how large each is, and what they are judged by."""
+"""What the candidates of a fit are judged by, and of how many pictures their batches are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
-from math import inf
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from dadarts.architecture.costs import Costs, count_costs
-from dadarts.architecture.genotype import Genotype
-from dadarts.architecture.skeletons import Macro
-from dadarts.architecture.spaces import Size
 from dadarts.config.fitting import FitConfig, Metric
-from dadarts.config.training import ClassWeights
 from dadarts.data import DataSet
-from dadarts.engines.profile.written import Table
 from dadarts.errors import InputError
-from dadarts.fitting import limits, sizing, trial
-from dadarts.fitting.candidates import BENCH_SIZES, Family
-from dadarts.fitting.record import Entrant
-from dadarts.fitting.speed import EPOCHS, Clock, images_per_second
-from dadarts.runs.events import Event
-from dadarts.training.loop import train
+from dadarts.fitting.record import in_words
+from dadarts.pacing import counted
 
 _UNEQUAL = 1.5
 """Times its equal share from which on a class is so frequent that accuracy says little of the others."""
-_PROBE = "probe"
 _SMALLEST, _LARGEST, _STEPS = 16, 64, 25
 _KEYS: Mapping[Metric, str] = {
     "accuracy": "test_top1",
@@ -45,6 +30,18 @@ def metric(config: FitConfig, data: DataSet) -> Metric:
         return config.metric
     counts = torch.bincount(data.train.labels, minlength=len(data.classes))
     return "balanced_accuracy" if int(counts.max()) * len(counts) > _UNEQUAL * int(counts.sum()) else "accuracy"
+
+
+def metric_in_words(config: FitConfig, chosen: str) -> str:
+    """What candidates are chosen by, and why.
+
+    Args:
+        chosen: the name of that.
+    """
+    if config.metric != "auto":
+        return f"{in_words(chosen)} (as asked for)"
+    many = "a" if chosen == "balanced_accuracy" else "no"
+    return f"{in_words(chosen)} ({many} class has over {_UNEQUAL:g} times its equal share)"
 
 
 def refuse_metric(config: FitConfig, data: DataSet, racing: DataSet) -> None:
@@ -86,171 +83,19 @@ def batch_size(pictures: int) -> int:
     return size
 
 
-@dataclass(frozen=True)
-class Applicant:
-    """A family for these pictures. What all its sizes cost, which takes a second, is counted when it is asked for.
+def batch_in_words(size: int, pictures: int) -> str:
+    """A batch, and why it has so many pictures.
 
-    Args:
-        clock: what seconds are of.
-        table: another device's latencies; None where those of this machine are measured.
+    >>> batch_in_words(32, 800)
+    'batches of 32 pictures (for 25 steps an epoch)'
+    >>> batch_in_words(10, 20)
+    'batches of 10 pictures (half of all)'
     """
-
-    family: Family
-    data: DataSet
-    config: FitConfig
-    clock: Clock
-    table: Table | None = None
-
-    @cached_property
-    def genotype(self) -> Genotype:
-        """The family's."""
-        return Genotype.parse(self.family.genotype)
-
-    def lacking(self, size: Size) -> list[str]:
-        """The rows that the table lacks of a size."""
-        return [] if self.table is None else self.table.lacking(self.genotype, self.macro(size))
-
-    def macro(self, size: Size) -> Macro:
-        """A size, for these pictures."""
-        return Macro(size.channels, size.layers, self.data.train.shape, len(self.data.classes))
-
-    @cached_property
-    def sizes(self) -> tuple[Size, ...]:
-        """Those of the family whose latencies can be told."""
-        return tuple(size for size in self.family.sizes if not self.lacking(size))
-
-    @cached_property
-    def _of_sizes(self) -> Mapping[Size, Costs]:
-        return {size: self._counts(size) for size in self.sizes}
-
-    @property
-    def smallest(self) -> Costs:
-        """What the family's smallest networks cost, by each count for itself."""
-        costs = self._of_sizes.values()
-        return Costs(min(each.parameters for each in costs), min(each.multiply_adds for each in costs))
-
-    @cached_property
-    def costs(self) -> Mapping[Size, Costs]:
-        """Of the sizes whose counts keep to the limits, which may be none."""
-        return {size: own for size, own in self._of_sizes.items() if self._is_within(size)}
-
-    @cached_property
-    def latency_ms(self) -> float | None:
-        """Of the cheapest size; None where latencies are not limited, or counts allow no size."""
-        if self.config.max_latency_ms is None:
-            return None
-        if self.table is not None:
-            return min(map(self._latency, self.sizes), default=None)
-        return next(map(self._latency, self._cheapest), None)
-
-    @cached_property
-    def may_enter(self) -> bool:
-        """Whether any size keeps to the limits."""
-        if not self.config.limited:
-            return True
-        # The first is the smallest: where it does no other one has to be counted and measured.
-        if any(self._is_within(size) and self._is_fast_enough(size) for size in self.sizes[:1]):
-            return True
-        return any(self._is_fast_enough(size) for size in self._cheapest)
-
-    def _is_within(self, size: Size) -> bool:
-        """Whether a size keeps to what can be told of all without measuring."""
-        own = self._counts(size).within(self.config.max_parameters, self.config.max_multiply_adds)
-        return own and (self.table is None or self._is_fast_enough(size))
-
-    def _is_fast_enough(self, size: Size) -> bool:
-        most = self.config.max_latency_ms
-        return most is None or self._latency(size) <= most
-
-    @property
-    def _cheapest(self) -> list[Size]:
-        """The size of the fewest multiply-adds that the counts allow, where they allow any."""
-        return sorted(self.costs, key=lambda size: self.costs[size].multiply_adds)[:1]
-
-    def entrant(self, batch: int, seconds: float) -> Entrant:
-        """The largest size that keeps to the limits and is trained in so many seconds; in none the smallest."""
-        pictures = len(self.data.train)
-        needed = sizing.epochs_wanted(pictures, seconds) * pictures / seconds if seconds else inf
-        by_cost = sorted(self.costs, key=lambda size: self.costs[size].multiply_adds)
-        size, speed = sizing.largest(
-            by_cost, lambda size: self.costs[size].multiply_adds, lambda size: self._speed(size, batch), needed
-        )
-        if self.config.max_latency_ms is not None:
-            fast = limits.fast_enough(size, self.costs, self._latency, self.config.max_latency_ms)
-            if fast != size:
-                size, speed = fast, self._speed(fast, batch)
-        return self._at(size, speed)
-
-    def _at(self, size: Size, speed: float) -> Entrant:
-        own = self.family
-        name = f"{own.name}-{size.channels}x{size.layers}"
-        # Where classes are judged alike they weigh alike in the loss.
-        weights: ClassWeights = "balanced" if metric(self.config, self.data) == "balanced_accuracy" else "none"
-        precision = trial.precision(self.config, self.genotype)
-        return Entrant(
-            name, own.name, own.title, own.why, own.genotype, size.channels, size.layers, speed, precision, weights
-        )
-
-    def _speed(self, size: Size, batch: int) -> float:
-        def begin(folder: Path) -> Iterator[Event]:
-            probe = trial.settings(self.config, folder, _PROBE, self._at(size, 0.0), EPOCHS, batch)
-            return train(probe, loaded=lambda _: self.data)
-
-        return images_per_second(begin, batch, self.clock)
-
-    def _counts(self, size: Size) -> Costs:
-        return _counted(self.genotype, self.macro(size))
-
-    @cached_property
-    def _latency(self) -> Callable[[Size], float]:
-        """Milliseconds of a size; of each once, and only where latencies are limited."""
-        told = limits.latency_ms if self.table is None else self.table.latency_ms
-        return cache(lambda size: told(self.genotype, self.macro(size)))
-
-
-def applicants(families: Sequence[Family], config: FitConfig, data: DataSet, clock: Clock) -> list[Applicant]:
-    """The families, in which are those that keep to the limits at some size.
-
-    Raises:
-        InputError: none does; it says what the smallest network costs. Or a table of latencies cannot be used.
-    """
-    table = limits.tabled_latencies(config)
-    found = [Applicant(family, data, config, clock, table) for family in families]
-    if not any(each.sizes for each in found):
-        raise limits.refusal_of_table(
-            [
-                (each.family.title, each.genotype, each.macro(size), each.lacking(size))
-                for each in found
-                for size in each.family.sizes
-            ]
-        )
-    if not any(each.may_enter for each in found):
-        latencies = [each.latency_ms for each in found if each.latency_ms is not None]
-        raise limits.refusal([each.smallest for each in found if each.sizes], latencies, config)
-    return found
-
-
-def refuse_search(like: Applicant) -> None:
-    """Refuse a table of latencies by which what a search finds might have no size.
-
-    Args:
-        like: any applicant for these pictures.
-
-    Raises:
-        InputError: it lacks operations of the space that is searched, at every size.
-    """
-    if like.table is not None:
-        limits.refuse_search(like.table, [like.macro(size) for size in BENCH_SIZES])
-
-
-def sizes_in_table(found: Sequence[Applicant]) -> Iterator[str]:
-    """Of how many sizes a table of latencies has the operations, where not of all."""
-    if any(len(each.sizes) < len(each.family.sizes) for each in found):
-        told = ", ".join(f"{len(each.sizes)} of {len(each.family.sizes)} of {each.family.title}" for each in found)
-        yield f"-costs has the operations of these sizes alone: {told}"
-
-
-@lru_cache(maxsize=1024)
-def _counted(genotype: Genotype, macro: Macro) -> Costs:
-    # Of all sizes that takes seconds, which every fit of a cross-validation would take anew.
-    return count_costs(genotype, macro)
+    why = f"for {_STEPS} steps an epoch" + (", the most" if size == _LARGEST else "")
+    if size != batch_size(pictures):
+        why = "as memory allows"
+    elif size < _SMALLEST:
+        why = "half of all"
+    elif size == _SMALLEST and pictures < _STEPS * _SMALLEST:
+        why = "the fewest"
+    return f"batches of {counted(size, 'picture')} ({why})"

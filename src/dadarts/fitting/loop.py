@@ -11,12 +11,12 @@ from dadarts.config.fitting import FitConfig
 from dadarts.data import load
 from dadarts.distributed import ALONE, Processes
 from dadarts.errors import InputError
-from dadarts.fitting import candidates, entering, parts, plan, record, searching, training, trial
+from dadarts.fitting import applying, candidates, entering, parts, plan, record, searching, training, trial
+from dadarts.fitting.applying import Applicant
 from dadarts.fitting.candidates import FAMILIES
 from dadarts.fitting.course import Course
 from dadarts.fitting.endings import Ending, fitting, written
-from dadarts.fitting.entering import Applicant
-from dadarts.fitting.record import Record
+from dadarts.fitting.record import Entrant, Record
 from dadarts.fitting.speed import Clock
 from dadarts.pacing import counted, duration
 from dadarts.rundir.kinds import FINAL, FIT
@@ -76,9 +76,9 @@ def fit(
     if not resume or record.read(folder.path).entrants is None:
         if config.max_latency_ms is not None and config.costs is None:
             yield PartBegun("measuring latencies", max(0.0, 60 * config.minutes - (clock() - began)))
-        applicants = entering.applicants(FAMILIES, config, racing, clock)
+        applicants = applying.applicants(FAMILIES, config, racing, clock)
         if parts.judges(data) and plan.searches(60 * config.minutes, config.searching):
-            entering.refuse_search(applicants[0])
+            applying.refuse_search(applicants[0])
     fresh = Record(entering.metric(config, data), entering.batch_size(len(data.train)), minutes=config.minutes)
     with folder.claimed(resume, overwrite):
         kept = record.read(folder.path) if resume else fresh
@@ -123,13 +123,14 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
     about = f"fit on {course.config.dataset}: {duration(course.seconds)} for everything"
     if course.judges and plan.rungs(course.shares.race, 2):
         judging = f"{len(course.racing.test):,} of the training pictures"
-        about += f"; candidates are chosen by {record.in_words(course.record.metric)} on {judging}"
+        by = entering.metric_in_words(course.config, course.record.metric)
+        about += f"; candidates are chosen by {by} on {judging}"
     treated = setup.augmentation(course.config, course.data).described
     yield RunStarted(course.folder.path, f"read {course.data.described}; {treated}", about)
     yield from map(Note, course.data.notes)
     try:
         if course.record.entrants is None:
-            yield from map(Note, entering.sizes_in_table(applicants))
+            yield from map(Note, applying.sizes_in_table(applicants))
             more = yield from _searched(course, applicants[0])
             applicants = [each for each in applicants if each.may_enter]
             # What was found races where any two do.
@@ -191,9 +192,19 @@ def _enter(course: Course, applicants: Sequence[Applicant]) -> Iterator[Event]:
         yield PartBegun(f"measuring how large {applicant.family.title} these minutes train", course.left)
         entrant = yield from course.measured(partial(applicant.entrant, seconds=seconds))
         entered.append(entrant)
-        # No epochs: the last training has those that the seconds that are left and its own pace leave it.
+        # Not how many epochs it has: those that the seconds that are left and its own pace leave the last training.
         yield Note(
-            f"{entrant.title}: {counted(entrant.channels, 'channel')}, {counted(entrant.layers, 'layer')}, trained at "
-            f"about {float(f'{entrant.images_per_second:.2g}'):,.0f} pictures/s: {entrant.why}"
+            f"{entrant.title}: {counted(entrant.channels, 'channel')}, {counted(entrant.layers, 'layer')} "
+            f"({entrant.bound}), trained at about {float(f'{entrant.images_per_second:.2g}'):,.0f} pictures/s: "
+            f"{entrant.why}"
         )
+    yield Note(_steps(course, entered))
     course.keep(replace(course.record, entrants=tuple(entered)))
+
+
+def _steps(course: Course, entered: Sequence[Entrant]) -> str:
+    """How all of them are trained."""
+    config, kept, pictures = course.config, course.record, course.data.train
+    _, height, width = pictures.shape
+    batches = entering.batch_in_words(kept.batch_size, len(pictures))
+    return f"{batches}, {trial.steps_in_words(config, height * width, kept.batch_size, entered)}"

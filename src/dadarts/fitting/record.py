@@ -30,6 +30,7 @@ class Entrant:
         title: what it is called in a sentence.
         why: why it is a candidate.
         precision, class_weights: as in a training's settings.
+        bound: what keeps it from being larger, in a phrase; empty in a fit from before that was noted.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entrant:
     images_per_second: float
     precision: Precision = "float32"
     class_weights: ClassWeights = "none"
+    bound: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from dadarts.errors import MARK
 from dadarts.fitting import memory
 from dadarts.fitting.record import Entrant
 from dadarts.rundir.kinds import FINAL, TRAINING
-from dadarts.runs.device import lowers_well, pick_device
+from dadarts.runs.device import lowers_well, pick_device, pick_threads
 from dadarts.runs.events import Event, Note, RunStarted, TrainDone
 from dadarts.runs.folder import RunFolder
 from dadarts.training.loop import Length, train
@@ -51,6 +51,27 @@ def precision(config: FitConfig, genotype: Genotype) -> Precision:
     if "precision" in config.model_fields_set or not dense:
         return config.precision
     return "bf16" if lowers_well(pick_device(config.device, config.gpus)) else config.precision
+
+
+def steps_in_words(config: FitConfig, pixels: int, batch_size: int, entrants: Sequence[Entrant]) -> str:
+    """With how many threads and in which number format candidates are trained, and why.
+
+    Args:
+        pixels: of a picture.
+    """
+    picked = [pick_threads(config, pixels, each.channels, batch_size) for each in entrants]
+    threads = str(max(picked, key=lambda each: each.count))
+    if len({each.count for each in picked}) > 1:
+        threads += ", 1 for small networks"
+    formats = {each.precision for each in entrants}
+    if "precision" in config.model_fields_set:
+        why = f"{config.precision} (as asked for)"
+    elif "bf16" in formats:
+        why = f"bf16 (dense convolutions gain by it here{', others have float32' if len(formats) > 1 else ''})"
+    else:
+        gains = pick_device(config.device, config.gpus).type == "cuda"
+        why = f"{config.precision} ({'the default; bf16 is faster' if gains else 'the fastest here'})"
+    return f"{threads}, {why}"
 
 
 def folder_of(folder: Path, run: str) -> RunFolder:

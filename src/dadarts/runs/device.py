@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from dadarts.config.run import RunConfig
+from dadarts.config.run import RunSettings
 from dadarts.distributed import ALONE, LAUNCHER, Processes
 from dadarts.errors import InputError
 from dadarts.machine import keep_freed_memory
@@ -59,7 +59,7 @@ def _are(count: int) -> str:
     return "is 1 process" if count == 1 else f"are {count} processes"
 
 
-def pick_threads(config: RunConfig, pixels: int, channels: int, batch: int, processes: Processes = ALONE) -> Threads:
+def pick_threads(config: RunSettings, pixels: int, channels: int, batch: int, processes: Processes = ALONE) -> Threads:
     """How many CPU threads a process uses: `-threads`, or the rule of sizes."""
     if config.threads is not None:
         return Threads(config.threads, "as asked for")

@@ -80,7 +80,8 @@ def test_candidates_race_and_the_winner_is_trained_on_everything_and_tested() ->
     assert "watch it: tensorboard --logdir runs/fit/digits\nuse it: dadarts predict digits PICTURES" in outcome.err
     assert "write it with `dadarts export digits`" in outcome.err
     assert "look at it: dadarts report digits" in outcome.err
-    assert (folder / "result.txt").read_text().strip() == final.entrant
+    titles = {each.name: each.title for each in kept.entrants or ()}
+    assert (folder / "result.txt").read_text().strip() == titles[final.entrant]
     network = Path("runs/fit/digits/augment/final/model.safetensors")
     for word in ("digits", "@digits", "runs/fit/digits", "runs/fit/digits/augment/final"):
         assert network_file(word, Path("runs")) == network

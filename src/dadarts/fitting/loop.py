@@ -144,7 +144,7 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
         course.keep(course.record)
     if abs(course.spent - course.seconds) > _MISSED * course.seconds:
         yield Note(f"it took {duration(course.spent)}, and {duration(course.seconds)} were asked for")
-    course.folder.write_result(f"{winner.name}")
+    course.folder.write_result(winner.title)
     yield _done(course.folder, course.record)
 
 

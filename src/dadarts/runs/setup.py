@@ -48,8 +48,10 @@ class Foundation:
     processes: Processes
 
     def read(self, train: Loader) -> str:
-        """What was read and how it is augmented, for the first line of a run."""
-        return f"read {self.data.described}; {train.treatment}"
+        """What was read, how much of it is used and how it is augmented, for the first line of a run."""
+        portion = self.config.dataset_portion
+        used = f"; {portion:.3g} of the training pictures are used (-dataset_portion)" if portion < 1 else ""
+        return f"read {self.data.described}{used}; {train.treatment}"
 
     def notes(self, train: Loader) -> tuple[str, ...]:
         """What should be known of the data, and of training pictures that fill no batch."""

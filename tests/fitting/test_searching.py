@@ -87,8 +87,9 @@ def test_a_search_that_is_stopped_goes_on_and_what_it_finds_races_with_a_random_
     assert folder.result() == found.genotype
     assert isinstance(done, FitDone)
     assert done.verdict is not None
-    assert "what was found has " in done.verdict
-    assert done.verdict.endswith(f"; the search took 0:{round(kept.search.seconds):02}")
+    assert f"what was found, with {found.parameters:,} parameters, has " in done.verdict
+    assert "a random draw" in done.verdict
+    assert done.verdict.endswith(f"; the search took 0:{round(kept.search.seconds):02} of 0:02")
     assert done.search_minutes == kept.search.seconds / 60
     assert json.loads(Path("runs/fit/digits/fit.json").read_text())["verdict"] == done.verdict
     # The pictures that judge the race, and those of the test, are not among what was searched on.

@@ -160,6 +160,7 @@ class Applicant:
             precision,
             weights,
             bound,
+            self.costs[size].parameters,
         )
 
     def _speed(self, size: Size, batch: int) -> float:

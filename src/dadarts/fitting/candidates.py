@@ -13,6 +13,8 @@ SPACE = "nas-bench-201"
 """What is searched, and drawn from: the fastest space here, in which the plain candidates are, too."""
 FOUND = "found"
 """The family of what the search of a fit has found."""
+RESNET, DRAWN = "resnet", "random"
+"""The families that a search is compared with by name: what somebody would have written, and what a draw gives."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ _DARTS_SIZES = _grid((4, 6, 8, 12, 16, 24, 36), (3, 5, 8, 14))
 
 FAMILIES: tuple[Family, ...] = (
     Family(
-        "resnet",
+        RESNET,
         "a ResNet",
         "two 3x3 convolutions beside a skip (arXiv 1512.03385, 1603.05027): hard to beat at few minutes",
         "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|",
@@ -88,4 +90,4 @@ def searched(genotype: str) -> Family:
 def drawn(seed: int) -> Family:
     """A uniform draw from the space that is searched: what a search must beat to have been worth its time."""
     genotype = str(random_genotype(space(SPACE), seed))
-    return Family("random", "a random draw", f"drawn from {SPACE}, where the search looks", genotype, BENCH_SIZES)
+    return Family(DRAWN, "a random draw", f"drawn from {SPACE}, where the search looks", genotype, BENCH_SIZES)

@@ -31,6 +31,7 @@ class Entrant:
         why: why it is a candidate.
         precision, class_weights: as in a training's settings.
         bound: what keeps it from being larger, in a phrase; empty in a fit from before that was noted.
+        parameters: of the network; None of a fit from before they were noted.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Entrant:
     precision: Precision = "float32"
     class_weights: ClassWeights = "none"
     bound: str = ""
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,16 +127,18 @@ class Record:
         """The entrants in every round of the race so far."""
         named = {entrant.name: entrant for entrant in self.entrants or ()}
         return [
-            Ranked(named[each.entrant].family, named[each.entrant].title, each.score, each.pictures, each.rung)
+            Ranked(own.family, own.title, each.score, each.pictures, each.rung, own.parameters)
             for each in self.trained
             if each.rung
+            for own in [named[each.entrant]]
         ]
 
     @property
     def verdict(self) -> str | None:
         """Whether searching paid, and what it cost, in a sentence; None where nothing was found and raced."""
         said = searching_paid(self.ranked())
-        return said and f"{said}; the search took {duration(self.search.seconds if self.search else 0.0)}"
+        of = "" if self.minutes is None else f" of {duration(60 * self.minutes)}"
+        return said and f"{said}; the search took {duration(self.search.seconds if self.search else 0.0)}{of}"
 
     def speed(self, entrant: Entrant) -> float:
         """Training pictures a second: of its last training, with what is done between epochs; else as probed."""

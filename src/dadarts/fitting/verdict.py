@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-from dadarts.fitting.candidates import FOUND
+from dadarts.fitting.candidates import DRAWN, FOUND, RESNET
 
 LEVEL = 0.95
+_NAMED = (RESNET, DRAWN)
+"""Families that are named beside the best one."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Ranked:
         score: on the validation part, in [0, 1].
         pictures: how many judged it.
         rung: which round.
+        parameters: of its network, where that is known.
     """
 
     family: str
@@ -29,6 +32,7 @@ class Ranked:
     score: float
     pictures: int
     rung: int
+    parameters: int | None = None
 
 
 def margin(first: Ranked, second: Ranked, level: float = LEVEL) -> float:
@@ -57,10 +61,28 @@ def searching_paid(ranked: Sequence[Ranked]) -> str | None:
         return None
     rival = max(others, key=lambda each: each.score)
     points, needed = 100 * (found.score - rival.score), 100 * margin(found, rival)
-    compared = (
-        f"trained as long, what was found has {found.score:.1%} and {rival.title} {rival.score:.1%} of "
-        f"{found.pictures:,} validation pictures"
-    )
+    beside = [each for each in others if each.family in _NAMED and each is not rival]
+    compared = f"trained as long, {_scores([found, rival, *beside])} of {found.pictures:,} validation pictures"
+    compared += "".join(_before(ranked, found, {each.family for each in others}))
     if abs(points) <= needed:
         return f"undecided whether searching paid: {compared}, and less than {needed:.1f} points may be chance"
     return f"searching {'paid by' if points > 0 else 'cost'} {abs(points):.1f} points: {compared}"
+
+
+def _scores(shown: Sequence[Ranked]) -> str:
+    """What the first of them has, with its size, and what the others."""
+    first, *others = shown
+    size = f", with {first.parameters:,} parameters," if first.parameters else ""
+    *rest, last = [f"{each.title} {each.score:.1%}" for each in others]
+    return f"{', '.join([f'{first.title}{size} has {first.score:.1%}', *rest])} and {last}"
+
+
+def _before(ranked: Sequence[Ranked], found: Ranked, there: Collection[str]) -> Iterator[str]:
+    """What those that are always named and are not there had in their last round, and what was found had in it."""
+    for family in _NAMED:
+        own = [each for each in ranked if each.family == family and each.rung < found.rung]
+        if family in there or not own:
+            continue
+        last = max(own, key=lambda each: each.rung)
+        score = next(each.score for each in ranked if (each.family, each.rung) == (FOUND, last.rung))
+        yield f"; {last.title} had {last.score:.1%} in round {last.rung}, and what was found {score:.1%}"

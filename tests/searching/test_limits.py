@@ -59,6 +59,28 @@ def test_a_network_under_a_limit_costs_no_more_and_no_limit_below_the_smallest_i
     assert getattr(costs(found(f"--{limit}", str(between))[0]), count) <= between
 
 
+@pytest.mark.parametrize(
+    ("limit", "most", "shallower"),
+    [("--max_parameters", 2000, False), ("--max_multiply_adds", 20_000, False), ("--max_parameters", 150, True)],
+)
+def test_a_refusal_names_the_widest_size_that_can_be_kept(limit: str, most: int, shallower: bool) -> None:
+    line = refusal(modern, *QUICK, "--name", "none", limit, str(most))
+    match = re.search(r"with --target_channels (\d+) --target_layers (\d+) one keeps to it", line)
+    assert match, line
+    channels, layers = map(int, match.groups())
+    assert (layers < MACRO.layers) == shallower
+    assert channels < MACRO.channels
+    refused = refusal(modern, *QUICK[:-4], "--name", "none", limit, str(most), *_target(channels + 1, layers))
+    assert "the smallest needs" in refused
+    succeed(modern, *QUICK[:-4], "--method", "random", "--name", "it", limit, str(most), *_target(channels, layers))
+    found = Genotype.parse(Path("runs/search/it/genotype.txt").read_text())
+    assert getattr(count_costs(found, Macro(channels, layers, (1, 8, 8), 10)), limit.removeprefix("--max_")) <= most
+
+
+def _target(channels: int, layers: int) -> tuple[str, ...]:
+    return "--target_channels", str(channels), "--target_layers", str(layers)
+
+
 @pytest.mark.parametrize("method", ["darts-first-order", "random", "random-ws", "dadarts-plus"])
 def test_every_kind_of_search_keeps_to_both_limits_at_once(method: str) -> None:
     most = Costs(4700, 150_000)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dadarts import files
 from dadarts.architecture.discretization import Limit, discretize, least
+from dadarts.architecture.sizing import widest
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SearchSpace, Size
 from dadarts.architecture.supernet import Mixing
@@ -48,14 +49,10 @@ def limited(config: SearchConfig, base: Foundation) -> SearchSpace:
     """The search's space without the networks that cost more than the configuration lets them.
 
     Raises:
-        InputError: that are all of them; the smallest that one can cost is named.
+        InputError: that are all of them; the smallest that one can cost is named, and a size at which one fits.
     """
     space, macro = config.space, target(config, base)
-    limits: list[Limit] = []
-    if config.max_parameters is not None:
-        limits.append(at_most_parameters(space, macro, config.max_parameters))
-    if config.max_multiply_adds is not None:
-        limits.append(at_most_multiply_adds(space, macro, config.max_multiply_adds))
+    limits = _of_counts(config, macro)
     if config.max_latency_ms is not None:
         # In turn: what the first process measures, the others find.
         costs = base.processes.in_turn(lambda: latencies(space, macro, config.costs))
@@ -63,9 +60,40 @@ def limited(config: SearchConfig, base: Foundation) -> SearchSpace:
     try:
         return keeping_to(space, tuple(limits))
     except InputError as error:
-        raise InputError(
-            f"{error.marked} with {_sized(macro)}; -target_channels and -target_layers ask for another size"
-        ) from None
+        smaller = None if config.max_latency_ms is not None else _smaller(config, macro)
+        way = "-target_channels and -target_layers ask for another size"
+        if smaller is not None:
+            way = f"with -target_channels {smaller.channels} -target_layers {smaller.layers} one keeps to it"
+        raise InputError(f"{error.marked} with {_sized(macro)}; {way}") from None
+
+
+def _of_counts(config: SearchConfig, macro: Macro) -> list[Limit]:
+    """Limits of parameters and multiply-adds, of networks of a size."""
+    limits = []
+    if config.max_parameters is not None:
+        limits.append(at_most_parameters(config.space, macro, config.max_parameters))
+    if config.max_multiply_adds is not None:
+        limits.append(at_most_multiply_adds(config.space, macro, config.max_multiply_adds))
+    return limits
+
+
+def _smaller(config: SearchConfig, macro: Macro) -> Macro | None:
+    """The widest size at which a network keeps to the counts: as deep as was asked for, else of half the layers, ..."""
+
+    def keeps(size: Macro) -> bool:
+        try:
+            keeping_to(config.space, tuple(_of_counts(config, size)))
+        except InputError:
+            return False
+        return True
+
+    layers = macro.layers
+    while layers >= 1:
+        found = widest(replace(macro, layers=layers), keeps, macro.channels)
+        if found is not None:
+            return found
+        layers //= 2
+    return None
 
 
 def keeping_to(space: SearchSpace, limits: tuple[Limit, ...]) -> SearchSpace:

@@ -189,6 +189,34 @@ def test_a_search_that_is_stopped_in_mid_race_goes_on_to_the_same_bits(rungs: in
     assert list(dict.fromkeys(notes)) == said(events)
 
 
+def stopped_at(config: SearchConfig, stops: list[int]) -> SearchDone:
+    """What a search finds that is stopped, and gone on with, at these steps of its races."""
+    for number, stop in enumerate([*stops, None]):
+        running = search(config, resume=number > 0)
+        for event in running:
+            if isinstance(event, SearchDone):
+                return event
+            if isinstance(event, SelectionStep) and event.step == stop:
+                running.close()  # type: ignore[attr-defined]
+                break
+    raise AssertionError("a search ends with its result")
+
+
+def test_races_with_noise_go_on_to_the_same_bits() -> None:
+    """S4, whose `noise` draws numbers in every pass."""
+    tiny = {**TINY, "dataset_portion": 0.02, "batch_size": 8, "init_channels": 1, "engine": "auto"}
+    method = replace(METHOD, selection=replace(QUICK, steps=1, pictures=4, order_pictures=4, looks=0))
+    settings = {**tiny, "search_space": "S4", "nodes": 1, "method": method}
+    whole = stopped_at(SearchConfig(name="whole", **settings), [])
+    parts = stopped_at(SearchConfig(name="parts", **settings), [17, 29])
+    assert whole.genotype == parts.genotype
+    one, other = saved("whole"), saved("parts")
+    assert one["races"] == other["races"]
+    assert one["races"]["outcomes"]
+    assert one["work"] == other["work"]
+    assert all(torch.equal(tensor, other["weights"][name]) for name, tensor in one["weights"].items())
+
+
 def test_a_search_costs_what_the_law_of_the_method_says() -> None:
     # At this level all but the best of a race are dropped, so that no tie is measured.
     quick = replace(QUICK, rungs=2, looks=0, put_off=0.0, level=0.999)

@@ -490,6 +490,14 @@ def test_a_candidate_is_trained_as_it_entered() -> None:
 
 def test_classes_weigh_alike_where_they_are_judged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     for metric, weights in (("balanced_accuracy", "balanced"), ("accuracy", "none")):
-        succeed(modern, "fit", "digits", "--minutes", "0.03", "--metric", metric, *WORDS, "--overwrite")
+        said = succeed(modern, "fit", "digits", "--minutes", "0.03", "--metric", metric, *WORDS, "--overwrite").err
         kept = record.read(Path("runs/fit/digits"))
         assert {entrant.class_weights for entrant in kept.entrants or ()} == {weights}
+        # What was asked for is said first.
+        measured = [
+            line.split(" accuracy")[0] for line in said.splitlines() if re.match("(balanced|test) accuracy ", line)
+        ]
+        assert measured == (["balanced", "test"] if metric == "balanced_accuracy" else ["test", "balanced"])
+        page = check(Path(succeed(modern, "report", "digits").out.strip()).read_text())
+        (verdict,) = [element.text for element in page.all("p") if element.attributes.get("class") == "verdict"]
+        assert ("The network has balanced accuracy " in verdict) == (metric == "balanced_accuracy")

@@ -203,7 +203,7 @@ def _finish(event: SearchDone | TrainDone | FitDone, progress: Progress, prints_
         if prints_result:
             _print_result(event.genotype, f"the search has ended, and its result is in {event.folder}; ")
         return
-    for line in metrics.in_words(event.metrics):
+    for line in metrics.in_words(event.metrics, event.metric if isinstance(event, FitDone) else metrics.ACCURACY):
         progress.say(line)
     if isinstance(event, FitDone) and event.verdict is not None:
         progress.say(event.verdict)

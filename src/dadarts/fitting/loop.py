@@ -111,7 +111,7 @@ def _done(folder: RunFolder, kept: Record) -> FitDone:
     title = next(each.title for each in kept.entrants or () if each.name == winner.entrant)
     tested = metrics.left(result).metrics(final.path)
     minutes = kept.search.seconds / 60 if kept.search else 0.0
-    return FitDone(folder.path, final.path, title, tested, kept.verdict, minutes)
+    return FitDone(folder.path, final.path, title, tested, kept.verdict, minutes, kept.metric)
 
 
 def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[], Iterator[Event]]) -> Iterator[Event]:

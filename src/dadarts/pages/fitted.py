@@ -13,7 +13,7 @@ from dadarts.rundir.contents import CONFIG
 from dadarts.rundir.kinds import FINAL, SEARCH, TRAINING
 from dadarts.rundir.saved import SavedRun
 
-_MEASURED_ON = "validation part, {}, all trained as long"
+_MEASURED_ON = "validation part ({}), all trained as long"
 
 
 def runs_of(folder: Path) -> list[SavedRun]:
@@ -47,6 +47,15 @@ def candidates_of(folder: Path) -> Iterator[Candidate]:
             multiply_adds=each.cost.multiply_adds if each.cost else None,
             latency_us=each.cost.prediction_us if each.cost else None,
         )
+
+
+def metric_of(folder: Path) -> str:
+    """What the candidates of a fit are chosen by.
+
+    Raises:
+        InputError: the fit is damaged.
+    """
+    return record.read(folder).metric
 
 
 def verdict_of(folder: Path) -> str:

@@ -36,7 +36,7 @@ from dadarts.searching.trajectory import Trajectory, trajectory
 
 _MOST_FRAMES = 100
 """Epochs of all sliders of a page together."""
-_MEASURED_ON = "validation part, the supernet rounded"
+_MEASURED_ON = "validation part (accuracy), the supernet rounded"
 _WORDS = {
     "decided": "The search decided",
     "undecided": "The search ended undecided",

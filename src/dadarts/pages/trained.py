@@ -9,7 +9,8 @@ from typing import Any
 from dadarts.cli.show import NetworkCost
 from dadarts.config import TrainConfig
 from dadarts.errors import in_flags
-from dadarts.pages import common
+from dadarts.fitting import record
+from dadarts.pages import common, fitted
 from dadarts.pages.finding import Begun
 from dadarts.pages.pictures import Reader, data_of, mistakes_of
 from dadarts.report.page.charts import percent, short
@@ -20,7 +21,7 @@ from dadarts.rundir.history import TRAINING_PANELS, Row
 from dadarts.training import export, metrics
 from dadarts.training.metrics import Assessment
 
-_MEASURED_ON = "test part of {}"
+_MEASURED_ON = "test part of {} (accuracy)"
 _MOST_CLASSES = 200
 
 
@@ -51,6 +52,7 @@ def trained(begun: Begun, config: TrainConfig, reader: Reader) -> Trained:
         InputError: a file of it is damaged.
     """
     run, history = begun.run, begun.run.measured()
+    fit = fit_ending_with(run.path)
     result, cost = _result(begun), common.network_cost(begun, config.genotype)
     data, pictures = data_of(begun, config, reader)
     mistakes = None
@@ -63,8 +65,8 @@ def trained(begun: Begun, config: TrainConfig, reader: Reader) -> Trained:
         name=begun.name,
         kind="training",
         state=common.state_of(run, history, config.epochs),
-        sentence=_sentence(result, history, config.epochs, cost),
-        doubts=_doubts(result, config, fit_ending_with(run.path) is not None),
+        sentence=_sentence(result, history, config.epochs, cost, fitted.metric_of(fit) if fit else metrics.ACCURACY),
+        doubts=_doubts(result, config, fit is not None),
         facts=_facts(begun, config, history, result),
         commands=common.commands_of(begun, config),
         genotype=config.genotype,
@@ -89,7 +91,7 @@ def _result(begun: Begun) -> _Result | None:
     return _Result(found, Assessment.model_validate(found) if is_assessed else None)
 
 
-def _sentence(result: _Result | None, history: list[Row], epochs: int, cost: NetworkCost | None) -> str:
+def _sentence(result: _Result | None, history: list[Row], epochs: int, cost: NetworkCost | None, chosen_by: str) -> str:
     if result is None:
         return f"The training has not ended: {len(history):,} of {epochs:,} epochs are done."
     found = result.assessment
@@ -97,7 +99,9 @@ def _sentence(result: _Result | None, history: list[Row], epochs: int, cost: Net
     if found is not None:
         low, high = map(percent, found.test_top1_interval)
         pictures = f"{found.test_pictures:,} test pictures"
-        begin = f"The network gets {percent(result.accuracy)} of {pictures} right (95 % interval {low} to {high})"
+        chosen = {"balanced_accuracy": _balanced, "macro_f1": _macro_f1, "auc": _auc}.get(chosen_by)
+        has = f"has {record.in_words(chosen_by)} {chosen(found)}, by which it was chosen, and " if chosen else ""
+        begin = f"The network {has}gets {percent(result.accuracy)} of {pictures} right (95 % interval {low} to {high})"
     total = common.computed(history)
     took = f", after {seconds(total)} of training" if total is not None else ""
     size = (
@@ -130,7 +134,7 @@ def _facts(
         ("Balanced accuracy", _balanced(found) if found else ""),
         ("Macro F1", _macro_f1(found) if found else ""),
         ("Log loss", f"{found.log_loss:.3g}" if found else ""),
-        ("AUC", f"{found.auc:.3f}" if found and found.auc is not None else ""),
+        ("AUC", _auc(found) if found else ""),
         ("Network", common.size_of(config.init_channels, config.layers)),
         ("Epochs", f"{len(history):,} of {config.epochs:,}"),
         ("Computing time", "" if total is None else seconds(total)),
@@ -148,6 +152,10 @@ def _balanced(found: Assessment) -> str:
 def _macro_f1(found: Assessment) -> str:
     interval = found.macro_f1_interval
     return f"{found.macro_f1:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
+
+def _auc(found: Assessment) -> str:
+    return "" if found.auc is None else f"{found.auc:.3f}"
 
 
 def _candidate(

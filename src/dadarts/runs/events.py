@@ -192,6 +192,7 @@ class FitDone:
         metrics: what is in the metrics.json of its training.
         verdict: whether searching paid, in a sentence; None where nothing was searched.
         search_minutes: what the search took; 0 where nothing was searched.
+        metric: what it was chosen by.
     """
 
     folder: Path
@@ -200,6 +201,7 @@ class FitDone:
     metrics: Mapping[str, Any]
     verdict: str | None
     search_minutes: float = 0.0
+    metric: str = "accuracy"
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.title}, test accuracy {self.metrics['test_top1']:.2%}"

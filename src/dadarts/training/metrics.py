@@ -47,6 +47,7 @@ class Measured:
     seconds: float
 
 
+ACCURACY = "accuracy"
 FIRST = tuple(field.name for field in fields(Measured))
 
 
@@ -204,12 +205,16 @@ def _loss(value: float) -> str:
     return f"{value:.3f}" if value < 1000 else f"{value:.3g}"
 
 
-def in_words(metrics: Mapping[str, Any]) -> list[str]:
-    """The lines that tell a person what a training's metrics say; none where they are of before there was `assess`."""
+def in_words(metrics: Mapping[str, Any], chosen_by: str = ACCURACY) -> list[str]:
+    """The lines that tell a person what a training's metrics say; none where they are of before there was `assess`.
+
+    Args:
+        chosen_by: the metric that the network was chosen by; its line is the first.
+    """
     if "test_top1_interval" not in metrics:
         return []
     found = Assessment.model_validate(metrics)
-    return [
+    accuracy, others, worst = (
         f"test accuracy {with_interval(metrics)} (95% interval) of {found.test_pictures:,} pictures; majority baseline "
         f"{_baseline(found)}",
         f"balanced accuracy {found.balanced_accuracy:.1%}{_bracketed(found.balanced_accuracy_interval, '.1%')} "
@@ -217,7 +222,8 @@ def in_words(metrics: Mapping[str, Any]) -> list[str]:
         f"{_bracketed(found.macro_f1_interval, '.3f')}  log loss {_loss(found.log_loss)}"
         + (f"  AUC {found.auc:.3f}" if found.auc is not None else ""),
         _worst_class(found),
-    ]
+    )
+    return [accuracy, others, worst] if chosen_by == ACCURACY else [others, accuracy, worst]
 
 
 def _bracketed(interval: tuple[float, float] | None, spec: str) -> str:

@@ -150,7 +150,7 @@ def table_of(candidates: Sequence[Candidate]) -> Table:
     ranked = sorted(candidates, key=lambda one: (one.accuracy is None, -(one.accuracy or 0.0)))
     columns = (
         ("network", [one.name for one in ranked], False),
-        ("accuracy", ["–" if one.accuracy is None else percent(one.accuracy) for one in ranked], True),
+        ("score", ["–" if one.accuracy is None else percent(one.accuracy) for one in ranked], True),
         ("95 % interval", [_interval(one) for one in ranked], True),
         ("parameters", ["–" if one.parameters is None else f"{one.parameters:,}" for one in ranked], True),
         (
@@ -160,12 +160,12 @@ def table_of(candidates: Sequence[Candidate]) -> Table:
         ),
         ("µs a picture", ["–" if one.latency_us is None else f"{one.latency_us:,.0f}" for one in ranked], True),
         ("computing time", ["–" if one.seconds is None else seconds(one.seconds) for one in ranked], True),
-        ("accuracy of", [one.measured_on for one in ranked], False),
+        ("score on", [one.measured_on for one in ranked], False),
         ("what", [one.about for one in ranked], False),
     )
     kept = [column for column in columns if any(cell != "–" for cell in column[1])]
     return Table(
-        "Accuracy and cost",
+        "Scores and cost",
         tuple(head for head, _, _ in kept),
         tuple(zip(*(cells for _, cells, _ in kept), strict=True)),
         frozenset(number for number, (_, _, is_number) in enumerate(kept) if is_number),

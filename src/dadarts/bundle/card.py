@@ -175,7 +175,7 @@ def _cost(subject: Subject, latencies: Sequence[Latency]) -> Iterator[str]:
     yield from ("", f"Milliseconds a batch on {_machine()}, {how}:", "")
     heads = ("file", "threads", *(f"{batch} picture{'s' * (batch > 1)}" for batch in BATCHES))
     rows = [
-        (f"`{each.form.file}`", str(each.threads), *("-" if ms is None else f"{ms:.3g}" for ms in each.milliseconds))
+        (f"`{each.form.file}`", str(each.threads), *("-" if ms is None else _shortly(ms) for ms in each.milliseconds))
         for each in latencies
     ]
     yield from _table(heads, rows)
@@ -221,3 +221,12 @@ def _plain(given: Any) -> str:
     """Text of somebody's that ends no line and no column, and is no markup."""
     shown = " ".join(str(given).split())
     return "".join(f"\\{sign}" if sign in "|<>[]*_#\\" else sign for sign in shown)
+
+
+def _shortly(milliseconds: float) -> str:
+    """Three digits, without an exponent.
+
+    >>> _shortly(0.65432), _shortly(2423.4)
+    ('0.654', '2,420')
+    """
+    return f"{float(f'{milliseconds:.3g}'):,g}"

@@ -162,7 +162,7 @@ def test_events_say_themselves_as_the_command_line_does(monkeypatch: pytest.Monk
     said = succeed(modern, "train", *words).err.splitlines()
 
     def without_times(line: str) -> str:
-        return re.sub(r"  [\d,]+ images/s.*|(?<= )-+(?=[a-z])|-+(?=crop|flip|cutout|batch)", "", line)
+        return re.sub(r"  [\d,]+ images/s.*|(?<= )-+(?=[a-z])|-+(?=crop|flip|cutout|batch|dataset)", "", line)
 
     lasting = [without_times(line) for line in told if re.match(r"read|training|note|epoch \d/\d  (step|loss)", line)]
     assert len(lasting) > 4

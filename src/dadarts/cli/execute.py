@@ -253,9 +253,9 @@ def search_from_values(
     )
     if code == 0:
         data = {} if config.data_path == Path("datasets") else {"data_path": str(config.data_path)}
+        sizes = {name: str(size) for name, size in sizes_of_training(config).items()}
         given = {"name": config.name, "dataset": config.dataset, **data, "genotype": f"@{config.name}"}
-        given |= configs.plugin_flag(config.plugin)
-        given |= {name: str(size) for name, size in sizes_of_training(config).items()}
+        given |= configs.plugin_flag(config.plugin) | sizes
         advise("watch it", tensorboard(SEARCH.folder(config.runs_dir, config.name)), argv)
         about_sizes(config, [*given], argv)
         advise("train it", next_command(argv, ["train"], config.runs_dir, **given), argv)
@@ -278,8 +278,7 @@ def train_from_values(
     say_at_once()
     configs.load_plugins(values)
     saved = configs.saved_values(values, TRAINING)
-    given = {**own, **settings}
-    config = TrainConfig(**saved) if saved else configs.train_config(given)
+    config = TrainConfig(**saved) if saved else configs.train_config({**own, **settings})
     said = [] if saved else [*notes, *reading_notes(settings)]
     if not saved:
         said += differences_in_reading(settings["genotype"], config.runs_dir, config.dataset, config.reading)

@@ -248,7 +248,7 @@ def test_weights_of_another_precision_are_loaded_and_names_that_are_no_text_are_
 
 
 def test_a_folder_without_a_trained_network_says_what_to_do() -> None:
-    with pytest.raises(dadarts.InputError, match=r"train one with augment\.py"):
+    with pytest.raises(dadarts.InputError, match=r"make one with `dadarts fit`, `dadarts train` or augment\.py"):
         dadarts.load("runs/augment/nothing")
 
 

@@ -185,9 +185,8 @@ class Command:
                 raise InputError(f"-{name} needs a value")
             _refuse_bytes(name, value)
             flags.append(f"--{name}={value}")
-        if not (asked_for_help or (self.resumes and "resume" in seen)):
-            self._refuse_missing(others)
-        self._refuse_more(others)
+        if not asked_for_help:
+            self._refuse_number_of(others, may_lack=self.resumes and "resume" in seen)
         return [*flags, "--", *others] if others else flags
 
     def _other(self, word: str) -> str:
@@ -197,14 +196,12 @@ class Command:
             raise InputError(f"unexpected {_short(word)!r}; a flag is -name value or --name=value")
         return word
 
-    def _refuse_missing(self, others: Sequence[str]) -> None:
-        wanted = [name for name, _ in (*self.positionals, *([self.many] if self.many else []))]
-        if len(others) < len(wanted):
-            raise InputError(f"{wanted[len(others)].upper()} must be given: {self.prog} {' '.join(self._needed())}")
-
-    def _refuse_more(self, others: Sequence[str]) -> None:
-        """Refuse more words without a flag than are taken, which a path with spaces in it often is."""
+    def _refuse_number_of(self, others: Sequence[str], may_lack: bool) -> None:
+        """Refuse fewer words without a flag than are needed, or more than are taken, as of a path with spaces in it."""
         taken = [name.upper() for name, _ in self.positionals]
+        wanted = [*taken, *([self.many[0].upper()] if self.many else [])]
+        if len(others) < len(wanted) and not may_lack:
+            raise InputError(f"{wanted[len(others)]} must be given: {self.prog} {' '.join(self._needed())}")
         if not self.many and len(others) > len(taken):
             more, before = others[len(taken)], " ".join(map(repr, map(_short, others[: len(taken)])))
             each = " and ".join(f"one {name}" for name in taken)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from dadarts.report.undominated import undominated
+
 Values: TypeAlias = Sequence[float] | NDArray[np.float64]
 
 LEVEL = 0.95
@@ -118,14 +120,8 @@ def mean_course(courses: Sequence[Values]) -> list[tuple[float, Interval | None]
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
     """The names on the Pareto front of (cost, quality), less cost and more quality being better; by rising cost."""
-    return sorted(
-        (
-            name
-            for name, (cost, quality) in points.items()
-            if not any(
-                other_cost <= cost and other_quality >= quality and (other_cost, other_quality) != (cost, quality)
-                for other_cost, other_quality in points.values()
-            )
-        ),
-        key=lambda name: points[name],
-    )
+    found = [*points.values()]
+    places = undominated([cost for cost, _ in found], [quality for _, quality in found])
+    front = {found[place] for place in places}
+    # Of equal points all are on it.
+    return sorted((name for name, point in points.items() if point in front), key=lambda name: points[name])

@@ -33,6 +33,8 @@ class DropPath:
     processes: Processes = ALONE
 
     def __call__(self, x: Tensor) -> Tensor:
+        if self.probability == 0:
+            return x
         return x * self.stays(x.shape[0]).to(x.device)[:, None, None, None] / (1 - self.probability)
 
     def stays(self, pictures: int) -> Tensor:

@@ -29,20 +29,14 @@ from benchmarks.engine.timing import interleaved
 from dadarts.architecture.costs import count_multiply_adds
 from dadarts.architecture.genotype import Genotype
 from dadarts.architecture.network import DropPath, Network
+from dadarts.architecture.published import PUBLISHED
 from dadarts.architecture.skeletons import Macro
 from dadarts.engines.choose import TrainingEngineName, pick_training_engine
 from dadarts.machine import keep_freed_memory
 from dadarts.runs.device import placed
 from dadarts.seeds import generator, seeded
 
-GENOTYPE = (
-    "Genotype(normal=[[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], [('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], "
-    "[('sep_conv_3x3', 1), ('skip_connect', 0)], [('skip_connect', 0), ('dil_conv_3x3', 2)]], "
-    "normal_concat=[2, 3, 4, 5], reduce=[[('max_pool_3x3', 0), ('max_pool_3x3', 1)], [('skip_connect', 2), "
-    "('max_pool_3x3', 1)], [('max_pool_3x3', 0), ('skip_connect', 2)], [('skip_connect', 2), ('max_pool_3x3', 1)]], "
-    "reduce_concat=[2, 3, 4, 5])"
-)
-"""DARTS_V2, the second-order genotype of arXiv 1806.09055 (figures 4 and 5)."""
+GENOTYPE = PUBLISHED["DARTS_V2"]
 POOLS = (
     "Genotype(normal=[[('max_pool_3x3', 0), ('max_pool_3x3', 1)], [('max_pool_3x3', 2), ('max_pool_3x3', 0)], "
     "[('max_pool_3x3', 3), ('max_pool_3x3', 0)], [('max_pool_3x3', 4), ('max_pool_3x3', 0)]], "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from dadarts.architecture.genotype import random_genotype
+from dadarts.architecture.published import PUBLISHED
 from dadarts.architecture.spaces import Size, space
 
 SPACE = "nas-bench-201"
@@ -71,11 +72,7 @@ FAMILIES: tuple[Family, ...] = (
         "darts",
         "DARTS' published cell",
         "the second-order cell of arXiv 1806.09055, searched on CIFAR-10",
-        "Genotype(normal=[[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], [('sep_conv_3x3', 0), ('sep_conv_3x3', 1)], "
-        "[('sep_conv_3x3', 1), ('skip_connect', 0)], [('skip_connect', 0), ('dil_conv_3x3', 2)]], "
-        "normal_concat=[2, 3, 4, 5], reduce=[[('max_pool_3x3', 0), ('max_pool_3x3', 1)], [('skip_connect', 2), "
-        "('max_pool_3x3', 1)], [('max_pool_3x3', 0), ('skip_connect', 2)], [('skip_connect', 2), "
-        "('max_pool_3x3', 1)]], reduce_concat=[2, 3, 4, 5])",
+        PUBLISHED["DARTS_V2"],
         _DARTS_SIZES,
     ),
 )

@@ -11,6 +11,7 @@ from typing import Any
 from dadarts import files
 from dadarts.architecture.indices import note
 from dadarts.architecture.pasted import pick
+from dadarts.architecture.published import PUBLISHED
 from dadarts.errors import InputError, shortened
 from dadarts.rundir import suggested
 from dadarts.rundir.contents import CONFIG, GENOTYPE, GENOTYPE_TEXT, NETWORK
@@ -30,6 +31,7 @@ def genotype_text(word: str, runs_dir: Path) -> str:
     there is a file or a run at it.
 
     ``FILE#NAME`` and ``FILE:NAME`` are one of several in a file, by the name that it is assigned to or by its line.
+    A word that is neither file nor run may be the name of a published genotype, such as ``DARTS_V2``.
 
     Raises:
         InputError: no such file or run, a search that has not ended, or several genotypes in a file.
@@ -51,8 +53,13 @@ def genotype_text(word: str, runs_dir: Path) -> str:
         )
     if word and not is_text and (compared := _in_comparisons(word, runs_dir)):
         raise InputError(f"{word}: for the run of that name in a comparison give {compared[0]}")
+    if word in PUBLISHED:
+        return PUBLISHED[word]
     if not is_text and re.fullmatch(r"[A-Za-z_][\w.-]*", word):
-        raise InputError(f"not a genotype: {shortened(word, 60)!r}, nor a file; {suggested.genotypes(word, runs_dir)}")
+        raise InputError(
+            f"not a genotype: {shortened(word, 60)!r}, nor a file, nor one of {', '.join(PUBLISHED)}; "
+            f"{suggested.genotypes(word, runs_dir)}"
+        )
     return word
 
 

@@ -99,4 +99,4 @@ def test_a_training_in_bf16_is_refused_where_the_processor_does_not_gain(monkeyp
     monkeypatch.setattr(device, "lowers_well", lambda _: False)
     done = call(augment, *TRAINED)
     assert done.code == 2
-    assert "-precision bf16 is for CUDA, or a training on a CPU with AMX" in done.err
+    assert "-precision bf16 is for CUDA, or a training on a CPU with AMX or AVX512-BF16" in done.err

@@ -439,11 +439,12 @@ def test_dense_cells_train_in_bfloat16_where_that_pays_and_nothing_else_is_asked
     resnet, separable = (Genotype.parse(FAMILIES[number].genotype) for number in (0, 2))
     monkeypatch.setattr(trial, "lowers_well", lambda _: True)
     config = FitConfig(dataset="digits", device="cpu")
-    assert trial.precision(config, resnet) == "bf16"
-    assert trial.precision(config, separable) == "float32"
-    assert trial.precision(FitConfig(dataset="digits", device="cpu", precision="float32"), resnet) == "float32"
+    assert trial.precision(config, resnet, 8) == "bf16"
+    assert trial.precision(config, resnet, 7) == "float32"
+    assert trial.precision(config, separable, 8) == "float32"
+    assert trial.precision(FitConfig(dataset="digits", device="cpu", precision="float32"), resnet, 8) == "float32"
     monkeypatch.setattr(trial, "lowers_well", lambda _: False)
-    assert trial.precision(config, resnet) == "float32"
+    assert trial.precision(config, resnet, 8) == "float32"
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ class RunSettings(Settings):
     precision: Precision = setting(
         "float32",
         "run",
-        "on CUDA: float32, tf32, or bf16 (finite differences stay float32); trainings also bf16 on a CPU with AMX",
+        "on CUDA: float32, tf32, or bf16 (finite differences stay float32); trainings also bf16 on a CPU with AMX or "
+        "AVX512-BF16",
     )
     print_freq: int = setting(50, "run", "steps between two lines of progress", ge=1, le=10**9)
     checkpoint_minutes: float = setting(5.0, "run", "minutes between checkpoints within an epoch", ge=0, le=1e6)

@@ -147,7 +147,7 @@ class Applicant:
         name = f"{own.name}-{size.channels}x{size.layers}"
         # Where classes are judged alike they weigh alike in the loss.
         weights: ClassWeights = "balanced" if metric(self.config, self.data) == "balanced_accuracy" else "none"
-        precision = trial.precision(self.config, self.genotype)
+        precision = trial.precision(self.config, self.genotype, size.channels)
         return Entrant(
             name,
             own.name,

@@ -67,8 +67,8 @@ def pick_threads(config: RunSettings, pixels: int, channels: int, batch: int, pr
 
 
 def lowers_well(device: torch.device) -> bool:
-    """Whether it is a CPU whose cores multiply matrices of bfloat16 (Intel's AMX): dense convolutions gain half."""
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+    """Whether it is a CPU that multiplies bfloat16: matrices of it (Intel's AMX), or vectors (AVX512-BF16)."""
+    return device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def prepare(device: torch.device, threads: int, precision: str, trains: bool = False) -> None:
@@ -82,9 +82,9 @@ def prepare(device: torch.device, threads: int, precision: str, trains: bool = F
     """
     lowers = precision == "bf16" and trains and lowers_well(device)
     if precision != "float32" and device.type != "cuda" and not lowers:
-        amx = ", or a training on a CPU with AMX" if precision == "bf16" and trains else ""
+        some = ", or a training on a CPU with AMX or AVX512-BF16" if precision == "bf16" and trains else ""
         raise InputError(
-            f"-precision {precision} is for CUDA{amx}, where it is faster; on {device} leave it out (float32 is the "
+            f"-precision {precision} is for CUDA{some}, where it is faster; on {device} leave it out (float32 is the "
             "default)"
         )
     torch.set_num_threads(threads)

@@ -80,7 +80,8 @@ def test_the_commands_of_the_readme_follow_one_another(monkeypatch: pytest.Monke
     lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
     ours = [words[1:] for words in lines if words[0] == "dadarts"]
     assert [words[0] for words in ours] == [
-        *("fit", "search", "train", "predict", "show", "report", "runs"),
+        *("fit", "predict", "report", "export"),
+        *("search", "train", "show", "runs"),
         *("search", "train"),
     ]
     *full, for_a_laptop_first, for_a_laptop_second = ours

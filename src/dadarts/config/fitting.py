@@ -43,7 +43,7 @@ class FitConfig(Limited, DataSettings, RunSettings):
     searching: Literal["auto", "always", "never"] = setting(
         "auto",
         "budget",
-        "whether an architecture is searched, which then races, too: auto where the minutes are enough for it to pay, "
+        "whether an architecture is searched, which then races, too: auto where a fifth of the minutes holds a search, "
         "always or never",
     )
 

@@ -14,7 +14,7 @@ from dadarts.rundir.lookup import genotype_text
 from tests.commands import modern, refusal, succeed
 
 MILLION_PARAMETERS = {"DARTS_V2": 3.3, "PDARTS": 3.4, "PC_DARTS_cifar": 3.6}
-"""Of networks of 36 channels and 20 cells on CIFAR-10: arXiv 1806.09055 table 1, 1904.12760 table 1, 1907.05737 table 1.
+"""Of networks of 36 channels and 20 cells on CIFAR-10: tables 1 of arXiv 1806.09055, 1904.12760 and 1907.05737.
 
 Without DARTS_V1, for which 1806.09055 says 3.3 as well, and that has 3.17.
 """

@@ -46,8 +46,8 @@ def settings(config: FitConfig, folder: Path, run: str, entrant: Entrant, epochs
 def precision(config: FitConfig, genotype: Genotype, channels: int) -> Precision:
     """In what a genotype's steps are computed: what is asked for, and else bfloat16 where it pays.
 
-    It does for dense convolutions of `LOWERED_CHANNELS` or more, which those of NAS-Bench-201's cells all are; separable
-    ones, and narrower ones, are faster in native kernels.
+    It does for dense convolutions of `LOWERED_CHANNELS` or more, which those of NAS-Bench-201's cells all are;
+    separable ones, and narrower ones, are faster in native kernels.
     """
     dense = genotype.syntax == "nas-bench-201" and channels >= LOWERED_CHANNELS
     if "precision" in config.model_fields_set or not dense:

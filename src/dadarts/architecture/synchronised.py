@@ -57,8 +57,9 @@ class _SynchronisedNorm(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:
         x, mean, variance = ctx.saved_tensors
         inverse = (variance + ctx.eps).rsqrt()
+        # The sums depend on no weight, but CUDA computes them only where there is one.
         _, products, sums = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, None, None, None, mean, inverse, True, ctx.eps, [False, True, True]
+            gradient, x, torch.ones_like(mean), None, None, mean, inverse, True, ctx.eps, [False, True, True]
         )
         sums, products = ctx.processes.averaged([sums, products])
         count = x.numel() // x.shape[1]

@@ -187,10 +187,10 @@ def without_each(M: Tensor, candidates: Candidates, decision: Decision, renormal
         place = (decision.node, name) if decision.edge is None else (decision.node, decision.edge, name)
         left[place] = 0
         if renormalise and decision.edge is not None:
-            # In float32 the quotient could be infinite where next to nothing is left.
-            row, whole = left[decision.node, decision.edge].double(), M[decision.node, decision.edge].double().sum()
+            # In float32 the quotient could be infinite where next to nothing is left; MPS has nothing else.
+            row, before = (each[decision.node, decision.edge].cpu().double() for each in (left, M))
             # Where nothing is left there is nothing to scale.
-            left[decision.node, decision.edge] = (row * (whole / row.sum()) if row.any() else row).to(M)
+            left[decision.node, decision.edge] = (row * (before.sum() / row.sum()) if row.any() else row).to(M)
         found[name] = left
     return found
 

@@ -37,7 +37,7 @@ class Gibbs(Drawn):
 
     def drawn(self, W_NEO: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
         """Operations by their softmax, edges by what their operations weigh together."""
-        logits = (self.temperature(progress) * W_NEO.double()).cpu().masked_fill(~candidates.open.cpu(), -torch.inf)
+        logits = (self.temperature(progress) * W_NEO.cpu().double()).masked_fill(~candidates.open.cpu(), -torch.inf)
         draw = generator(key, "gibbs")
         one = logits[: len(logits) // candidates.copies]
         # The largest of logits with Gumbel noise is a draw from their softmax (Gumbel 1954; arXiv 1411.0030).

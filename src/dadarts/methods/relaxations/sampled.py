@@ -182,8 +182,8 @@ class SampledTopK(Drawn):
 
     def _operations(self, W: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
         """Of every edge one operation, bool (N, E, O); none where all are banned."""
-        marginals = soft_top_k(W, 1, self.temperature_edge(progress), mask=candidates.open).double()
-        u = _uniform(candidates, key, "sampled-operations")[..., :1].to(marginals)
+        marginals = soft_top_k(W, 1, self.temperature_edge(progress), mask=candidates.open)
+        u = _uniform(candidates, key, "sampled-operations")[..., :1]
         return _crossed(marginals, u)
 
     def _edges(self, W: Tensor, candidates: Candidates, progress: Progress, key: int) -> Tensor:
@@ -193,20 +193,21 @@ class SampledTopK(Drawn):
         if k is None or k >= choosable.shape[-1]:
             return choosable.unsqueeze(-1)
         strength = W.masked_fill(~candidates.open, 0).amax(dim=-1)
-        marginals = soft_top_k(strength, k, self.temperature_node(progress), mask=choosable).double()
+        marginals = soft_top_k(strength, k, self.temperature_node(progress), mask=choosable)
         order = _uniform(candidates, key, "sampled-order")[..., 0].argsort(dim=-1).to(W.device)
-        u = _uniform(candidates, key, "sampled-edges")[:, :1, 0].to(marginals)
+        u = _uniform(candidates, key, "sampled-edges")[:, :1, 0]
         kept = _crossed(marginals.gather(-1, order), u)
         return torch.zeros_like(kept).scatter_(-1, order, kept).unsqueeze(-1)
 
 
 def _crossed(marginals: Tensor, u: Tensor) -> Tensor:
     """Where the running sum of marginals (whose sum is whole), begun at u in (0, 1), crosses a whole number."""
-    running = marginals.cumsum(dim=-1)
+    # On the CPU in double precision, which MPS has none of.
+    running = marginals.cpu().double().cumsum(dim=-1)
     last = running[..., -1:]
     # Sums that are whole to rounding are made whole, so that exactly so many places are drawn, none of them empty.
     ends = running / torch.where(last > 0, last, 1.0) * last.round() + u.clamp(max=1 - 1e-9)
-    return torch.diff(ends.floor(), dim=-1, prepend=torch.zeros_like(last)) > 0
+    return (torch.diff(ends.floor(), dim=-1, prepend=torch.zeros_like(last)) > 0).to(marginals.device)
 
 
 class _DirichletSample(torch.autograd.Function):
@@ -215,15 +216,15 @@ class _DirichletSample(torch.autograd.Function):
         # Drawn on the CPU in double precision: the same numbers on every device, and no sum that underflows.
         one = c_NEO[: len(c_NEO) // candidates.copies].detach().cpu().double()
         gamma = torch._standard_gamma(one.clamp_min(_LEAST), generator=draw).repeat(candidates.copies, 1, 1)
-        gamma = gamma.to(c_NEO.device) * candidates.present
-        M = (gamma / gamma.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(gamma.dtype).tiny)).to(c_NEO.dtype)
+        gamma = gamma * candidates.present.cpu()
+        M = (gamma / gamma.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(gamma.dtype).tiny)).to(c_NEO)
         ctx.save_for_backward(c_NEO, M, candidates.present)
         return M
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        c_NEO, M, present = ctx.saved_tensors
+        c_NEO, M, present = (tensor.cpu() for tensor in ctx.saved_tensors)
         c = c_NEO.double().clamp_min(_LEAST) * present
         total = c.sum(dim=-1, keepdim=True).expand_as(c)
         # An edge with one operation has nothing to share: its M is 1 whatever c is.
@@ -231,8 +232,9 @@ class _DirichletSample(torch.autograd.Function):
         # Away from 0 and 1, where F and f are 0 / 0; what stands at other places is not used.
         x = torch.where(shared, M.double().clamp(_LEAST, 1 - _LEAST), 0.5)
         slope = torch._dirichlet_grad(x, torch.where(shared, c, 1.0), torch.where(shared, total, 2.0)) * shared
-        projected = gradient - (M * gradient).sum(dim=-1, keepdim=True)
-        return (slope * projected).to(c_NEO.dtype), None, None
+        own = gradient.cpu()
+        projected = own - (M * own).sum(dim=-1, keepdim=True)
+        return (slope * projected).to(gradient.device, c_NEO.dtype), None, None
 
 
 def _uniform(candidates: Candidates, key: int, purpose: str) -> Tensor:

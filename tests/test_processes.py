@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,15 +26,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dadarts.architecture.network import DropPath
 from dadarts.architecture.norms import BatchNorm, synchronise
 from dadarts.architecture.operations import Noise
+from dadarts.architecture.places import walked_space
+from dadarts.architecture.skeletons import Macro
+from dadarts.architecture.spaces import SearchSpace
 from dadarts.config import SearchConfig
 from dadarts.data import Augmentation, InMemory, Loader
 from dadarts.distributed import ALONE, LAUNCHER, Processes, from_environment, joined
 from dadarts.engines.choose import pick_engine
+from dadarts.engines.profile import Cost, Profile
 from dadarts.errors import InputError, RunError
 from dadarts.runs import resuming, setup, threads
 from dadarts.runs.device import pick_device, pick_threads
 from dadarts.runs.evaluation import evaluate
 from dadarts.runs.folder import RunFolder
+from dadarts.searching import limits
 from dadarts.seeds import generator
 from tests.commands import (
     IMPORTED_BEFORE_FORKING,
@@ -240,6 +246,28 @@ def test_what_processes_exchange(tmp_path: Path) -> None:
         assert found["gathered"].tolist() == [0, 1]
         assert found["largest"] == 3
     assert (first["order"], second["order"]) == (0, 1)
+
+
+def timed(here: Processes) -> Tensor:
+    """Costs and rest of a limit of latency, where each process would measure other ones."""
+    config = SearchConfig(name="it", dataset="digits", search_space="connect-nas-bench", nodes=2, max_latency_ms=1e3)
+
+    def measured(space: SearchSpace, macro: Macro, _: object) -> Profile:
+        own = Cost(0, 0, 1e-6 * (1 + here.rank))
+        return Profile(dict.fromkeys(walked_space(space, macro).places, own), own)
+
+    data = SimpleNamespace(train=SimpleNamespace(shape=(1, 8, 8)), classes="0123456789")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "latencies", measured)
+        (limit,) = limits.limited(config, cast(setup.Foundation, SimpleNamespace(processes=here, data=data))).limits
+    assert limit.most == 10**9
+    return torch.cat([limit.costs.flatten(), torch.tensor([limit.rest])])
+
+
+def test_a_latency_is_what_the_first_process_has_measured(tmp_path: Path) -> None:
+    first, second = in_two(timed, tmp_path)
+    assert torch.equal(first, second)
+    assert first[-1] == 1000
 
 
 def told(here: Processes) -> str:

@@ -19,8 +19,9 @@ from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SearchSpace, Size
 from dadarts.architecture.supernet import Mixing
 from dadarts.config import SearchConfig
+from dadarts.distributed import Processes
 from dadarts.engines.profile import Profile, Scale, keep, kept, profiled
-from dadarts.engines.profile.limits import at_most_latency, at_most_multiply_adds, at_most_parameters
+from dadarts.engines.profile.limits import MS, at_most_latency, at_most_multiply_adds, at_most_parameters
 from dadarts.engines.profile.written import read_csv
 from dadarts.errors import InputError, shortened
 from dadarts.methods.alphas import Alphas
@@ -54,9 +55,7 @@ def limited(config: SearchConfig, base: Foundation) -> SearchSpace:
     space, macro = config.space, target(config, base)
     limits = _of_counts(config, macro)
     if config.max_latency_ms is not None:
-        # In turn: what the first process measures, the others find.
-        costs = base.processes.in_turn(lambda: latencies(space, macro, config.costs))
-        limits.append(at_most_latency(space, macro, config.max_latency_ms, costs))
+        limits.append(_of_latency(config, macro, config.max_latency_ms, base.processes))
     try:
         return keeping_to(space, tuple(limits))
     except InputError as error:
@@ -75,6 +74,18 @@ def _of_counts(config: SearchConfig, macro: Macro) -> list[Limit]:
     if config.max_multiply_adds is not None:
         limits.append(at_most_multiply_adds(config.space, macro, config.max_multiply_adds))
     return limits
+
+
+def _of_latency(config: SearchConfig, macro: Macro, most_ms: float, processes: Processes) -> Limit:
+    """The limit of the first process in all of them: no two measurements have the same nanoseconds."""
+    space = config.space
+    if processes.is_first:
+        own = at_most_latency(space, macro, most_ms, latencies(space, macro, config.costs))
+    else:
+        present = space.stacked({kind: space.present(kind) for kind in space.kinds})
+        own = Limit("ms", 0, 0, torch.zeros_like(present, dtype=torch.int64), per=MS)
+    most, rest, costs = map(processes.summed, (torch.tensor(own.most), torch.tensor(own.rest), own.costs))
+    return replace(own, most=int(most), rest=int(rest), costs=costs)
 
 
 def _smaller(config: SearchConfig, macro: Macro) -> Macro | None:

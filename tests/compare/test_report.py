@@ -37,6 +37,7 @@ from tests.pages.markup import check
 TABLE = oracle.nas_bench_201()
 BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 EMPTY = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+THIN = "|nor_conv_1x1~0|+|none~0|nor_conv_1x1~1|+|none~0|nor_conv_1x1~1|none~2|"
 MIXED = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|nor_conv_3x3~1|none~2|"
 METHODS = ["darts", "dadarts"]
 FOUND = {("darts", 0): EMPTY, ("darts", 1): MIXED, ("dadarts", 0): BEST, ("dadarts", 1): BEST}
@@ -50,7 +51,7 @@ def result(job: Job, text: str, seconds: float) -> Result:
         "state": "done", "tries": 1, "genotype": text, "seconds": seconds, "discretization_gap": 0.25,
         "parameter_free_share": genotype.parameter_free_share(), "source": "abc", "device": "cpu",
         "truth_cifar10_accuracy": score.accuracy, "truth_cifar10_regret": score.regret, "operation_pictures": 5e6,
-        "truth_imagenet16_accuracy": TABLE.query(text).scores["imagenet16"].accuracy,
+        **{f"truth_{other}_accuracy": TABLE.query(text).scores[other].accuracy for other in ("cifar100", "imagenet16")},
     }  # fmt: skip
     return Result(job, row, (Genotype.parse(MIXED), genotype))
 
@@ -89,6 +90,16 @@ def test_a_block_is_judged_by_its_benchmark(block: Block) -> None:
     assert summary.worst == min(accuracies)
     assert block.collapsed("darts") == (1, 1, 2)
     assert block.collapsed("dadarts") == (0, 0, 2)
+
+
+def test_a_network_has_collapsed_by_its_accuracy_on_cifar10_whatever_was_searched_on() -> None:
+    jobs = jobs_of(Protocol({}, None, Path("runs")), METHODS, [0, 1], ["nas-bench-201"], ["cifar100"])
+    (block,) = blocks_of([result(job, (EMPTY, THIN)[job.search.seed], 1.0) for job in jobs])
+    assert block.judged_on == "cifar100"
+    (score,) = block.scores
+    assert max(block.values("darts", score).values()) < 60 < TABLE.query(THIN).scores["cifar10"].accuracy
+    _, low, _ = block.collapsed("darts")
+    assert low == 1
 
 
 def test_searches_that_are_undecided_or_locked_are_counted(found: list[Result]) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from dadarts import files
 from dadarts.cli import configs
 from dadarts.config import SearchConfig, TrainConfig
 from dadarts.config.run import ENVIRONMENT, RunConfig
-from dadarts.errors import InputError
+from dadarts.errors import InputError, shortened
 
 MOST_JOBS = 100_000
 _OWN = frozenset({"name", "seed", "dataset", "search_space", "nodes", "method", *ENVIRONMENT})
@@ -68,6 +69,9 @@ def key_of(config: RunConfig, plugins: Sequence[str] = ()) -> str:
 
     Args:
         plugins: what the run's plugins are; anything in it may come from them.
+
+    Raises:
+        InputError: the table of costs cannot be read.
     """
     fields = type(config).model_fields
     always = _FROM_THE_BEGINNING - _LATER.get(type(config), frozenset())
@@ -78,7 +82,16 @@ def key_of(config: RunConfig, plugins: Sequence[str] = ()) -> str:
     }
     if plugins:
         settings["plugins"] = list(plugins)
+    if settings.get("costs"):
+        settings["costs_are"] = _content(Path(settings["costs"]))
     return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _content(costs: Path) -> str:
+    try:
+        return sha256(files.read_bytes(costs)).hexdigest()
+    except OSError as error:
+        raise InputError(f"-costs {shortened(costs, 120)}: {error.strerror}") from None
 
 
 def named(config: Any, plugins: Sequence[str] = ()) -> Any:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from hashlib import sha256
@@ -22,7 +22,7 @@ from typing import Any
 from dadarts import files
 from dadarts.cli import configs, execute
 from dadarts.compare.executors import PLUGIN_VARIABLE
-from dadarts.compare.jobs import training_of
+from dadarts.compare.jobs import key_of, training_of
 from dadarts.compare.store import JobFolder
 from dadarts.config import SearchConfig
 from dadarts.config.run import RunConfig
@@ -43,6 +43,7 @@ def work(folder: JobFolder) -> int:
     """Do what is left of a job. Returns the exit code."""
     description = json.loads(files.read_text(folder.job))
     config = SearchConfig(**description["search"])
+    _refuse_other_costs(config, description["plugins"])
     from dadarts.searching.loop import search
 
     code = _run(search, config, SEARCH)
@@ -158,6 +159,19 @@ def _refuse_other_plugins(folder: JobFolder, found: Mapping[str, str]) -> None:
                 f"-plugin {name} is not what it was when the comparison was begun, whose results would be mixed; "
                 "give the command again"
             )
+
+
+def _refuse_other_costs(config: SearchConfig, plugins: Sequence[str]) -> None:
+    """Refuse a table of costs that has changed since the comparison was begun.
+
+    Raises:
+        InputError: it has.
+    """
+    if config.costs is not None and key_of(config, plugins) != config.name:
+        raise InputError(
+            f"-costs {config.costs} is not what it was when the comparison was begun, whose results would be mixed; "
+            "give the command again"
+        )
 
 
 def main(folder: JobFolder) -> int:

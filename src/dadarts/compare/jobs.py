@@ -223,7 +223,7 @@ def _read_method(word: str) -> tuple[str, dict[str, str]]:
     own: dict[str, str] = {}
     flags = {alias: flag.names[0] for flag in configs.search_command("dadarts search").flags for alias in flag.names}
     for change in changes:
-        written, _, value = change.partition("=")
+        written, given, value = change.partition("=")
         flag = flags.get(written, written)
         if flag in _OWN or flag in ("resume", "overwrite"):
             raise InputError(f"-methods {word[:60]}: {flag} is for the whole comparison; give it as a flag of its own")
@@ -231,6 +231,8 @@ def _read_method(word: str) -> tuple[str, dict[str, str]]:
             raise InputError(f"-methods {word[:60]}: no setting {written[:40]!r}; write METHOD:setting=value")
         if flag in own:
             raise InputError(f"-methods {word[:60]}: {flag} is given twice")
+        if given and not value:
+            raise InputError(f"-methods {word[:60]}: {flag} has no value; write METHOD:setting=value")
         own[flag] = value or "True"
     return name, own
 

@@ -199,18 +199,23 @@ def losing(running: Iterator[Event], begun: list[subprocess.Popen[bytes]]) -> No
                 os.dup2(nobody.fileno(), begun[0].stdin.fileno())
 
 
-def test_a_process_that_cannot_begin_is_a_note_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("of", ["python", None])
+def test_a_process_that_cannot_begin_is_a_note_unless_it_was_asked_for(
+    of: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = f"{of}: Cannot allocate memory" if of else "Cannot allocate memory"
+
     def unable(answers: Answers) -> side_by_side.Worker:
-        raise OSError(12, "Cannot allocate memory", "python")
+        raise OSError(12, "Cannot allocate memory", of)
 
     monkeypatch.setattr(trainers, "SideBySide", partial(SideBySide, start=unable))
-    with pytest.raises(RunError, match=r"python: Cannot allocate memory; go on with .*fork_jobs 1"):
+    with pytest.raises(RunError, match=rf": {why}; go on with .*fork_jobs 1"):
         list(search(SearchConfig(name="asked", method=METHOD, fork_jobs=2, **TINY)))
     monkeypatch.setattr(fork_jobs, "WORTH", 0.0)
     monkeypatch.setattr(machine, "cores", lambda: 2)
     *events, done = search(SearchConfig(name="it", method=METHOD, **TINY))
     assert isinstance(done, SearchDone)
-    assert "forks are trained one after another: python: Cannot allocate memory" in texts(events)
+    assert f"forks are trained one after another: {why}" in texts(events)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,9 @@ class SideBySide:
                 self._workers.append(self.start(self._answers))
                 self._workers[-1].send(**settings)
         except OSError as error:
-            raise LostError(f"{error.filename}: {error.strerror}") from None
+            # A fork that finds no memory is of no file.
+            of = f"{error.filename}: " if error.filename else ""
+            raise LostError(f"{of}{error.strerror}") from None
         expected = {"data": self.state.foundation.data.fingerprint, "computed": self.state.computed}
         ready = 0
         while ready < count:

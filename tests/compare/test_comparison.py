@@ -254,9 +254,9 @@ def test_a_training_that_another_job_was_faster_to_begin_serves_both(monkeypatch
         worker.work(JobFolder(FOLDER / "jobs" / row["job"]))
 
 
-@pytest.mark.parametrize("is_damaged", [False, True])
+@pytest.mark.parametrize(("is_damaged", "number"), [(False, signal.SIGTERM), (True, signal.SIGINT)])
 def test_a_try_begins_anew_only_where_the_checkpoint_is_unusable(
-    is_damaged: bool, monkeypatch: pytest.MonkeyPatch
+    is_damaged: bool, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["--methods", "darts-first-order", "--seeds", "3", *LONG]
     interrupted = False
@@ -265,11 +265,11 @@ def test_a_try_begins_anew_only_where_the_checkpoint_is_unusable(
         nonlocal interrupted
         if status.state == "running" and status.done and not interrupted:
             interrupted = True
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
         shown_to(patch, interrupt)
-        assert call(modern, "compare", *words).code == 130
+        assert call(modern, "compare", *words).code == 128 + number
     (run,) = (LONG_FOLDER / "search").iterdir()
     if is_damaged:
         (run / "checkpoints" / "last.pt").write_bytes(b"no checkpoint")

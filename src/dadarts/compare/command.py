@@ -241,7 +241,7 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
         table = JobTable()
         schedule = Schedule(jobs, store, executor, table)
         with table.showing(schedule.statuses):
-            ended = schedule.run()
+            stopped = schedule.run()
         found = results.collect(schedule.statuses, store)
         paths: tuple[Path, ...] = results.write([result.row for result in found], store.path)
         if reporting.wanted:
@@ -252,9 +252,9 @@ def _carry_out(jobs: list[Job], store: Store, place: Place, argv: list[str], rep
     ending.show(found, sys.stderr, paths[2] if reporting.wanted else None)
     print(*paths, sep="\n", flush=True)
     failed = ending.show_missing(found, sys.stderr, store.path, store.others(jobs))
-    if not ended:
+    if stopped:
         print(f"stopped, and what is done is kept; go on with: {shlex.join(argv)}", file=sys.stderr)
-        return 130
+        return 128 + stopped
     return 1 if failed else 0
 
 

@@ -74,19 +74,18 @@ class Schedule:
         state: State = "done" if self.store.is_done(job) else "waiting"
         return Status(job, state, *self.store.epochs(job))
 
-    def run(self) -> bool:
-        """Run whatever is not done. Returns whether it came to its end, and was not stopped by a signal."""
+    def run(self) -> int:
+        """Run whatever is not done. Returns the number of the signal that stopped it, 0 where it came to its end."""
         with _signals() as received:
-            while (self._waiting or self._attempts) and not received():
+            while (self._waiting or self._attempts) and not received:
                 while self._waiting and len(self._attempts) < self.executor.slots:
                     self._start(self._waiting.popleft())
                 self._look()
                 self._show(None)
                 time.sleep(_PAUSE)
-            if not received():
-                return True
-            self._stop(received)
-        return False
+            if received:
+                self._stop(received)
+        return received[0] if received else 0
 
     def _start(self, status: Status) -> None:
         folder = self.store.folder(status.job)
@@ -119,12 +118,12 @@ class Schedule:
         folder.add(Try(code, round(time.monotonic() - attempt.began, 3), status.why))
         self._show(status)
 
-    def _stop(self, received: Callable[[], int]) -> None:
+    def _stop(self, received: Sequence[int]) -> None:
         for attempt in self._attempts:
             attempt.running.stop()
         deadline = time.monotonic() + GRACE_SECONDS
         while any(attempt.running.poll() is None for attempt in self._attempts):
-            if time.monotonic() > deadline or received() > 1:
+            if time.monotonic() > deadline or len(received) > 1:
                 for attempt in self._attempts:
                     attempt.running.kill()
             time.sleep(_PAUSE)
@@ -142,17 +141,16 @@ def _signal_name(number: int) -> str:
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[], int]]:
-    """Count SIGINT and SIGTERM instead of dying of them."""
-    count = 0
+def _signals() -> Iterator[Sequence[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them."""
+    received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal count
-        count += 1
+        received.append(number)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: count
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -163,10 +163,12 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Processes:
         return ALONE
     if environment.get("LOCAL_WORLD_SIZE", str(count)) != str(count):
         raise InputError("processes on several machines are not supported; leave out `--nnodes`, or give `--nnodes 1`")
-    if "RANK" not in environment:
-        raise InputError(
-            f"WORLD_SIZE is in the environment without RANK; unset it, or start with {' '.join(LAUNCHER)} N"
-        )
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        if not environment.get(name):
+            raise InputError(
+                f"WORLD_SIZE is in the environment without {name}; unset it, or start with {' '.join(LAUNCHER)} N"
+            )
+    _whole("MASTER_PORT", environment["MASTER_PORT"], least=1, most=65535)
     return Processes(_whole("RANK", environment["RANK"], least=0, most=count - 1), count)
 
 

@@ -13,6 +13,7 @@ from dadarts.cli import streams
 from tests.commands import TINIEST, call, modern, search, succeed, without_pictures
 
 _COMMAND = f"{sys.executable} -m dadarts"
+_STARTED = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +85,15 @@ def test_a_name_that_the_terminal_cannot_show_is_escaped(runs: Path, environment
     [
         ({"WORLD_SIZE": "two", "RANK": "0"}, "WORLD_SIZE 'two' in the environment is no number"),
         ({"WORLD_SIZE": "2"}, "WORLD_SIZE is in the environment without RANK"),
-        ({"WORLD_SIZE": "2", "RANK": "x"}, "RANK 'x' in the environment is no number"),
-        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK '2' in the environment is no number"),
-        ({"WORLD_SIZE": "2", "RANK": "9" * 5000}, "in the environment is no number"),
-        ({"WORLD_SIZE": "2", "RANK": ""}, "RANK '' in the environment is no number"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "WORLD_SIZE is in the environment without MASTER_ADDR"),
+        ({**_STARTED, "MASTER_PORT": "abc"}, "MASTER_PORT 'abc' in the environment is no number from 1 to 65535"),
+        ({**_STARTED, "MASTER_PORT": "65536"}, "MASTER_PORT '65536' in the environment is no number"),
+        ({**_STARTED, "MASTER_PORT": ""}, "WORLD_SIZE is in the environment without MASTER_PORT"),
+        ({**_STARTED, "RANK": "x"}, "RANK 'x' in the environment is no number"),
+        ({**_STARTED, "RANK": "2"}, "RANK '2' in the environment is no number"),
+        ({**_STARTED, "RANK": "9" * 5000}, "in the environment is no number"),
+        ({**_STARTED, "RANK": ""}, "WORLD_SIZE is in the environment without RANK"),
+        ({**_STARTED, "MASTER_ADDR": ""}, "WORLD_SIZE is in the environment without MASTER_ADDR"),
         ({"WORLD_SIZE": "0"}, "WORLD_SIZE '0' in the environment is no number"),
     ],
 )

@@ -48,7 +48,8 @@ _OWN = (
     Flag(
         ("jobs",),
         "comparison",
-        "processes at a time (default: one a core; with -engine ray, what the nodes have room for)",
+        "processes at a time (default: one a CUDA device, else one a core; with -engine ray, what the nodes have room "
+        "for)",
     ),
     Flag(
         ("ray_address",),
@@ -188,7 +189,11 @@ def _place(values: dict[str, str]) -> Place:
     for name in ("ray_address", "ray_gpus"):
         if name in values:
             raise InputError(f"-{name} is for Ray clusters; give -engine ray with it")
-    return Local(jobs or cores(), values.get("plugin", ""))
+    from dadarts.runs.device import cuda_devices
+
+    # Who names a device has all jobs on it.
+    devices = () if "gpus" in values else cuda_devices(values.get("device", "auto"))
+    return Local(jobs or len(devices) or cores(), values.get("plugin", ""), devices)
 
 
 def _ray(values: dict[str, str], jobs: int | None) -> Place:

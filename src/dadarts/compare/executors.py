@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -68,6 +68,9 @@ PLUGIN_VARIABLE = "DADARTS_JOB_PLUGIN"
 """The environment variable in which a comparison tells its jobs what its command line says of plugins."""
 
 
+_DEVICES = "CUDA_VISIBLE_DEVICES"
+
+
 def command(folder: Path) -> list[str]:
     """How the process of a job is started."""
     return [sys.executable, "-m", "dadarts.compare.worker", str(folder)]
@@ -90,11 +93,19 @@ def spawn(folder: Path, log: Path, environment: Mapping[str, str], cwd: Path | N
 
 @dataclass(frozen=True)
 class Local:
-    """This machine: one process a core unless it is told otherwise, the cores divided among the processes."""
+    """This machine: one process a core unless it is told otherwise, the cores divided among the processes.
+
+    Args:
+        slots: how many processes there are at a time.
+        plugin: what the command line says of plugins.
+        devices: CUDA devices, as CUDA_VISIBLE_DEVICES has them, of which each process sees one.
+    """
 
     slots: int
     plugin: str = ""
+    devices: tuple[str, ...] = ()
     elsewhere = False
+    _started: list[tuple[str, _Process]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def threads(self) -> int | None:
@@ -105,8 +116,15 @@ class Local:
         yield self
 
     def start(self, folder: Path, log: Path) -> Running:
-        threads = {} if self.threads is None else {"OMP_NUM_THREADS": str(self.threads)}
-        return _Process(spawn(folder.resolve(), log, {**threads, PLUGIN_VARIABLE: self.plugin}))
+        environment = {PLUGIN_VARIABLE: self.plugin}
+        if self.threads is not None:
+            environment["OMP_NUM_THREADS"] = str(self.threads)
+        if not self.devices:
+            return _Process(spawn(folder.resolve(), log, environment))
+        busy = [device for device, process in self._started if process.poll() is None]
+        device = min(self.devices, key=busy.count)
+        self._started.append((device, _Process(spawn(folder.resolve(), log, environment | {_DEVICES: device}))))
+        return self._started[-1][1]
 
 
 @dataclass(frozen=True)

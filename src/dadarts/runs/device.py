@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from typing import TypeVar
 
@@ -53,6 +54,13 @@ def _cuda(indices: list[str], given: str | None, processes: Processes) -> torch.
                 else f"-gpus {given}: this machine has CUDA devices 0 to {count - 1}"
             )
     return torch.device("cuda", int(indices[processes.rank]))
+
+
+def cuda_devices(device: str) -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES calls the devices that processes of a `-device` can be divided among, if it is CUDA."""
+    count = torch.cuda.device_count() if device in ("auto", "cuda") else 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return tuple(visible.split(",")[:count] if visible else map(str, range(count)))
 
 
 def _are(count: int) -> str:

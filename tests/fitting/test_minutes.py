@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -199,6 +199,34 @@ def test_a_race_that_took_longer_than_its_share_leaves_the_last_training_its_tim
     said = [event.text for event in events if isinstance(event, Note)]
     assert "the race ends here: 0:40 are left for everything" in said
     assert [each.run for each in own.record.trained] == [FINAL]
+    assert machine.clock.now == pytest.approx(240.0, rel=0.05)
+
+
+@dataclass
+class Stopped(Machine):
+    """One whose races were stopped before their tests, and go on with these."""
+
+    def train(self, config: TrainConfig, **given: Any) -> Iterator[Event]:
+        if config.name == FINAL:
+            yield from super().train(config, **given)
+            return
+        yield RunStarted(Path(), "", "")
+        self.clock.now += 3.0
+        yield TrainDone(Path(), {"test_top1": 0.5}, ())
+
+
+def test_of_a_training_of_which_only_the_test_was_left_no_speed_is_known() -> None:
+    machine = Stopped(0.02, 0.1, 1.0, lambda _: 1.0, Told())
+    with course(machine, 4.0) as own:
+        events = list(fitted(own))
+        *races, final = own.record.trained
+        entrants = {each.name: each for each in own.record.entrants or ()}
+        raced = replace(own.record, trained=tuple(races))
+    assert races
+    assert all((each.images_per_second, each.in_steps, each.around) == (None, None, 3.0) for each in races)
+    winner = entrants[final.entrant]
+    assert raced.speed(winner) == raced.in_steps(winner) == winner.images_per_second == BATCH / 0.02
+    assert not any("few" in event.text for event in events if isinstance(event, Note))
     assert machine.clock.now == pytest.approx(240.0, rel=0.05)
 
 

@@ -54,11 +54,16 @@ class Pace:
         return self._within / self._counted if self._within else None
 
     @property
-    def of_step(self) -> float:
-        """Seconds of a step, with what is done between epochs; of the whole time where there is but one."""
+    def of_step(self) -> float | None:
+        """Seconds of a step, with what is done between epochs; of the whole time where there is but one.
+
+        None where there is none: of a training that goes on when only its test is left.
+        """
+        if not self._taken:
+            return None
         return (self._last - self._first) / self.taken if self.taken else self._last - self.began
 
     @property
     def around(self) -> float:
         """Seconds before the first step and behind the last epoch, until now."""
-        return max(0.0, self.clock() - self.began - self.of_step * self._taken)
+        return max(0.0, self.clock() - self.began - (self.of_step or 0.0) * self._taken)

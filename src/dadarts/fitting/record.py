@@ -58,7 +58,7 @@ class Trained:
         entrant: whose.
         score: by the metric of the fit, on the validation part, in [0, 1].
         pictures: how many judged it.
-        images_per_second: training pictures, from its first step to its last epoch's end.
+        images_per_second: training pictures, from its first step to its last epoch's end; None where that is not known.
         around: seconds before and behind that.
         in_steps: training pictures a second of steps alone; None where that is not known.
     """
@@ -68,7 +68,7 @@ class Trained:
     entrant: str
     score: float
     pictures: int
-    images_per_second: float
+    images_per_second: float | None
     around: float = 0.0
     in_steps: float | None = None
 
@@ -142,7 +142,9 @@ class Record:
 
     def speed(self, entrant: Entrant) -> float:
         """Training pictures a second: of its last training, with what is done between epochs; else as probed."""
-        own = [each.images_per_second for each in self.trained if each.entrant == entrant.name]
+        own = [
+            each.images_per_second for each in self.trained if each.entrant == entrant.name and each.images_per_second
+        ]
         return own[-1] if own else entrant.images_per_second
 
     def in_steps(self, entrant: Entrant) -> float:

@@ -251,7 +251,7 @@ def _result(
     found: Mapping[str, Any],
     batch: int,
 ) -> Trained:
-    alone = None if pace.of_step_alone is None else batch / pace.of_step_alone
+    pictures, alone = (None if each is None else batch / each for each in (pace.of_step, pace.of_step_alone))
     judging = len((course.data if run == FINAL else course.racing).test)
     score = entering.score(found, course.record.metric)
-    return Trained(run, rung, entrant.name, score, judging, batch / pace.of_step, pace.around, alone)
+    return Trained(run, rung, entrant.name, score, judging, pictures, pace.around, alone)

@@ -489,6 +489,15 @@ def test_where_and_how_a_run_works_may_change_when_it_goes_on(
     assert result_of_search(Path("moved/search/it")) == whole_search
 
 
+def test_a_run_goes_on_where_it_is_found(whole_search: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    with stop_after(5, signal.SIGINT, monkeypatch):
+        call(search, "-name", "it", *SEARCH, "-runs_dir", "before/runs")
+    shutil.copytree("before/runs", "runs")
+    succeed(search, "-name", "it", "-resume")
+    assert result_of_search(SEARCH_RUN) == whole_search
+    assert not Path("before", SEARCH_RUN, "result.txt").exists()
+
+
 def test_a_name_that_exists_is_only_continued_or_replaced_on_request(ended_search: Path) -> None:
     shutil.copytree(ended_search / "runs", "runs")
     said = refusal(search, "-name", "it", *SEARCH)

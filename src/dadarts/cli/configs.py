@@ -203,7 +203,9 @@ def saved_values(values: dict[str, str], kind: Kind) -> dict[str, Any] | None:
         # What a folder says is data: nothing is run because it says so.
         needed = shortened(",".join(map(str, settings["plugin"])), 120)
         raise InputError(f"{folder.path} was begun with a plugin; give it again: -plugin {needed}")
-    return {**settings, **{name: value for name, value in values.items() if name not in _STEERING}}
+    # Its folder may have moved since, or the working directory changed: it goes on where it was found.
+    here = {"runs_dir": values.get("runs_dir", "runs")}
+    return {**settings, **here, **{name: value for name, value in values.items() if name not in _STEERING}}
 
 
 def split_run_flags(values: dict[str, str]) -> tuple[dict[str, str], bool, bool]:

@@ -13,12 +13,11 @@ from dadarts.config import SearchConfig
 from dadarts.config.fitting import FitConfig
 from dadarts.data import stratified_halves
 from dadarts.errors import DadartsError
-from dadarts.fitting import memory
+from dadarts.fitting import memory, trial
 from dadarts.fitting.candidates import SPACE
 from dadarts.fitting.course import Course
 from dadarts.fitting.record import Searched
 from dadarts.fitting.speed import EPOCHS, images_per_second
-from dadarts.fitting.trial import SHARED
 from dadarts.methods import racing
 from dadarts.methods.bill import Bill
 from dadarts.methods.catalogue import LOOKAHEAD
@@ -133,7 +132,7 @@ def _found(course: Course, batch_size: int, began: float, share: float) -> Gener
     config = course.config
     folder = RunFolder(SEARCH.folder(course.folder.path, NAME))
     if folder.exists:
-        own = SearchConfig(**{**folder.saved_config().settings, "fork_jobs": 1})
+        own = SearchConfig(**{**trial.as_begun(folder, config, course.folder.path), "fork_jobs": 1})
     else:
         halves = stratified_halves(course.racing.train.labels, 1.0, config.seed)
         train, held = map(len, halves)
@@ -166,7 +165,7 @@ def _found(course: Course, batch_size: int, began: float, share: float) -> Gener
 def settings(config: FitConfig, folder: Path, size: Sized, batch_size: int) -> SearchConfig:
     """How is searched."""
     return SearchConfig.auto(
-        **config.model_dump(include=SHARED),
+        **config.model_dump(include=trial.SHARED),
         name=NAME,
         runs_dir=folder,
         search_space=SPACE,

@@ -12,7 +12,7 @@ from dadarts.architecture.genotype import Genotype
 from dadarts.config import TrainConfig
 from dadarts.config.data import DataSettings
 from dadarts.config.fitting import FitConfig
-from dadarts.config.run import Precision, RunSettings
+from dadarts.config.run import ENVIRONMENT, Precision, RunSettings
 from dadarts.data import DataSet
 from dadarts.errors import MARK
 from dadarts.fitting import memory
@@ -76,6 +76,18 @@ def steps_in_words(config: FitConfig, pixels: int, batch_size: int, entrants: Se
     return f"{threads}, {why}"
 
 
+def as_begun(run: RunFolder, config: RunSettings, runs_dir: Path) -> dict[str, Any]:
+    """The settings of a run of a fit that goes on: its own, and where and how the fit works now.
+
+    Args:
+        config: those of the fit, or of a run of it that begins now.
+        runs_dir: the fit's folder, which may have moved since.
+    """
+    # With other threads its sums would differ.
+    now = config.model_dump(include={*ENVIRONMENT - {"threads"}})
+    return {**run.saved_config().settings, **now, "runs_dir": runs_dir}
+
+
 def folder_of(folder: Path, run: str) -> RunFolder:
     """Where a training of a fit is."""
     return RunFolder(TRAINING.folder(folder, run))
@@ -95,17 +107,17 @@ def trained(
     """
     folder = folder_of(config.runs_dir, config.name)
     # Of a training that has begun the settings stand: another estimate of its speed would give it other epochs.
-    as_begun = TrainConfig(**folder.saved_config().settings) if folder.exists else config
+    own = TrainConfig(**as_begun(folder, config, config.runs_dir)) if folder.exists else config
     try:
-        begun = train(as_begun, resume=folder.exists, loaded=lambda _: data, length=length)
-        with memory.told_apart(as_begun.batch_size), closing(begun) as events:  # type: ignore[type-var]
+        begun = train(own, resume=folder.exists, loaded=lambda _: data, length=length)
+        with memory.told_apart(own.batch_size), closing(begun) as events:  # type: ignore[type-var]
             for event in events:
                 if isinstance(event, TrainDone):
                     if length is not None:
                         _keep_length(folder)
                     return event.metrics
                 if isinstance(event, Note):
-                    if as_begun.name == FINAL and _is_for_who_fits(event):
+                    if own.name == FINAL and _is_for_who_fits(event):
                         yield event
                 elif not isinstance(event, RunStarted):
                     yield event

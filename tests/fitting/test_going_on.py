@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from dadarts.config.fitting import FitConfig
-from dadarts.fitting import record
+from dadarts.errors import RunError
+from dadarts.fitting import record, training
 from dadarts.fitting.loop import fit
+from dadarts.rundir import replaced
 from dadarts.rundir.kinds import FINAL
-from dadarts.runs.events import Event, FitDone, SelectionStep, StepDone
+from dadarts.runs.events import Event, FitDone, Note, SelectionStep, StepDone
 from tests.commands import tree
 from tests.fitting.clocks import Ticking
 from tests.fitting.test_fit import small
@@ -49,3 +51,28 @@ def test_a_fit_goes_on_where_it_is_found(searching: str, kind: type[Event]) -> N
     kept = record.read(done.folder)
     assert kept.of(FINAL) is not None
     assert (kept.search is not None and kept.search.genotype is not None) == (searching == "always")
+
+
+def test_a_fit_keeps_what_it_replaces_until_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path("runs/fit/digits")
+    stopped(lambda event: isinstance(event, StepDone), config())
+    stopped(lambda event: isinstance(event, StepDone), config(), overwrite=True)
+    (kept,) = replaced.kept(folder)
+
+    def failing(*_: object) -> Iterator[Event]:
+        yield from ()
+        raise RunError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "race", failing)
+        with pytest.raises(RunError, match=f"the disk is full; what this run replaces is kept .*: {kept}$"):
+            list(fit(config(), clock=Ticking(0.02), resume=True))
+    assert kept.exists()
+    said = [event.text for event in fit(config(), clock=Ticking(0.02), resume=True) if isinstance(event, Note)]
+    assert said[0] == f"what this run replaces is kept until it has ended: {kept}"
+    assert said[-1] == f"removed {kept}, which this run has replaced"
+    assert replaced.kept(folder) == []
+    # As where a process dies in the midst of removing it.
+    kept.mkdir()
+    assert len(list(fit(config(), resume=True))) == 1
+    assert not kept.exists()

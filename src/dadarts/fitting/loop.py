@@ -66,6 +66,8 @@ def fit(
     if resume:
         record.refuse_other_settings(folder, config)
         if folder.result() is not None:
+            # A process that died in the midst of that has left some of it.
+            folder.remove_replaced()
             yield _done(folder, record.read(folder.path))
             return
     data = parts.portion(load(setup.request_of(config)), config.dataset_portion, config.seed)
@@ -80,7 +82,7 @@ def fit(
         if parts.judges(data) and plan.searches(60 * config.minutes, config.searching):
             applying.refuse_search(applicants[0])
     fresh = Record(entering.metric(config, data), entering.batch_size(len(data.train)), minutes=config.minutes)
-    with folder.claimed(resume, overwrite):
+    with folder.saying_what_is_kept(), folder.claimed(resume, overwrite):
         kept = record.read(folder.path) if resume else fresh
         if not resume:
             kept.write(folder.path)
@@ -128,6 +130,8 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
     treated = setup.augmentation(course.config, course.data).described
     yield RunStarted(course.folder.path, f"read {course.data.described}; {treated}", about)
     yield from map(Note, course.data.notes)
+    if course.folder.replaced:
+        yield Note(course.folder.what_is_kept)
     try:
         if course.record.entrants is None:
             yield from map(Note, applying.sizes_in_table(applicants))
@@ -144,7 +148,7 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
         course.keep(course.record)
     if abs(course.spent - course.seconds) > _MISSED * course.seconds:
         yield Note(f"it took {duration(course.spent)}, and {duration(course.seconds)} were asked for")
-    course.folder.write_result(winner.title)
+    yield from map(Note, course.folder.end(winner.title))
     yield _done(course.folder, course.record)
 
 

@@ -142,6 +142,25 @@ class RunFolder(SavedRun):
         """Where the runs are that this one replaces, in words."""
         return f"what this run replaces is kept until it has ended: {', '.join(map(str, self.replaced))}"
 
+    @contextmanager
+    def saying_what_is_kept(self) -> Iterator[None]:
+        """Where what is done inside cannot go on, say so besides where something is kept.
+
+        Raises:
+            RunError: it cannot.
+        """
+        try:
+            yield
+        except RunError as error:
+            if self.replaced:
+                raise RunError(f"{error.marked}; {self.what_is_kept}") from error
+            raise
+
+    def end(self, result: str) -> list[str]:
+        """Mark the run as finished, and remove what it has replaced. Returns what is to be said of that."""
+        self.write_result(result)
+        return [f"removed {path}, which this run has replaced" for path in self.remove_replaced()]
+
     def remove_replaced(self) -> list[Path]:
         """Remove the runs that this one has replaced, now that it has ended. Returns what has gone."""
         return replaced.remove(self.replaced) if self.writable else []

@@ -125,7 +125,7 @@ class Run(Generic[AnyConfig]):
             config = resuming.as_computed(self.folder, config)
         state = build(config, self.processes)
         self.config = resuming.settled(self.config, state.settled)
-        with self._saying_what_is_kept(), ExitStack() as held:
+        with self.folder.saying_what_is_kept(), ExitStack() as held:
 
             def claim() -> None:
                 held.enter_context(self.folder.claimed(self.resume, self.overwrite))
@@ -140,15 +140,6 @@ class Run(Generic[AnyConfig]):
                 self.loggers = held.enter_context(opened(told, Logged(*about)))
             yield state
 
-    @contextmanager
-    def _saying_what_is_kept(self) -> Iterator[None]:
-        try:
-            yield
-        except RunError as error:
-            if self.folder.replaced:
-                raise RunError(f"{error.marked}; {self.folder.what_is_kept}") from error
-            raise
-
     def notes(self) -> Iterator[Note]:
         """What is to be said when a run goes on from here."""
         if self.folder.replaced:
@@ -160,8 +151,7 @@ class Run(Generic[AnyConfig]):
         """Tell loggers the `numbers` of the result, mark the run as finished, and remove what it has replaced."""
         # In this order: where a logger cannot be told, the run has not ended, and tells it when it goes on.
         self.loggers.result(numbers)
-        self.folder.write_result(result)
-        yield from (Note(f"removed {path}, which this run has replaced") for path in self.folder.remove_replaced())
+        yield from map(Note, self.folder.end(result))
 
     def _begin(self, state: State, files: Mapping[Entry, str]) -> None:
         self.save(state)

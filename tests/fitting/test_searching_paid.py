@@ -44,6 +44,18 @@ def test_the_difference_is_told_from_chance(found: float, rival: float, said: st
     assert f"the found has {found:.1%} and the resnet {rival:.1%} of 400 validation pictures" in line
 
 
+@pytest.mark.parametrize(("found", "than"), [(0.9, "30.0 points more"), (0.3, "30.0 points less")])
+def test_of_what_is_no_share_of_pictures_nothing_is_said_of_chance(found: float, than: str) -> None:
+    line = searching_paid([ranked("found", found), ranked("resnet", 0.6)], "AUC")
+    assert line == (
+        f"what was found has {than} AUC than the best other; what chance does to that is not known: trained as long, "
+        f"the found has {found:.1%} and the resnet 60.0% AUC on 400 validation pictures"
+    )
+    entrants = tuple(Entrant(name, name, name, "", "", 4, 1, 1.0) for name in ("found", "resnet"))
+    trained = tuple(Trained(name, 1, name, 0.5, 10, 1.0) for name in ("found", "resnet"))
+    assert "macro F1 on 10 validation" in str(Record("macro_f1", 16, entrants=entrants, trained=trained).verdict)
+
+
 def test_the_last_common_round_is_what_counts() -> None:
     line = searching_paid(
         [

@@ -136,7 +136,7 @@ class Record:
     @property
     def verdict(self) -> str | None:
         """Whether searching paid, and what it cost, in a sentence; None where nothing was found and raced."""
-        said = searching_paid(self.ranked())
+        said = searching_paid(self.ranked(), in_words(self.metric))
         of = "" if self.minutes is None else f" of {duration(60 * self.minutes)}"
         return said and f"{said}; the search took {duration(self.search.seconds if self.search else 0.0)}{of}"
 

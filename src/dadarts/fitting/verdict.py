@@ -10,6 +10,8 @@ from statistics import NormalDist
 from dadarts.fitting.candidates import DRAWN, FOUND, RESNET
 
 LEVEL = 0.95
+SHARE = "accuracy"
+"""The metric that is a share of pictures."""
 _NAMED = (RESNET, DRAWN)
 """Families that are named beside the best one."""
 
@@ -45,13 +47,14 @@ def margin(first: Ranked, second: Ranked, level: float = LEVEL) -> float:
     return NormalDist().inv_cdf((1 + level) / 2) * sqrt(variance)
 
 
-def searching_paid(ranked: Sequence[Ranked]) -> str | None:
+def searching_paid(ranked: Sequence[Ranked], metric: str = SHARE) -> str | None:
     """Whether what was found beats the best of the others, in a sentence; None where nothing was searched.
 
     They are compared in the last round that it took part in, where all are trained as long.
 
     Args:
         ranked: every candidate in every round.
+        metric: what scores are, in words. Of those that are no shares of pictures it is not known what chance does.
     """
     found = max((each for each in ranked if each.family == FOUND), key=lambda each: each.rung, default=None)
     if found is None:
@@ -60,10 +63,15 @@ def searching_paid(ranked: Sequence[Ranked]) -> str | None:
     if not others:
         return None
     rival = max(others, key=lambda each: each.score)
-    points, needed = 100 * (found.score - rival.score), 100 * margin(found, rival)
+    points = 100 * (found.score - rival.score)
     beside = [each for each in others if each.family in _NAMED and each is not rival]
-    compared = f"trained as long, {_scores([found, rival, *beside])} of {found.pictures:,} validation pictures"
+    of = "of" if metric == SHARE else f"{metric} on"
+    compared = f"trained as long, {_scores([found, rival, *beside])} {of} {found.pictures:,} validation pictures"
     compared += "".join(_before(ranked, found, {each.family for each in others}))
+    if metric != SHARE:
+        than = f"{abs(points):.1f} points {'more' if points > 0 else 'less'} {metric} than"
+        return f"what was found has {than} the best other; what chance does to that is not known: {compared}"
+    needed = 100 * margin(found, rival)
     if abs(points) <= needed:
         return f"undecided whether searching paid: {compared}, and less than {needed:.1f} points may be chance"
     return f"searching {'paid by' if points > 0 else 'cost'} {abs(points):.1f} points: {compared}"

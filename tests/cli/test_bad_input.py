@@ -132,6 +132,9 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     if not torch.cuda.is_available():
         assert "this machine has 0" in refusal(search, *changed(SEARCH, "-device", "cuda"))
         assert "CUDA device 3" in refusal(search, *changed(SEARCH, "-device", "auto"), "-gpus", "3")
+    for device in ("cpu", "mps"):
+        said = refusal(search, *changed(SEARCH, "-device", device), "-gpus", "0")
+        assert f"-gpus 0 is the index of a CUDA device, and does not go with -device {device}" in said
     assert "-gpus ²" in refusal(search, *changed(SEARCH, "-device", "auto"), "-gpus", "²")
     assert "-gpus one" in refusal(search, *changed(SEARCH, "-device", "auto"), "-gpus", "one")
     assert "99" in refusal(search, *changed(SEARCH, "-device", "cuda"), "-gpus", "99")

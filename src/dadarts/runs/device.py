@@ -24,6 +24,8 @@ def pick_device(device: str, gpus: str | None = None, processes: Processes = ALO
     Raises:
         InputError: this machine has no such device, or not one for every process.
     """
+    if device in ("cpu", "mps") and gpus is not None:
+        raise InputError(f"-gpus {gpus} is the index of a CUDA device, and does not go with -device {device}: give one")
     if device == "cpu":
         return torch.device("cpu")
     if gpus is not None:

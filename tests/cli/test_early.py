@@ -110,9 +110,13 @@ def test_a_process_without_a_launcher_prints(
     assert early.prints() is does_print
 
 
-def test_a_command_that_was_told_to_ignore_a_signal_ignores_it() -> None:
+@pytest.mark.parametrize(
+    "answers",
+    ["early.answer_signals('x')", "from dadarts.cli import signals\nheld = signals.stop_signals()\nheld.__enter__()"],
+)
+def test_a_command_that_was_told_to_ignore_a_signal_ignores_it(answers: str) -> None:
     code = "import os, signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nfrom dadarts.cli import early\n"
-    code += "early.answer_signals('x')\nos.kill(os.getpid(), signal.SIGINT)\nprint('on')"
+    code += f"{answers}\nos.kill(os.getpid(), signal.SIGINT)\nprint('on')"
     assert spawn(sys.executable, "-c", code).out == "on\n"
 
 

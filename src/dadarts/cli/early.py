@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
+from types import FrameType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
@@ -22,10 +28,14 @@ def answer_signals(prog: str) -> None:
             os.write(2, f"{prog}: stopped before a run was begun\n".encode())
         os._exit(128 + number)
 
-    for number in _NUMBERS:
-        # A command in the background of a script is told by its shell to ignore ^C.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, stop)
+    answer_with(stop)
+
+
+def answer_with(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """From now on SIGINT and SIGTERM call this, but what is ignored stays so. Returns what they called before."""
+    # A command in the background of a script is told by its shell to ignore ^C.
+    heard = [number for number in _NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in heard}
 
 
 def prints() -> bool:

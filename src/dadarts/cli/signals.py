@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from dadarts.cli.early import answer_with
+
 
 class StoppedEarlyError(BaseException):
     """A signal that asks for an end at once: before the run has begun, or the second one.
@@ -40,8 +42,13 @@ class Signals:
         if self._over:
             return
         if not self._begun or self._received:
-            raise StoppedEarlyError(number, has_checkpoint=self._resumes or self._begun)
+            raise StoppedEarlyError(number, self.has_checkpoint)
         self._received = number
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether the run can be gone on with."""
+        return self._resumes or self._begun
 
     def begin(self) -> int:
         """From now on a signal waits for the next call, which returns it; 0 is none."""
@@ -57,7 +64,7 @@ class Signals:
 def stop_signals(resumes: bool = False) -> Iterator[Signals]:
     """Collect SIGINT and SIGTERM for a while, for a run that goes on from a checkpoint or is new."""
     signals = Signals(resumes)
-    before = {number: signal.signal(number, signals.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = answer_with(signals.handle)
     try:
         yield signals
     finally:

@@ -8,6 +8,10 @@ import resource
 import sys
 from pathlib import Path
 
+from dadarts.errors import DadartsError
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""How torch says it, on CUDA and MPS, and on a CPU."""
 _NO_LIMIT = 1 << 62
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Numbers of malloc.h."""
@@ -30,6 +34,17 @@ def keep_freed_memory() -> None:
     if set_option is not None:
         for option, most in ((_TRIM_THRESHOLD, 2**31 - 1), (_MMAP_THRESHOLD, 2**30)):
             set_option(option, most)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that this machine, or its accelerator, has no more memory.
+
+    >>> is_out_of_memory(RuntimeError("CUDA error: out of memory")), is_out_of_memory(RuntimeError("memory format"))
+    (True, False)
+    """
+    # Ours name files and folders, which may be called anything.
+    says = isinstance(error, RuntimeError) and not isinstance(error, DadartsError)
+    return isinstance(error, MemoryError) or (says and any(text in str(error) for text in _OUT_OF_MEMORY))
 
 
 def most_taken() -> int:

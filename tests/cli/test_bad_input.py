@@ -310,7 +310,7 @@ def check_failure(outcome: Outcome) -> str:
     """A run that could not go on: exit code 1, nothing on stdout, and the reason in the last line."""
     assert (outcome.code, outcome.out) == (1, "")
     assert "Traceback" not in outcome.err
-    lines = [line for line in outcome.err.splitlines() if line.startswith(("search.py:", "augment.py:"))]
+    lines = [line for line in outcome.err.splitlines() if line.startswith(("search.py:", "augment.py:", "dadarts:"))]
     assert lines == outcome.err.splitlines()[-1:]
     return lines[0]
 
@@ -520,15 +520,41 @@ def raising(error: Exception) -> Callable[[], object]:
     [
         lambda: torch.empty(2**50),
         raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")),
+        raising(RuntimeError("CUDA error: out of memory")),
+        raising(RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)")),
         raising(RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")),
         raising(MemoryError()),
     ],
-    ids=["this machine", "CUDA", "Windows", "Python"],
+    ids=["this machine", "CUDA", "CUDA's driver", "MPS", "Windows", "Python"],
 )
 def test_memory_that_is_not_there_is_one_line(what: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     with broken_step(monkeypatch, what):
         said = check_failure(call(search, *SEARCH))
     assert said == "search.py: out of memory: give a smaller -batch_size, -init_channels or -layers"
+
+
+@pytest.mark.parametrize(
+    ("words", "smaller"),
+    [
+        (["fit", "digits", "--threads", "1"], ": give a smaller --max_parameters or --max_multiply_adds"),
+        (["predict", "it", "one.png"], ": give a smaller --batch_size"),
+        (["export", "it"], ""),
+    ],
+)
+def test_what_needs_less_memory_is_what_the_command_takes(
+    words: list[str], smaller: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for what in ("dadarts.fitting.loop.load", "dadarts.training.export.load", "dadarts.bundle.making.export"):
+        monkeypatch.setattr(what, lambda *_, **__: raising(MemoryError())())
+    said = check_failure(call(modern, *words))
+    assert said.splitlines()[-1] == f"dadarts: out of memory{smaller}"
+
+
+def test_a_file_that_is_refused_before_a_first_checkpoint_is_not_said_to_be_behind_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dadarts.searching.loop.build", lambda *_, **__: raising(OSError(5, "I/O error", "x"))())
+    assert check_failure(call(search, *SEARCH)) == "search.py: x: I/O error"
 
 
 def test_a_fault_that_speaks_of_memory_is_not_taken_for_a_lack_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from dadarts.cli.advice import about_sizes, advise, sizes_of_training, tensorboa
 from dadarts.cli.console import Progress
 from dadarts.cli.early import prints
 from dadarts.cli.event_lines import Tell, as_values, telling
-from dadarts.cli.explaining import explained
+from dadarts.cli.explaining import explained, memory_explained
 from dadarts.cli.flags import as_typed, next_command, own_dashes, without_booleans
 from dadarts.cli.signals import Signals, StoppedEarlyError, stop_signals
 from dadarts.config import SearchConfig, TrainConfig
@@ -51,7 +51,8 @@ def guarded(prog: str, main: Callable[[], int], argv: Sequence[str] = ()) -> int
 def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
     is_first = prints()
     try:
-        code = _printed(main)
+        with memory_explained(argv[0] if prog == "dadarts" and argv else prog.split()[-1]):
+            code = _printed(main)
         streams.flush_output()
         return code
     except DadartsError as error:
@@ -67,9 +68,7 @@ def _guarded(prog: str, main: Callable[[], int], argv: Sequence[str]) -> int:
         streams.swallow(sys.stdout)
         return 1
     except OSError as error:
-        code, line = RunError.exit_code, f"{error.filename}: {error.strerror}"
-        if error.filename is None:
-            line = str(streams.unwritten(error))
+        code, line = RunError.exit_code, streams.refusal(error)
     if is_first:
         print(f"{prog}: {line}", file=sys.stderr)
     return code
@@ -110,14 +109,15 @@ def run(
         go_on: the words that the command needs besides to go on with the run.
         tell: takes all events as JSON values, in place of the result on stdout.
     """
-    written = partial(as_typed, argv=argv, own=own_dashes(argv[min(1, len(argv) - 1)]))
+    program = argv[min(1, len(argv) - 1)]
+    written = partial(as_typed, argv=argv, own=own_dashes(program))
     progress = Progress(print_freq, _log, silent=not prints(), written=written)
     with (
         progress.ticking(),
         _narrated(progress, written),
         stop_signals(resumes) as signals,
         joined(from_environment()) as processes,
-        explained(),
+        explained(program, lambda: signals.has_checkpoint),
     ):
         events = events_of(processes=processes)
         folder: RunFolder | None = None

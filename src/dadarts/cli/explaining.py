@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
-from dadarts.errors import DadartsError, RunError
+from dadarts.errors import RunError
+from dadarts.machine import is_out_of_memory
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""How torch says it, on CUDA and MPS, and on a CPU."""
+_OF_A_RUN = "-batch_size, -init_channels or -layers"
+_SMALLER: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("search", "train", "compare", "search.py", "augment.py"), _OF_A_RUN),
+        "fit": "-max_parameters or -max_multiply_adds",
+        "predict": "-batch_size",
+    }
+)
+"""What a command takes that lets it do with less memory."""
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Say in one line that the machine has refused a file or memory.
+def memory_explained(command: str) -> Iterator[None]:
+    """Say in one line that memory has run out, and what would need less.
+
+    Args:
+        command: which one computes, as ``train``, or ``search.py``.
 
     Raises:
         RunError: it has.
     """
     try:
         yield
-    except DadartsError:
-        raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        smaller = f": give a smaller {_SMALLER[command]}" if command in _SMALLER else ""
+        raise RunError(f"out of memory{smaller}") from error
+
+
+@contextmanager
+def explained(command: str, has_checkpoint: Callable[[], bool]) -> Iterator[None]:
+    """Say in one line that a run was refused a file or memory, while other processes of it can still be told.
+
+    Args:
+        command: as in `memory_explained`.
+        has_checkpoint: whether there is one to go on from.
+
+    Raises:
+        RunError: it was.
+    """
+    try:
+        with memory_explained(command):
+            yield
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        raise RunError(f"{place}{error.strerror or error}; the last checkpoint is kept") from error
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(text in str(error) for text in _OUT_OF_MEMORY):
-            raise
-        raise RunError("out of memory: give a smaller -batch_size, -init_channels or -layers") from error
+        kept = "; the last checkpoint is kept" if has_checkpoint() else ""
+        raise RunError(f"{place}{error.strerror or error}{kept}") from error

@@ -54,6 +54,11 @@ def flush_output() -> None:
         raise unwritten(error) from None
 
 
+def refusal(error: OSError) -> str:
+    """Which file the system has refused, and why; of one without a name, that stdout cannot be written."""
+    return str(unwritten(error)) if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
 def unwritten(error: OSError, before: str = "") -> RunError:
     """The error for a standard output that cannot be written, which from now on swallows what comes.
 

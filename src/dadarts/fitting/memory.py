@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+from dadarts.machine import is_out_of_memory
 
 SMALLEST_BATCH = 8
 """Pictures of the smallest batch that is tried where memory runs out."""
@@ -21,8 +21,6 @@ def told_apart(batch_size: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # Torch's CPU allocator has no exception of its own.
-        ran_out = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-        if batch_size < 2 * SMALLEST_BATCH or not ran_out:
+        if batch_size < 2 * SMALLEST_BATCH or not is_out_of_memory(error):
             raise
         raise OutOfMemoryError from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -158,7 +157,7 @@ def last(course: Course, winner: Entrant) -> Iterator[Event]:
             break
         except _OffPaceError as error:
             slower *= error.slower
-            shutil.rmtree(trial.folder_of(course.folder.path, FINAL).path, ignore_errors=True)
+            trial.folder_of(course.folder.path, FINAL).remove()
     course.keep(course.record.after(trained))
     yield Note(f"{winner.title}: {in_words(course.record.metric)} {trained.score:.1%} on the test part")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -122,7 +121,7 @@ def trained(
                 elif not isinstance(event, RunStarted):
                     yield event
     except memory.OutOfMemoryError:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        folder.remove()
         raise
     raise AssertionError("a training ends with its result")
 

@@ -165,6 +165,14 @@ class RunFolder(SavedRun):
         """Remove the runs that this one has replaced, now that it has ended. Returns what has gone."""
         return replaced.remove(self.replaced) if self.writable else []
 
+    def remove(self) -> None:
+        """Remove the run; a process that dies in the midst of that leaves nothing under its name."""
+        aside = self.path.with_name(f".{self.path.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            self.path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
     def _remove_unfinished_files(self) -> None:
         # A process that was killed while it wrote leaves the temporary files behind.
         for path in [*self.path.glob(".*"), *self.checkpoint.parent.glob(".*")]:

@@ -91,10 +91,14 @@ class Course:
         self.record = replace(changed, spent=self.spent)
         self.record.write(self.folder.path)
 
-    def keep_now_and_then(self) -> None:
-        """So that a process that is killed loses no more than some seconds."""
+    def keep_now_and_then(self, changed: Record | None = None) -> None:
+        """So that a process that is killed loses no more than some seconds.
+
+        Args:
+            changed: what is done by now; None where nothing has ended since.
+        """
         if self.spent - self.record.spent > KEPT_EVERY:
-            self.keep(self.record)
+            self.keep(changed or self.record)
 
     def in_memory(self, does: Callable[[int], Generator[Event, None, Found]]) -> Generator[Event, None, Found]:
         """Do something with batches of a size; where memory runs out, anew with half of it."""

@@ -71,6 +71,8 @@ def fit(
             yield _done(folder, record.read(folder.path))
             return
     data = parts.portion(load(setup.request_of(config)), config.dataset_portion, config.seed)
+    if resume:
+        record.refuse_other_pictures(folder, data.fingerprint)
     racing = parts.racing(data, config.seed)
     entering.refuse_metric(config, data, racing)
     applicants: list[Applicant] = []

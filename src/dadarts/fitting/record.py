@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -17,7 +18,7 @@ from dadarts.fitting.verdict import Ranked, searching_paid
 from dadarts.pacing import duration
 from dadarts.rundir.kinds import RECORD
 from dadarts.runs.folder import RunFolder
-from dadarts.runs.resuming import refuse_differences
+from dadarts.runs.resuming import refuse_differences, refuse_other_data
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,20 @@ def refuse_other_settings(folder: RunFolder, config: FitConfig) -> None:
     Raises:
         InputError: settings that decide what is done are not those that the fit has begun with, or are damaged.
     """
+    refuse_differences(folder, config.differences(_begun_with(folder, "settings")))
+
+
+def refuse_other_pictures(folder: RunFolder, fingerprint: str) -> None:
+    """Refuse to go on with pictures that are not those of the beginning: what was measured of those is kept.
+
+    Raises:
+        InputError: the training pictures are others, or what they were is damaged.
+    """
+    refuse_other_data(folder, _begun_with(folder, "versions").get("data"), fingerprint)
+
+
+def _begun_with(folder: RunFolder, what: str) -> dict[str, Any]:
     try:
-        saved = json.loads(files.read_text(folder.config))["settings"]
-        differences = config.differences(saved)
+        return dict(json.loads(files.read_text(folder.config))[what])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{folder.config} is damaged; replace the fit with -overwrite") from None
-    refuse_differences(folder, differences)

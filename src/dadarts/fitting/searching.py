@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,11 +11,11 @@ from pathlib import Path
 from dadarts.config import SearchConfig
 from dadarts.config.fitting import FitConfig
 from dadarts.data import stratified_halves
-from dadarts.errors import DadartsError
+from dadarts.errors import DadartsError, InputError
 from dadarts.fitting import memory, trial
 from dadarts.fitting.candidates import SPACE
 from dadarts.fitting.course import Course
-from dadarts.fitting.record import Searched
+from dadarts.fitting.record import Record, Searched
 from dadarts.fitting.speed import EPOCHS, images_per_second
 from dadarts.methods import racing
 from dadarts.methods.bill import Bill
@@ -106,6 +105,7 @@ def searched(course: Course) -> Generator[Event, None, str | None]:
         return known.genotype
     share = course.shares.search
     began = course.clock() - (known.seconds if known else 0.0)
+    goes_on = _folder(course).exists
     yield PartBegun("search", course.left)
     genotype, left_out = None, ""
     try:
@@ -115,10 +115,13 @@ def searched(course: Course) -> Generator[Event, None, str | None]:
     except _TooShortError as error:
         left_out = str(error)
     except DadartsError as error:
+        # What has begun is not left out since this command cannot go on with it.
+        if goes_on and isinstance(error, InputError):
+            raise
         left_out = error.marked
     finally:
         # A search that is stopped goes on with the seconds that it has left.
-        course.keep(replace(course.record, search=Searched(course.clock() - began, genotype, left_out)))
+        course.keep(_after(course, course.clock() - began, genotype, left_out))
     if left_out:
         yield Note(f"the race goes on without a search: {left_out}")
     return genotype
@@ -128,9 +131,18 @@ class _TooShortError(Exception):
     """The share of a search is too short for the smallest one."""
 
 
+def _folder(course: Course) -> RunFolder:
+    return RunFolder(SEARCH.folder(course.folder.path, NAME))
+
+
+def _after(course: Course, seconds: float, genotype: str | None = None, left_out: str = "") -> Record:
+    """The record with a search that has taken so long by now."""
+    return replace(course.record, search=Searched(seconds, genotype, left_out))
+
+
 def _found(course: Course, batch_size: int, began: float, share: float) -> Generator[Event, None, str | None]:
     config = course.config
-    folder = RunFolder(SEARCH.folder(course.folder.path, NAME))
+    folder = _folder(course)
     if folder.exists:
         own = SearchConfig(**{**trial.as_begun(folder, config, course.folder.path), "fork_jobs": 1})
     else:
@@ -153,11 +165,12 @@ def _found(course: Course, batch_size: int, began: float, share: float) -> Gener
                     return str(event.genotype)
                 if not isinstance(event, RunStarted):
                     yield event
-                if course.clock() - began > share:
+                took = course.clock() - began
+                if took > share:
                     return None
-                course.keep_now_and_then()
+                course.keep_now_and_then(_after(course, took))
     except memory.OutOfMemoryError:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        folder.remove()
         raise
     raise AssertionError("a search ends with its result")
 

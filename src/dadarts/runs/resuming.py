@@ -41,13 +41,16 @@ def refuse_other_compute(run: SavedRun, computed: Computed) -> None:
     )
 
 
-def refuse_other_data(run: SavedRun, fingerprint: str) -> None:
+def refuse_other_data(run: SavedRun, then: object, now: str) -> None:
     """Refuse to resume on another training part.
+
+    Args:
+        then, now: the fingerprints of what the run has begun with and of what there is.
 
     Raises:
         InputError: it is another.
     """
-    if run.saved_config().versions.get("data") != fingerprint:
+    if then != now:
         raise InputError(
             f"{run.path} has begun with other training pictures or labels than its data set holds now; "
             "put those back, or begin anew with -overwrite"

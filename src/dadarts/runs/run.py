@@ -170,7 +170,8 @@ class Run(Generic[AnyConfig]):
         settings, saved = checkpoint.load(path, self.kind.name)
         resuming.refuse_differences(self.folder, self.config.differences(settings))
         resuming.refuse_other_compute(self.folder, state.computed)
-        resuming.refuse_other_data(self.folder, state.foundation.data.fingerprint)
+        begun_with = self.folder.saved_config().versions.get("data")
+        resuming.refuse_other_data(self.folder, begun_with, state.foundation.data.fingerprint)
         try:
             state.restore(saved)
         except MisfitError as error:

@@ -11,6 +11,7 @@ import pytest
 
 from dadarts import load, main
 from dadarts.architecture.genotype import Genotype
+from dadarts.architecture.published import PUBLISHED
 from dadarts.cli import original
 from dadarts.cli.techniques import FLAGS_OF_METHOD
 from dadarts.compare.jobs import Protocol, jobs_of
@@ -361,6 +362,7 @@ def test_a_name_that_there_is_not_is_answered_with_those_that_there_are() -> Non
     few = "first, other0, other1, other2, other3 and 2 more, which `dadarts runs` lists"
     marked = few.replace("first", "@first").replace("other", "@other")
     training = ["train", "--name", "a", "--dataset", "digits", "--genotype"]
+    published = ", ".join(PUBLISHED)
     for words in (["show"], training, ["oracle", "nas-bench-201"]):
         assert refusal(modern, *words, "@frist") == (
             "dadarts: @frist: there is no genotype at runs/search/frist/genotype.txt; did you mean @first? "
@@ -368,7 +370,7 @@ def test_a_name_that_there_is_not_is_answered_with_those_that_there_are() -> Non
         )
         assert (
             refusal(modern, *words, "zebra")
-            == f"dadarts: not a genotype: 'zebra', nor a file; in runs/search: {marked}"
+            == f"dadarts: not a genotype: 'zebra', nor a file, nor one of {published}; in runs/search: {marked}"
         )
     Path("runs/augment/trained/genotype.txt").write_text(DARTS_GENOTYPE)
     for word in ("@trained", "trained", "runs/augment/trained"):

@@ -236,6 +236,46 @@ def test_folders_and_table_that_say_the_same_are_read_as_folders(tmp_path: Path)
     assert find(tmp_path).classes == ("ant", "bee")
 
 
+IN_FOLDERS = [(f"{name}/{number}.png", name[0]) for name in ("ant", "bee") for number in range(5)]
+
+
+def test_a_test_part_that_the_table_alone_says_is_the_test_part(tmp_path: Path) -> None:
+    fill(tmp_path, "ant", "bee")
+    rows = [(*row, "test" if row[0][4] in "01" else "train") for row in IN_FOLDERS]
+    write(tmp_path / "labels.csv", "file,label,split", rows)
+    found = find(tmp_path)
+    assert counts(found) == ([3, 3], [2, 2])
+    assert found.remarks == ("labels from labels.csv", "test part: test")
+    assert {file.name for file in found.parts()[1].files} == {"0.png", "1.png"}
+
+
+def test_a_test_part_that_both_say_must_be_of_the_same_pictures(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{part}/{name}" for part in ("train", "test") for name in ("ant", "bee")))
+    rows = [(f"{part}/{file}", label, part) for part in ("train", "test") for file, label in IN_FOLDERS]
+    write(tmp_path / "labels.csv", "file,label,split", rows[:-1])
+    assert find(tmp_path).remarks == ("test part: test/",)
+    write(tmp_path / "labels.csv", "file,label,split", [(file, label, "train") for file, label, _ in rows])
+    assert find(tmp_path).remarks == ("test part: test/",)
+    write(tmp_path / "labels.csv", "file,label,split", [("train/ant/0.png", "a", "test"), *rows[1:]])
+    assert refusal(tmp_path) == (
+        "ROOT has one test part by its folders, and another by labels.csv: give -dataset ROOT/labels.csv to read the "
+        "table, or -classes ant,bee to read the folders"
+    )
+
+
+@pytest.mark.parametrize("in_folders", [0, 10])
+def test_labelled_pictures_outside_of_class_folders_are_not_passed_over(tmp_path: Path, in_folders: int) -> None:
+    fill(tmp_path, "ant", "bee")
+    touch(tmp_path, "c.png", "d.png")
+    file = write(tmp_path / "labels.csv", "file,label", [*IN_FOLDERS[:in_folders], ("d.png", "a"), ("c.png", "b")])
+    assert refusal(tmp_path) == (
+        "ROOT has class folders, and labels.csv has labels of pictures outside of them, as c.png: give -dataset "
+        "ROOT/labels.csv to read the table, or -classes ant,bee to read the folders"
+    )
+    assert len(table.find([table.read_table(file)], Choices()).train) == in_folders + 2
+    assert len(find(tmp_path, "ant", "bee").train) == 10
+
+
 def test_folders_and_table_that_say_different_things_are_refused_and_each_can_be_forced(tmp_path: Path) -> None:
     fill(tmp_path, "part_1", "part_2")
     rows = [(f"part_{part}/{number}.png", "ant" if number % 2 else "bee") for part in (1, 2) for number in range(5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dadarts.errors import InputError
 def find(root: Path, choices: Choices) -> Listing:
     """The pictures of a folder, labelled by the folders that they lie in or by a table of labels.
 
-    Where both can be read, they must say the same.
+    Where both can be read, they must say the same; a test part may be what one of them says alone.
 
     Raises:
         InputError: as `layout.find` and `table.find` do, or where both can be read and say different things.
@@ -40,14 +41,17 @@ def find(root: Path, choices: Choices) -> Listing:
         by_folders = layout.find(root, choices)
     except InputError:
         return table.find(tables, choices)
-    if not _agree(by_folders, tables):
-        names, classes = table.named(tables), by_folders.classes
-        chosen = ",".join(classes[:3]) + (",..." if len(classes) > 3 else "")
+    by_table = _sound(tables)
+    contradiction = _contradiction(by_folders, by_table, table.named(tables))
+    if contradiction:
+        chosen = ",".join(by_folders.classes[:3]) + (",..." if len(by_folders.classes) > 3 else "")
         raise InputError(
-            f"{plain(root)} has the classes {listed(classes)} by its folders, and {names} says "
-            f"otherwise: give -dataset {plain(tables[0].file)} to read the table, or "
+            f"{plain(root)} has {contradiction}: give -dataset {plain(tables[0].file)} to read the table, or "
             f"-classes {chosen} to read the folders"
         )
+    # A table that says which pictures are for the test says more than folders of classes alone.
+    if by_table is not None and by_table.test is not None and by_folders.test is None:
+        return by_table
     return by_folders
 
 
@@ -81,15 +85,28 @@ def _has_class_folders(root: Path) -> bool:
     return sum(holds_pictures(root / name) for name in names) > 1
 
 
-def _agree(by_folders: Listing, tables: list[Table]) -> bool:
-    """Whether folders and tables put the same pictures together, by whatever names."""
-    try:
-        by_table = table.find(tables, Choices())
-    except InputError:
-        return False
-    pairs = _classes_of(by_folders), _classes_of(by_table)
-    both = {(pairs[0][file], pairs[1][file]) for file in pairs[0].keys() & pairs[1].keys()}
-    return len(both) == len({first for first, _ in both}) == len({second for _, second in both})
+def _sound(tables: list[Table]) -> Listing | None:
+    """What tables list; None where they cannot be read."""
+    with suppress(InputError):
+        return table.find(tables, Choices())
+    return None
+
+
+def _contradiction(by_folders: Listing, by_table: Listing | None, names: str) -> str:
+    """What folders have and tables do not, or put otherwise; empty where both say the same, by whatever names."""
+    classes = f"the classes {listed(by_folders.classes)} by its folders, and {names} says otherwise"
+    if by_table is None:
+        return classes
+    own, other = _classes_of(by_folders), _classes_of(by_table)
+    outside = sorted(other.keys() - own.keys())
+    if outside:
+        return f"class folders, and {names} has labels of pictures outside of them, as {plain(outside[0].name)}"
+    both = {(own[file], label) for file, label in other.items()}
+    if not len(both) == len({first for first, _ in both}) == len({second for _, second in both}):
+        return classes
+    if by_folders.test and by_table.test and set(by_table.test.files) != other.keys() & set(by_folders.test.files):
+        return f"one test part by its folders, and another by {names}"
+    return ""
 
 
 def _classes_of(found: Listing) -> dict[Path, str]:

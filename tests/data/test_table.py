@@ -325,6 +325,54 @@ def test_classes_choose_rows(tmp_path: Path) -> None:
         find(tmp_path, "ant", "bee", "wasp")
 
 
+def test_a_chosen_class_is_the_label_that_is_spelt_so_and_none_beside_it(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    rows = [(name, ["Cat", "cat", "dog"][place % 3]) for place, (name, _) in enumerate(ROWS)]
+    write(tmp_path / "labels.csv", "file,label", rows)
+    found = find(tmp_path, "cat", "DOG")
+    assert labelled(found) == {name: label for name, label in rows if label != "Cat"}
+    with pytest.raises(InputError, match=r"has the class CAT; there are Cat, cat, dog"):
+        find(tmp_path, "CAT", "dog")
+
+
+def test_chosen_classes_are_looked_up_once_and_not_for_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures(tmp_path)
+    write(tmp_path / "labels.csv", "file,label", ROWS)
+    among, asked = Choices.among, []
+
+    def counted(self: Choices, names: Sequence[str]) -> dict[str, str]:
+        asked.append(names)
+        return among(self, names)
+
+    monkeypatch.setattr(Choices, "among", counted)
+    assert labelled(find(tmp_path, "ant", "bee")) == dict(ROWS)
+    assert asked == [["ant", "bee"]]
+
+
+@pytest.mark.parametrize("root", [".", "below"])
+@pytest.mark.parametrize("name", ["image.png", "image"])
+def test_files_of_one_name_in_many_folders_are_each_looked_at_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, name: str
+) -> None:
+    touch(tmp_path / root, *(f"{place}/image.png" for place in range(50)))
+    write(tmp_path / "labels.csv", "file,label", [(f"{place}/{name}", "ab"[place % 2]) for place in range(50)])
+    folders, asked = table._Pictures._folders, []
+
+    def counted(self: table._Pictures, file: Path) -> tuple[str, ...]:
+        asked.append(file)
+        return folders(self, file)
+
+    monkeypatch.setattr(table._Pictures, "_folders", counted)
+    found = table.find([table.read_table(tmp_path / "labels.csv")], Choices())
+    assert {
+        (int(file.parent.name) % 2, label)
+        for file, label in zip(found.train.files, found.train.labels.tolist(), strict=True)
+    } == {(0, 0), (1, 1)}
+    assert len(asked) <= 100
+
+
 def test_whole_numbers_are_classes_by_their_size(tmp_path: Path) -> None:
     pictures(tmp_path)
     write(tmp_path / "labels.csv", "file,label", [(name, str(9 + int(name[0]) % 2)) for name, _ in ROWS])

@@ -97,8 +97,8 @@ def find(tables: Sequence[Table], choices: Choices) -> Listing:
     tally = Tally()
     folders = sorted({table.file.parent for table in tables})
     pictures = {folder: _Pictures(folder, pictures_below(folder, tally)) for folder in folders}
-    rows = [row for table in tables for row in _rows_of(table, pictures[table.file.parent], choices, tally)]
-    _refuse_missing(rows, tables, choices)
+    chosen = _chosen(tables, choices)
+    rows = [row for table in tables for row in _rows_of(table, pictures[table.file.parent], chosen, tally)]
     others = {file for each in pictures.values() for file in each.files} - {row.file for row in rows}
     for table in unlabelled:
         found = others & _files_of(table, pictures.get(table.file.parent))
@@ -146,15 +146,24 @@ def _refuse_several(tables: Sequence[Table]) -> None:
         raise InputError(f"{plain(tables[0].file)} is no training part, and no table beside it is; call one train.csv")
 
 
-def _refuse_missing(rows: Sequence[_Row], tables: Sequence[Table], choices: Choices) -> None:
-    among = choices.among(sorted({row.label for row in rows}))
-    missing = [wanted for wanted in choices.classes or () if wanted not in among]
+def _chosen(tables: Sequence[Table], choices: Choices) -> frozenset[str] | None:
+    """The labels that the chosen classes mean among those of all rows; None where no classes are chosen."""
+    if choices.classes is None:
+        return None
+    columns = [(table, columns_of(table.header, table.file).label) for table in tables]
+    there = sorted({label for table, place in columns for _, cells in table.rows if (label := _label(cells, place))})
+    among = choices.among(there)
+    missing = [wanted for wanted in choices.classes if wanted not in among]
     if missing:
-        place = columns_of(tables[0].header, tables[0].file).label
-        there = sorted({cells[place].strip() for _, cells in tables[0].rows if len(cells) > place})
         raise InputError(
             f"-classes: no row of {plain(tables[0].file)} has the class {listed(missing)}; there are {listed(there)}"
         )
+    return frozenset(among.values())
+
+
+def _label(cells: Sequence[str], place: int) -> str:
+    """The label in a row; empty where it has none."""
+    return plain(cells[place].strip()) if len(cells) > place else ""
 
 
 class _Pictures:
@@ -163,10 +172,8 @@ class _Pictures:
     def __init__(self, folder: Path, files: Sequence[Path]) -> None:
         self.folder = folder
         self.files = files
-        self._by_name: dict[str, list[Path]] = {}
-        for file in files:
-            self._by_name.setdefault(file.name, []).append(file)
-            self._by_name.setdefault(file.stem, []).append(file)
+        self._there = frozenset(files)
+        self._by_steps: dict[int, dict[tuple[str, ...], list[Path]]] = {}
 
     def find(self, name: str, part: PartKind) -> Path:
         """The picture of a name; raises LookupError with what is wrong with it."""
@@ -174,8 +181,10 @@ class _Pictures:
         if name.startswith(("/", "\\", "~")) or ".." in steps or re.match(r"[A-Za-z]:", name):
             raise LookupError("leads out of the folder")
         exact = self.folder.joinpath(*steps)
-        alike = [file for file in self._by_name.get(steps[-1], ()) if self._ends_with(file, steps)] if steps else []
-        found = [file for file in alike if file == exact] or [file for file in alike if file.name == steps[-1]] or alike
+        if exact in self._there:
+            return exact
+        alike = self._alike(steps)
+        found = [file for file in alike if file.name == steps[-1]] or alike
         if len(found) > 1:
             of_part = [file for file in found if part in map(part_of, self._folders(file))]
             found = of_part if len(of_part) == 1 else found
@@ -188,11 +197,20 @@ class _Pictures:
     def _folders(self, file: Path) -> tuple[str, ...]:
         return file.relative_to(self.folder).parts[:-1]
 
-    def _ends_with(self, file: Path, steps: list[str]) -> bool:
-        return [*self._folders(file), steps[-1]][-len(steps) :] == steps
+    def _alike(self, steps: list[str]) -> list[Path]:
+        """The pictures whose paths end with `steps`, the last with its ending or without."""
+        folders = len(steps) - 1
+        # By all steps at once, since files of one name in many folders would each be looked at for every row.
+        if len(steps) not in self._by_steps:
+            known = self._by_steps.setdefault(len(steps), {})
+            for file in self.files:
+                own = self._folders(file)
+                for name in (file.name, file.stem) if len(own) >= folders else ():
+                    known.setdefault((*own[len(own) - folders :], name), []).append(file)
+        return self._by_steps[len(steps)].get(tuple(steps), [])
 
 
-def _rows_of(table: Table, pictures: _Pictures, choices: Choices, tally: Tally) -> list[_Row]:
+def _rows_of(table: Table, pictures: _Pictures, chosen: frozenset[str] | None, tally: Tally) -> list[_Row]:
     """The rows of a table; raises InputError where any is wrong."""
     columns = columns_of(table.header, table.file)
     good: dict[Path, tuple[int, _Row]] = {}
@@ -200,7 +218,7 @@ def _rows_of(table: Table, pictures: _Pictures, choices: Choices, tally: Tally) 
     for number, cells in table.rows:
         try:
             row = _row(cells, columns, table.part, pictures)
-            if choices.classes is not None and not choices.among([row.label]):
+            if chosen is not None and row.label not in chosen:
                 tally.add("of other classes")
                 continue
             first, earlier = good.setdefault(row.file, (number, row))
@@ -220,7 +238,7 @@ def _rows_of(table: Table, pictures: _Pictures, choices: Choices, tally: Tally) 
 def _row(cells: list[str], columns: Columns, own: PartKind | None, pictures: _Pictures) -> _Row:
     if len(cells) < columns.needed:
         raise LookupError(f"{len(cells)} of the {columns.needed} cells that are needed")
-    name, label = cells[columns.file].strip(), cells[columns.label].strip()
+    name, label = cells[columns.file].strip(), _label(cells, columns.label)
     if not name:
         raise LookupError("no file")
     if not label:
@@ -230,7 +248,7 @@ def _row(cells: list[str], columns: Columns, own: PartKind | None, pictures: _Pi
         said = cells[columns.part or 0].strip()
         raise LookupError(f"{_short(name)} is of part {_short(said) or 'none'}, which is neither train, val nor test")
     try:
-        return _Row(pictures.find(name, part), plain(label), part)
+        return _Row(pictures.find(name, part), label, part)
     except LookupError as error:
         raise LookupError(f"{_short(name)} {error.args[0]}") from None
 

@@ -71,14 +71,15 @@ def test_what_is_read_is_the_same_whatever_the_cache_and_the_memory_hold(root: P
     assert_equal(load(ask(root)), expected)
 
 
-@pytest.mark.parametrize("broken", [True, False])
+@pytest.mark.parametrize(("broken", "skipped"), [(True, True), (False, True), (False, False)])
 def test_streamed_pictures_are_checked_once(
-    tmp_path: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch, broken: bool
+    tmp_path: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch, broken: bool, skipped: bool
 ) -> None:
     root = write_classes(tmp_path / "set", 30)
     if broken:
         cut(root / "bee/7.png")
-    load(ask(root), budget=0)
+    request = replace(ask(root), skip_broken=skipped)
+    load(request, budget=0)
     opened: list[str] = []
     monkeypatch.setattr("dadarts.data.loading._SAMPLE_BYTES", 1)
     from_file = Preparation.from_file
@@ -88,7 +89,7 @@ def test_streamed_pictures_are_checked_once(
         return from_file(self, path)
 
     monkeypatch.setattr(Preparation, "from_file", counted)
-    load(ask(root), budget=0)
+    load(request, budget=0)
     assert len(opened) == 1
 
 
@@ -126,14 +127,40 @@ def test_a_small_part_loses_nothing(tmp_path: Path, ask: Asking) -> None:
         load(ask(root))
 
 
-def test_refusing_names_the_first(tmp_path: Path, ask: Asking) -> None:
+def test_refusing_names_the_first(tmp_path: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dadarts.data.loading._SAMPLE_BYTES", 1)
     root = write_classes(tmp_path / "set", 40)
     cut(root / "ant/3.png")
     request: DataRequest = replace(ask(root), skip_broken=False)
     with pytest.raises(InputError, match=r"ant/3\.png cannot be read as a picture"):
         load(request)
     with pytest.raises(InputError, match=r"ant/3\.png cannot be read as a picture"):
-        load(request, budget=0).train.take(torch.arange(60))
+        load(request, budget=0)
+
+
+def test_what_was_skipped_before_is_refused_where_nothing_is_skipped(
+    tmp_path: Path, ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dadarts.data.loading._SAMPLE_BYTES", 1)
+    root = write_classes(tmp_path / "set", 30)
+    cut(root / "ant/3.png")
+    assert len(load(ask(root), budget=0).notes) == 1
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"ant/3\.png"):
+            load(replace(ask(root), skip_broken=False), budget=0)
+
+
+@pytest.mark.parametrize("skipped", [True, False])
+def test_a_known_folder_skips_or_refuses_as_any_other(tmp_path: Path, ask: Asking, skipped: bool) -> None:
+    for seed, part in enumerate(("train", "val")):
+        write_classes(tmp_path / "datasets/imagenet" / part, 30, seed=seed)
+    cut(tmp_path / "datasets/imagenet/val/ant/3.png")
+    request = replace(ask("imagenet"), skip_broken=skipped)
+    if skipped:
+        assert len(load(request, budget=0).test) == 59
+    else:
+        with pytest.raises(InputError, match=r"val/ant/3\.png cannot be read as a picture"):
+            load(request, budget=0)
 
 
 def test_a_verdict_is_of_the_files_as_they_are(root: Path, ask: Asking) -> None:

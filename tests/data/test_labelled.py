@@ -17,7 +17,7 @@ from dadarts.training import export
 from dadarts.training.loop import train
 from tests.commands import BENCH_GENOTYPE, without_pictures
 
-from .samples import noise, write_picture
+from .samples import noise, write_classes, write_picture
 
 PIXELS = torch.from_numpy(noise(20, 5, 10, 12))
 LABELS = torch.arange(20) % 2
@@ -79,6 +79,19 @@ def test_files_are_read_as_those_of_a_folder_and_keep_their_weights(tmp_path: Pa
     files[3].write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"3\.png"):
         read(LabelledFiles(files, KNOWN), tmp_path=tmp_path / "other")
+
+
+def test_a_broken_file_is_refused_before_the_run_though_a_folder_would_skip_it(tmp_path: Path) -> None:
+    write_classes(tmp_path, 30)
+    files, labels = sorted(tmp_path.glob("*/*.png")), torch.arange(60) // 30
+    source = LabelledFiles(files, Labels(("ant", "bee"), labels, None, held_out=0.2, seed=3))
+    broken = files[int(source.known.divided()[1][0])]
+    content = broken.read_bytes()
+    broken.write_bytes(content[: len(content) * 2 // 3])
+    request = DataRequest(source.name, given=source, cache_dir=tmp_path / "cache")
+    for budget in (0, 10**9):
+        with pytest.raises(InputError, match=broken.name):
+            load(request, budget=budget)
 
 
 def test_a_picture_s_size_is_not_for_arrays() -> None:

@@ -100,13 +100,15 @@ class Streamed:
 class Decoder:
     """Makes pictures of encoded ones: `budget` bytes may be held decoded, `workers` threads decode.
 
-    Where `nominal`, values that are no bytes are scaled by their type's range.
+    Where `nominal`, values that are no bytes are scaled by their type's range. Where `skip_broken`, a few files of a
+    folder that cannot be read are left out as if they were not there (see `broken.allowance`).
     """
 
     cache: Cache
     workers: int = 0
     budget: int = field(default_factory=memory.budget)
     nominal: bool = False
+    skip_broken: bool = False
 
     def pictures(self, *parts: Encoded, all_failures: bool = False, check: bool = False) -> list[Pictures]:
         """The parts as pictures; the first ones, as far as they fit together, are decoded now.

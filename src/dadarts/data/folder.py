@@ -36,42 +36,49 @@ class _Files:
         return self.preparation.from_file(self.files[position])
 
 
-def read(root: Path, image_size: int | None, decoder: Decoder, choices: Choices, *, skip_broken: bool) -> Parts:
+def read(root: Path, image_size: int | None, decoder: Decoder, choices: Choices) -> Parts:
     """The parts below `root` (see `finding.find`), which may also be a table of labels.
 
     Pictures are grey only if all are. `image_size` None keeps a size that all share, if its short side is at most
-    224, and else takes the median short side, at most 224. Where `skip_broken`, a few files that cannot be read are
-    left out as if they were not there (see `broken.allowance`).
+    224, and else takes the median short side, at most 224.
 
     Raises InputError where folders are ambiguous, a class or a part is empty, or pictures are damaged.
     """
     measuring.check_size(image_size)
     found = table.find([table.read_table(root)], choices) if root.is_file() else finding.find(root, choices)
-    return assembled(found, image_size, decoder, skip_broken=skip_broken)
+    return assembled(found, image_size, decoder)
 
 
-def assembled(found: Listing, image_size: int | None, decoder: Decoder, *, skip_broken: bool) -> Parts:
-    """The pictures of a listing, without the broken ones.
+def assembled(found: Listing, image_size: int | None, decoder: Decoder) -> Parts:
+    """The pictures of a listing, all of which are looked at unless an earlier look is remembered.
 
-    Raises InputError where too many are broken; unless `skip_broken`, at the first of them.
+    Raises InputError at the first that is broken; where the decoder skips these, where there are too many.
     """
-    if not skip_broken:
-        return _read(found, image_size, decoder)
     key = broken.key_of(found, image_size)
     known = broken.remembered(decoder.cache, key, found)
-    lost: dict[Path, str] = dict(known or {})
+    lost: dict[Path, str] = {}
+    if decoder.skip_broken:
+        parts, lost = _without_broken(found, image_size, decoder, known)
+    else:
+        parts = _read(found, image_size, decoder, check=known != {})
+    if known is None and (lost or any(isinstance(part, Streamed) for part in (parts.train, parts.test))):
+        broken.remember(decoder.cache, key, found, lost)
+    return parts.skipping(lost.values())
+
+
+def _without_broken(
+    found: Listing, image_size: int | None, decoder: Decoder, known: broken.Broken | None
+) -> tuple[Parts, dict[Path, str]]:
+    """The pictures that can be read, and the others with what is wrong with each."""
+    lost = dict(known or {})
     while True:
         broken.refuse_too_many(found, lost)
         sound = found.without(lost)
         try:
-            parts = _read(sound, image_size, decoder, all_failures=True, check=known is None)
-            break
+            return _read(sound, image_size, decoder, all_failures=True, check=known is None), lost
         except UnreadableError as error:
             files = [file for part in sound.parts() for file in part.files]
             lost |= {files[place]: why for place, why in error.failures.items()}
-    if known is None and (lost or any(isinstance(part, Streamed) for part in (parts.train, parts.test))):
-        broken.remember(decoder.cache, key, found, lost)
-    return parts.skipping(lost.values())
 
 
 def _read(

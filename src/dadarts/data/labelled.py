@@ -124,5 +124,5 @@ class LabelledFiles(Source):
         train, test = map(whole.chosen, index)
         listing = Listing(self.known.classes, train, test, (self.known.remark,))
         # A file that was passed over would leave the weights of the others out of place.
-        parts = folder.assembled(listing, image_size, decoder, skip_broken=False)
+        parts = folder.assembled(listing, image_size, replace(decoder, skip_broken=False))
         return replace(parts, train=self.known.weighted(parts.train, index[0]))

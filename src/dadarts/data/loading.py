@@ -35,7 +35,8 @@ def load(request: DataRequest, *, budget: int | None = None, known: Mapping[str,
     are damaged, and where a class has fewer than two training pictures.
     """
     cache = Cache(request.cache_dir or platformdirs.user_cache_path("dadarts"))
-    decoder = Decoder(cache, request.workers, memory.budget() if budget is None else budget, request.nominal)
+    budget = memory.budget() if budget is None else budget
+    decoder = Decoder(cache, request.workers, budget, request.nominal, request.skip_broken)
     facts = known.get(request.dataset)
     try:
         if request.given is not None:
@@ -91,7 +92,7 @@ def _read_path(request: DataRequest, decoder: Decoder, known: Mapping[str, Facts
         is_folder = is_file = False
     choices = _expanded(request.choices)
     if is_folder or (is_file and path.suffix.lower() in table.SUFFIXES):
-        return folder.read(path, request.image_size, decoder, _checked(choices), skip_broken=request.skip_broken)
+        return folder.read(path, request.image_size, decoder, _checked(choices))
     if is_file and path.suffix.lower() == ".npz":
         if request.image_size is not None:
             raise InputError(f"an image size is for folders of pictures; {path} has its own")

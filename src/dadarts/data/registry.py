@@ -118,7 +118,7 @@ def _read_imagenet(data_path: Path, decoder: Decoder) -> Parts:
             f"imagenet is not under {data_path} and cannot be downloaded: put its pictures into "
             f"{root / 'train'}/<wnid>/*.JPEG and {root / 'val'}/<wnid>/*.JPEG"
         )
-    return folder.read(root, IMAGENET_SIDE, decoder, Choices(), skip_broken=False)
+    return folder.read(root, IMAGENET_SIDE, decoder, Choices())
 
 
 IMAGENET_SIDE = 224

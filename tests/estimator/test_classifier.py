@@ -199,6 +199,10 @@ def test_two_fits_of_one_seed_agree_and_of_another_do_not(fitted: DADARTSClassif
     [
         ({"epochs": None, "minutes": 1}, "genotype and init_channels and layers go with epochs"),
         ({"epochs": 0}, "epochs"),
+        ({"metric": "auc"}, "metric: for a network that minutes choose; epochs train a given one, so leave"),
+        ({"searching": "never"}, "searching: for a network that minutes choose"),
+        ({"max_parameters": np.int64(10**9), "max_latency_ms": 1.0}, "max_parameters and max_latency_ms: for"),
+        ({"max_multiply_adds": "9M"}, "max_multiply_adds: for a network that minutes choose"),
         ({"test_fraction": 0}, "test_fraction 0: give a part of every class"),
         ({"test_fraction": "a tenth"}, "test_fraction a tenth: give a part of every class"),
         ({"image_shape": (8.5, 8)}, "image_shape"),
@@ -215,6 +219,24 @@ def test_a_parameter_that_cannot_be_used_is_refused_by_its_name(changes: dict[st
     with pytest.raises(InputError, match=said) as caught:
         DADARTSClassifier(**{**SMALL, **changes}).fit(pictures(8, 8), BRIGHT)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_batch_is_of_the_pictures_that_are_left_for_the_training() -> None:
+    found = DADARTSClassifier(**{**SMALL, "epochs": 1, "test_fraction": 0.8}).fit(pictures(8, 8), BRIGHT)
+    assert found.metrics_["test_pictures"] == 38, "which leaves 10, fewer than the 16 of all 48"
+
+
+class Narrow(DADARTSClassifier):
+    """One of few parameters, as people write it around their own defaults."""
+
+    def __init__(self, epochs: int = 1, metric: str = "auto") -> None:
+        super().__init__(**{**SMALL, "epochs": epochs, "metric": metric})
+
+
+def test_a_subclass_of_fewer_parameters_is_fitted_and_refuses_as_the_whole() -> None:
+    assert Narrow().fit(pictures(8, 8), BRIGHT).predict(pictures(8, 8)).shape == (COUNT,)
+    with pytest.raises(InputError, match="metric: for a network"):
+        Narrow(metric="auc").fit(pictures(8, 8), BRIGHT)
 
 
 def test_one_whose_fit_was_refused_is_not_fitted() -> None:

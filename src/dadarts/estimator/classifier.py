@@ -39,7 +39,8 @@ from dadarts.training.export import TrainedNetwork
 from dadarts.training.loop import train
 
 _SHARED = ("seed", "flip", "device", "threads", "image_size")
-_OF_FIT = ("minutes", "metric", "searching", "max_parameters", "max_multiply_adds", "max_latency_ms")
+_OF_CHOOSING = ("metric", "searching", "max_parameters", "max_multiply_adds", "max_latency_ms")
+_OF_FIT = ("minutes", *_OF_CHOOSING)
 _OF_TRAINING = ("genotype", "init_channels", "layers")
 _CHANNELS, _LAYERS = 16, 1
 """Of the network that so many epochs are given for, unless they are given."""
@@ -70,7 +71,8 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         flip: how training pictures are mirrored; None is "horizontal", and nothing of pictures of a pixel's height.
             Give "none" where a mirrored picture is of another class, as of digits.
         test_fraction: part of every class that is held out, and tests the network once, for `report_` and `metrics_`.
-        epochs: passes over the training pictures of `genotype`, in place of minutes.
+        epochs: passes over the training pictures of `genotype`, in place of minutes and of what chooses a network in
+            these: `metric`, `searching` and what it may cost.
         genotype: what those train: a `Genotype`, its text or where it is; None is a ResNet's.
         init_channels, layers: its size; None are 16 and 1 where `genotype` is None, else its space's own.
         device, threads: where to compute, as in `FitConfig`.
@@ -234,15 +236,18 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         settings = self._settings(_SHARED) | {"runs_dir": runs_dir, "name": f"sklearn-{uuid.uuid4().hex[:8]}"}
         if form is not None and not form.has_neighbours:
             settings |= {"flip": settings.get("flip", "none"), "crop_padding": 0}
-        settings["dataset"] = self._source(samples, form)
+        source = self._source(samples, form)
+        settings["dataset"] = source
         given = self._settings(_OF_TRAINING)
         if self.epochs is None:
             if given:
                 raise InputError(f"{' and '.join(given)} go with epochs: in minutes the network is chosen")
             return fit(FitConfig(**settings, **self._settings(_OF_FIT)))
+        self._refuse_choosing()
         if "genotype" not in given:
             given = {"genotype": FAMILIES[0].genotype, "init_channels": _CHANNELS, "layers": _LAYERS} | given
-        batch = entering.batch_size(len(samples.places))
+        trained, _ = source.known.divided()
+        batch = entering.batch_size(len(trained))
         return train(TrainConfig.auto(**settings, **given, epochs=_plain(self.epochs), batch_size=batch))
 
     def _source(self, samples: Samples, form: Form | None) -> LabelledPictures | LabelledFiles:
@@ -265,10 +270,23 @@ class DADARTSClassifier(ClassifierMixin, BaseEstimator):
         values = {name: _plain(getattr(self, name)) for name in names}
         given = {name: value for name, value in values.items() if value is not None}
         for name in values.keys() - given.keys():
-            default = signature(type(self)).parameters[name].default
-            if default is not None:
+            if (default := _default(name)) is not None:
                 raise InputError(f"{name} None: give a value, or leave it out, which is {default!r}")
         return given
+
+    def _refuse_choosing(self) -> None:
+        """Refuse parameters that would have no effect where a network is given, so that none is chosen."""
+        given = [name for name in _OF_CHOOSING if _plain(getattr(self, name)) != _default(name)]
+        if given:
+            raise InputError(
+                f"{' and '.join(given)}: for a network that minutes choose; epochs train a given one, so leave out "
+                f"epochs or {'this' if len(given) == 1 else 'these'}"
+            )
+
+
+def _default(name: str) -> Any:
+    """What a parameter is where nothing is said; a subclass need not have it."""
+    return signature(DADARTSClassifier).parameters[name].default
 
 
 def _plain(value: Any) -> Any:

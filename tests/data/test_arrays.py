@@ -48,6 +48,19 @@ def test_pictures_are_read_in_every_layout(tmp_path: Path, ask: Asking, x: Any, 
     assert data.flip
 
 
+@pytest.mark.parametrize("largest", [80, 255], ids=["dark", "bright"])
+@pytest.mark.parametrize("is_float", [(True, False), (False, True)], ids=["train", "test"])
+def test_floats_beside_bytes_mean_the_same_pixels(
+    tmp_path: Path, ask: Asking, largest: int, is_float: tuple[bool, bool]
+) -> None:
+    pixels = np.clip(X, 0, largest)
+    x, x_test = ((pixels / 255).astype(np.float32) if own else pixels for own in is_float)
+    data = load(ask(saved(tmp_path, x=x, y=Y, x_test=x_test, y_test=Y)))
+    for part in (data.train, data.test):
+        assert np.array_equal(part.take(torch.arange(20))[:, 0].numpy(), pixels)
+    assert data.value_range is None
+
+
 def test_without_a_test_part_a_fifth_of_every_class_is_held_out_alike_each_time(tmp_path: Path, ask: Asking) -> None:
     x, y = noise(100, 8, 8), np.arange(100) % 4
     data, again = (load(ask(saved(tmp_path, x=x, y=y))) for _ in range(2))

@@ -63,8 +63,10 @@ def read(file: Path, test_file: Path | None = None, nominal: bool = False) -> Pa
         chosen = _range(given, held_out[0], file, nominal)
         parts_held = parts_of(classes, _pixels(given[0], chosen), labels[0], *held_out)
         return replace(parts_held, value_range=chosen, notes=tuple(described(chosen)), remarks=(HELD_OUT,))
-    chosen = _range(given, torch.arange(len(given[0])), file, nominal)
     _refuse_other_kind(given[0], given[1], file)
+    # Bytes keep their own range, so what stands beside them cannot be stretched to another.
+    is_mixed = _kind(given[0]) != _kind(given[1])
+    chosen = None if is_mixed else _range(given, torch.arange(len(given[0])), file, nominal)
     train, test = (InMemory(_pixels(image, chosen), label) for image, label in zip(given, labels, strict=True))
     remark = "test part: " + ("x_test" if test_file is None else str(test_file))
     return Parts(classes, train, test, (remark,), tuple(described(chosen)), chosen)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from dadarts.data import DataRequest, load
+from dadarts.data import DataRequest, arrow, load, parquet
 from dadarts.data.images import decode, decode_jpeg
 from dadarts.errors import InputError
 
@@ -46,6 +48,33 @@ def test_shards_are_joined_in_order_and_bring_their_class_names(folder: Path, as
     assert data.train.labels.tolist() == LABELS
     assert len(data.test) == 3
     assert data.classes == tuple(names)
+
+
+class Unlocked(cached_property[Any]):
+    """As Python has it from 3.12 on."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if "_rows" not in vars(instance):
+            vars(instance)["_rows"] = self.func(instance)
+        return vars(instance)["_rows"]
+
+
+def test_several_threads_read_a_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_parquet(folder / "train-0.parquet", PICTURES, LABELS)
+    rows = parquet._Rows((file,), torch.arange(20), (3, 32, 32), "key")
+    read_bytes, read = arrow.read_bytes, []
+
+    def slowly(path: Path, columns: Sequence[str]) -> list[bytes]:
+        read.append(path)
+        time.sleep(0.05)
+        return list(read_bytes(path, columns))
+
+    monkeypatch.setattr(arrow, "read_bytes", slowly)
+    monkeypatch.setattr(parquet._Rows, "_rows", Unlocked(vars(parquet._Rows)["_rows"].func))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(rows.decode, range(20)))
+    assert read == [file]
+    assert np.array_equal(np.stack(found).transpose(0, 2, 3, 1), PIXELS)
 
 
 def test_cifar100_is_read_by_its_fine_label_from_the_column_image(tmp_path: Path, ask: Asking) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -58,9 +59,12 @@ class _Rows:
     labels: Tensor
     shape: Shape
     key: str
+    _reading: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def decode(self, position: int) -> NDArray[np.uint8]:
-        name, content = self._rows[position]
+        # Since Python 3.12 several threads may compute one cached property at once, here each with a copy of the files.
+        with self._reading:
+            name, content = self._rows[position]
         pixels = images.decode_jpeg(content, self.shape)
         if pixels is None:
             pixels = images.decode(content, name, self.shape[0])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dadarts.data import Choices, layout
+from dadarts.data import Choices, layout, part_names
 from dadarts.data.listing import Listing
 from dadarts.data.part_names import part_of, parts_among
 from dadarts.errors import InputError
@@ -61,6 +61,17 @@ def test_names_of_parts_count_whatever_their_case_separators_and_affixes(names: 
 def test_other_names_are_no_parts(name: str) -> None:
     assert part_of(name) is None
     assert parts_among([name, "bus"]) == {}
+
+
+@pytest.mark.parametrize("affix", part_names._AFFIXES.split("|"))
+def test_a_long_row_of_affixes_is_read_in_one_way_alone(affix: str) -> None:
+    """A second way to read one or two of them would double the steps with each, so that this would not end."""
+    for other in part_names._AFFIXES.split("|"):
+        row = (affix + other) * 20
+        assert part_of(f"{row}x") is None
+        assert part_of(f"{row}_test") == part_of(f"test_{row}") == "test"
+    assert part_of("dataset" * 36 + "x") is None
+    assert part_of("datasets_dataset_train_dataset_data") == "train"
 
 
 def test_names_alike_but_for_the_part_are_parts() -> None:

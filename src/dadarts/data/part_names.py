@@ -13,8 +13,9 @@ _WORDS: Mapping[PartKind, str] = {
     "validation": "val|valid|validation|validate|validating|dev|development",
     "test": "test|testing|tst|eval|evaluation|evaluate|evaluating|holdout|heldout",
 }
+# None may be made of others (a dataset is data and a set): a row of them could else be read in exponentially many ways.
 _AFFIXES = (
-    "set|sets|data|dataset|datasets|image|images|img|imgs|picture|pictures|pics|photo|photos|split|part|folder|"
+    "set|sets|data|image|images|img|imgs|picture|pictures|pics|photo|photos|split|part|folder|"
     "file|files|sample|samples|example|examples|subset|jpg|jpeg|png|label|labels|labelled|labeled|annotation|annotations"
 )
 _KINDS = {kind: re.compile(f"(?:{_AFFIXES})*(?:{words})(?:{_AFFIXES})*") for kind, words in _WORDS.items()}

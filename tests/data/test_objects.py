@@ -182,6 +182,8 @@ def test_what_is_no_map_style_data_set_is_refused_by_every_configuration(dataset
         ((PIXELS[0], 0, 1), "item 3 of the training part is tuple; give a pair"),
         ((PIXELS[0], 0.5), "item 3 of the training part: the label 0.5 is neither a whole number nor a text"),
         ((PIXELS[0], torch.zeros(2)), "the label .* is neither"),
+        ((PIXELS[0], torch.tensor([3.5])), "the label 3.5 is neither"),
+        ((PIXELS[0], np.array(3.5)), "the label 3.5 is neither"),
         ((PIXELS[0], "a"), "some labels are numbers and others texts"),
         (("0.png", 0), "item 3 of the training part: str is no picture"),
         ((np.zeros((2, 5, 6), np.uint8), 0), r"has shape \(2, 5, 6\); give"),

@@ -162,7 +162,7 @@ def _label(value: Any, name: str) -> Label:
     if isinstance(value, str):
         return value
     if isinstance(value, Tensor | np.ndarray):
-        value = value.item() if value.size == 1 else value
+        value = value.item() if np.prod(value.shape) == 1 else value
     try:
         return operator.index(value)
     except TypeError:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dadarts import main
+from dadarts.data import arrays
+from dadarts.data.preparation import Preparation
+from dadarts.data.values import scaled
 from tests.commands import ROOT
 from tests.docs.blocks import PAGES, Block, blocks_of, prepare, run, tiny, write_files
 from tests.registered import forgotten
@@ -54,6 +59,22 @@ def test_the_blocks_of_a_page_run_one_after_another(
     with tiny():
         for block in blocks:
             run(block, names)
+
+
+def test_pictures_of_many_channels_are_prepared_as_those_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write, use = [block for block in blocks_of(ROOT / "docs/how-to/many-channels.md") if block.language == "python"]
+    names: dict[str, Any] = {}
+    run(write, names)
+    held = arrays.read(Path("scenes.npz"))
+    assert held.value_range is not None, "values below 0 are on the page"
+    preparation = Preparation(held.train.shape, held.value_range)
+    network = SimpleNamespace(preparation=preparation, image_shape=preparation.shape, predict=len)
+    monkeypatch.setattr("dadarts.load", lambda name: network)
+    run(use, names)
+    assert np.array_equal(names["pixels"], scaled(names["scenes"][:3], held.value_range))
 
 
 @pytest.mark.parametrize("block", NOT_RUN, ids=name_of)

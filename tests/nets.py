@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from dadarts.architecture.operations import OPS
 from dadarts.architecture.skeletons import Macro
 from dadarts.architecture.spaces import SPACES, SearchSpace, Size, space
 from dadarts.architecture.supernet import Mixing, Supernet
-from dadarts.engines.native import Kernels, NoCompilerError, library
+from dadarts.engines.native import Kernels, NoCompilerError, build, library
 from dadarts.errors import InputError
 from dadarts.methods import relaxations
 from dadarts.methods.alphas import Activation, Alphas, Candidates
@@ -59,6 +60,11 @@ def native_kernels() -> Kernels:
         return Kernels(library())
     except NoCompilerError as error:
         pytest.skip(str(error))
+
+
+def forget_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is compiled, or cannot be, be tried anew, as in a new process; until the test ends."""
+    monkeypatch.setattr(build, "tried", cache(build.tried.__wrapped__))
 
 
 def tiny_space(name: str) -> SearchSpace:

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dadarts.bundle import card, latency
+from dadarts.bundle import card, latency, weights
 from dadarts.bundle.form import Form
 from dadarts.bundle.latency import BATCHES, SECONDS, Latency
-from tests.bundle.nets import GENOTYPES, subject
+from dadarts.engines.inference import Predictor, choose
+from tests.bundle.nets import GENOTYPES, pictures, save, subject
+from tests.nets import native_kernels
 
 SHAPE = (1, 2, 2)
 
@@ -105,6 +108,27 @@ def test_what_comes_late_has_what_those_before_it_left_over() -> None:
     *_, last = latency.measured(forms, Path(), SHAPE, lambda _: None, lambda: machine.now)
     # An equal part of the seconds has no time for two batches of a second of each size on two threads.
     assert last.milliseconds[0] == pytest.approx(1000.1)
+
+
+def test_of_the_weights_the_code_is_measured_that_answers_whoever_uses_them_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native_kernels()
+    answered: list[int] = []
+
+    class Counted(Predictor):
+        def __call__(self, x_BCHW: Tensor, noise_key: int = 0, threads: int | None = None) -> Tensor:
+            answered.append(len(x_BCHW))
+            return super().__call__(x_BCHW, noise_key, threads)
+
+    monkeypatch.setattr(choose, "Predictor", Counted)
+    monkeypatch.setattr(choose, "is_compiled", lambda source: False)
+    one = subject(GENOTYPES["one-edge"])
+    save(one, tmp_path)
+    answer, given = weights.opened(tmp_path, 1), pictures(one, 2)
+    for _ in range(2):
+        torch.testing.assert_close(answer(given), one.network.predict_proba(given), rtol=0, atol=1e-6)
+    assert answered == [2, 2]
 
 
 def test_the_card_says_what_was_not_measured() -> None:

@@ -24,7 +24,7 @@ from dadarts.engines.inference import SOURCE, Inference, Library, Predictor, cho
 from dadarts.engines.native import NoCompilerError, library
 from dadarts.engines.native.build import is_compiled
 from dadarts.methods.relaxations import Hard
-from tests.nets import MIDWAY, build_alphas, chosen, every_space, macro_of, tiny_space
+from tests.nets import MIDWAY, build_alphas, chosen, every_space, forget_libraries, macro_of, tiny_space
 
 
 @pytest.fixture(scope="module")
@@ -419,7 +419,7 @@ def test_copies_answer_of_their_own_weights(compiled: Library) -> None:
 
 
 def test_without_a_compiler_the_network_itself_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    library.cache_clear()
+    forget_libraries(monkeypatch)
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
@@ -442,12 +442,15 @@ def test_little_work_is_torch_s_until_compiling_pays(compiled: Library, monkeypa
     assert is_compiled(SOURCE)
     Inference(network, waits=True)(x)
     assert built == [True]
-    monkeypatch.setattr(choose, "is_compiled", lambda source: False)
+    asked: list[Path] = []
+    monkeypatch.setattr(choose, "is_compiled", asked.append)
     monkeypatch.setattr(choose, "COMPILING", 5 * count_multiply_adds(network.genotype, network.macro))
     patient = Inference(network, waits=True)
-    for _ in range(4):
+    for number in range(4):
+        assert (len(built) > 1) == (number > 2), "six pictures are more than five"
         torch.testing.assert_close(patient(x), network(x), rtol=1e-10, atol=1e-10)
     assert built == [True, True]
+    assert len(asked) == 1, "which runs the compiler, and takes longer than a small network"
 
 
 def test_the_benchmark_times_every_contestant_on_every_batch(compiled: Library) -> None:

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dadarts.engines.choose import pick_engine
-from dadarts.engines.native import Kernels, NoCompilerError, Window, library
+from dadarts.engines.native import Kernels, NoCompilerError, Window, build, library
 from dadarts.errors import InputError
 from tests.commands import TINIEST, modern, succeed, without_pictures
-from tests.nets import build_supernet, macro_of, native_kernels, tiny_space
+from tests.nets import build_supernet, forget_libraries, macro_of, native_kernels, tiny_space
 
 EPS = 1e-5
 SIZES = [(2, 1, 5, 7), (3, 2, 6, 6), (2, 3, 9, 13), (2, 4, 8, 8), (1, 8, 4, 5), (2, 12, 5, 3), (2, 20, 2, 1)]
@@ -217,7 +217,7 @@ def test_the_same_threads_give_the_same_bits(kernels: Kernels, threads: int) -> 
 
 @pytest.fixture
 def no_library_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    library.cache_clear()
+    forget_libraries(monkeypatch)
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     return monkeypatch
 
@@ -236,11 +236,16 @@ def test_without_a_compiler_torch_computes_and_says_so(no_library_yet: pytest.Mo
 
 def test_a_compiler_that_fails_is_named(no_library_yet: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\necho 'error: no such flag' >&2\nexit 1\n")
+    broken.write_text(f"#!/bin/sh\necho run >> {tmp_path}/count\necho 'error: no such flag' >&2\nexit 1\n")
     broken.chmod(0o755)
     no_library_yet.setenv("CXX", str(broken))
-    with pytest.raises(NoCompilerError, match="broken cannot build the kernels: error: no such flag"):
-        library()
+    runs = []
+    for _ in range(2):
+        with pytest.raises(NoCompilerError, match="broken cannot build the kernels: error: no such flag"):
+            library()
+        runs.append(len((tmp_path / "count").read_text().split()))
+    assert runs[0] > 1
+    assert runs[1] == runs[0], "what has failed is not tried again"
     assert not list((tmp_path / "dadarts" / "native").iterdir())
 
 
@@ -291,7 +296,7 @@ def test_a_compiler_is_asked_for_no_more_than_it_knows(
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", f"{compiler} -mtune=haswell")
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
-    library.cache_clear()
+    forget_libraries(monkeypatch)
     library()
     words = command.read_text().split()
     assert [word for word in words if word in ("-march=native", "-mcpu=native", "-fopenmp")] == used
@@ -303,7 +308,6 @@ def test_a_compiler_is_asked_for_no_more_than_it_knows(
 @pytest.fixture
 def compilations(kernels: Kernels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], int]:
     """A compiler that gives out what the real one has made, and how often it has been run."""
-    library.cache_clear()
     made, compiler, count = library()._name, tmp_path / "compiler", tmp_path / "count"
     compiler.write_text(
         f'#!/bin/sh\n[ "$1" = --version ] && exit\necho run >> {count}\n'
@@ -311,14 +315,14 @@ def compilations(kernels: Kernels, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     )
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
-    library.cache_clear()
+    forget_libraries(monkeypatch)
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     return lambda: len(count.read_text().split())
 
 
 def test_a_compiled_library_is_used_again(compilations: Callable[[], int]) -> None:
     for _ in range(2):
-        library.cache_clear()
+        build.tried.cache_clear()
         assert isinstance(library(), ctypes.CDLL)
     assert compilations() == 1
 
@@ -332,7 +336,7 @@ def test_a_damaged_library_is_compiled_again(compilations: Callable[[], int], tm
         # A new file, as a power failure leaves it: this process has mapped the other one.
         path.unlink()
         path.write_bytes(damaged)
-        library.cache_clear()
+        build.tried.cache_clear()
         assert isinstance(library(), ctypes.CDLL)
         assert compilations() == count
         assert path.read_bytes() == whole
@@ -342,7 +346,7 @@ def test_a_damaged_library_that_cannot_be_removed_does_no_harm(compilations: Cal
     library()
     (path,) = (tmp_path / "dadarts" / "native").iterdir()
     path.with_name(path.name[:-19] + "0" * 16 + ".so").mkdir()
-    library.cache_clear()
+    build.tried.cache_clear()
     assert isinstance(library(), ctypes.CDLL)
     assert compilations() == 1
 

@@ -65,7 +65,8 @@ class TrainedNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.classes = tuple(classes)
-        self._inference = Inference(network, waits=True)
+        self._waits = True
+        self._inference = Inference(network, self._waits)
         self.preparation = Preparation(network.macro.image_shape, value_range)
         """How files, pictures of Pillow and arrays become what the network takes, as its training's pictures did."""
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, -1, 1, 1), persistent=False)
@@ -80,6 +81,12 @@ class TrainedNetwork(nn.Module):
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the pictures that it was trained on."""
         return self.network.macro.image_shape
+
+    def at_once(self) -> TrainedNetwork:
+        """Let compiled code answer from the first pictures on, not only when many have paid for compiling it."""
+        self._waits = False
+        self._inference = Inference(self.network, self._waits)
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, classes) of uint8 pictures (B, C, H, W), or of float ones in [0, 1].
@@ -150,7 +157,7 @@ class TrainedNetwork(nn.Module):
         threads = by_size(height * width * self.network.macro.channels * len(pictures))
         with computing_with(threads.count):
             if self._inference.network is not self.network:
-                self._inference = Inference(self.network, waits=True)
+                self._inference = Inference(self.network, self._waits)
             logits = self._inference(self._normalised(pictures.to(self.mean.device)), threads=threads.count)
         # In float64 no two logits give one probability, so the surest class is that of the largest logit.
         return logits.cpu().double().softmax(dim=1)

@@ -38,7 +38,7 @@ class Inference:
         self._waits = waits
         self._predictor: Predictor | None = None
         self._decided = False
-        self._by_torch = 0
+        self._left: float | None = None
 
     def __call__(self, x_BCHW: Tensor, noise_key: int = 0, threads: int | None = None) -> Tensor:
         """Logits (B, classes); see `Network.forward`.
@@ -69,13 +69,20 @@ class Inference:
     def _at_hand(self, pictures: int) -> Predictor | None:
         if self._decided:
             return self._predictor
-        if self._waits and not is_compiled(SOURCE):
-            self._by_torch += pictures * count_multiply_adds(self.network.genotype, self.network.macro)
-            if self._by_torch < COMPILING:
-                return None
+        if self._waits and self._is_torch_s(pictures):
+            return None
         self._decided = True
         try:
             self._predictor = Predictor(self.network, Library(library(SOURCE)))
         except NoCompilerError as error:
             _log.info("torch predicts: %s", error)
         return self._predictor
+
+    def _is_torch_s(self, pictures: int) -> bool:
+        """Whether torch, with these pictures too, computes less than compiling would cost."""
+        if self._left is None:
+            # Asked once: the answer runs the compiler, which takes longer than a small network.
+            each = count_multiply_adds(self.network.genotype, self.network.macro)
+            self._left = 0 if is_compiled(SOURCE) else COMPILING / max(1, each)
+        self._left -= pictures
+        return self._left > 0

@@ -38,13 +38,28 @@ class NoCompilerError(Exception):
     """There is no C++ compiler, or it cannot build the kernels; the message says which and why."""
 
 
-@cache
 def library(source: Path = SOURCE) -> ctypes.CDLL:
-    """The compiled kernels, or another source that is made of the same parts.
+    """The compiled kernels, or another source that is made of the same parts; tried once in a process.
 
     Raises:
         NoCompilerError: they cannot be built here.
     """
+    found = tried(source)
+    if isinstance(found, NoCompilerError):
+        raise NoCompilerError(*found.args)
+    return found
+
+
+@cache
+def tried(source: Path) -> ctypes.CDLL | NoCompilerError:
+    """The library of a source, or why there is none: half a dozen compilations may have told that."""
+    try:
+        return _made(source)
+    except NoCompilerError as error:
+        return error
+
+
+def _made(source: Path) -> ctypes.CDLL:
     compiler = _compiler()
     name, folder = _name(compiler, source), _folder()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from dadarts.bundle.source import arrays
 from dadarts.bundle.source import pictures as written
 from dadarts.data import Preparation, ValueRange, formats
+from dadarts.data.walk import Tally, pictures_below
 from tests.data.samples import noise
 from tests.data.test_ranges import png16, tif16
 
@@ -97,6 +99,18 @@ def test_pictures_of_other_channels_are_arrays(tmp_path: Path, monkeypatch: pyte
     np.save(tmp_path / "wrong.npy", pixels.transpose(1, 2, 0))
     with pytest.raises(ValueError, match=r"it holds uint8 \(8, 8, 12\); the network takes uint8 \(12, 8, 8\)"):
         arrays.prepare(tmp_path / "wrong.npy")
+
+
+@pytest.mark.parametrize(("source", "ending"), [(written, "PNG"), (arrays, "npy")])
+def test_of_a_folder_what_is_hidden_is_passed_over(tmp_path: Path, source: ModuleType, ending: str) -> None:
+    # The folder itself may be hidden, or lie in one that is.
+    shown = {tmp_path / ".album" / place for place in (f"a.{ending}", f"cats/b.{ending}")}
+    for path in (*shown, *(tmp_path / ".album" / place for place in (f"._a.{ending}", f".trash/c.{ending}", "d.txt"))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert set(source.below(tmp_path / ".album")) == shown
+    if source is written:
+        assert set(pictures_below(tmp_path / ".album", Tally())) == shown, "as `dadarts predict` does"
 
 
 def test_what_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

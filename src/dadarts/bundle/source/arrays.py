@@ -10,8 +10,9 @@ from dadarts.bundle.source.constants import SHAPE
 
 
 def below(folder: str | Path) -> list[Path]:
-    """All array files in a folder and the folders in it."""
-    return sorted(Path(folder).rglob("*.npy"))
+    """All array files in a folder and the folders in it, hidden ones left out."""
+    found = Path(folder).rglob("*.npy")
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def prepare(path: str | Path) -> np.ndarray:

@@ -32,9 +32,10 @@ TURNS = {
 
 
 def below(folder: str | Path) -> list[Path]:
-    """All files with a picture's ending in a folder and the folders in it."""
+    """All files with a picture's ending in a folder and the folders in it, hidden ones left out."""
     endings = Image.registered_extensions()
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in endings)
+    found = (path for path in Path(folder).rglob("*") if path.suffix.lower() in endings)
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def prepare(path: str | Path) -> np.ndarray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import astuple, replace
@@ -14,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dadarts import files
 from dadarts.architecture.genotype import random_genotype
 from dadarts.architecture.network import FixedNode, LoneNode, Network
 from dadarts.architecture.operations import NONE
@@ -253,8 +256,17 @@ def test_show_finds_what_was_measured_in_other_batches_and_of_other_classes(
     assert show(genotype, dataset=Pictures("theirs", (3, 9, 8), 7), init_channels=2, layers=1).prediction_us is None
 
 
-def test_it_says_that_it_measures_and_prints_what_it_cannot_keep(quick: list[Place], cache: Path) -> None:
-    cache.write_text("not a folder")
+@pytest.mark.parametrize("is_full", [False, True])
+def test_it_says_that_it_measures_and_prints_what_it_cannot_keep(
+    quick: list[Place], cache: Path, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    def full(temporary: Path, path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    if is_full:
+        monkeypatch.setattr(files, "put", full)
+    else:
+        cache.write_text("not a folder")
     outcome = succeed(modern, "profile", *TINY)
     first, second = outcome.err.splitlines()
     assert "measuring" in first

@@ -105,8 +105,9 @@ def keep(scale: Scale, profile: Profile) -> None:
         OSError: the cache cannot be written.
     """
     path = _file(scale)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(path, json.dumps({**_as_json(profile), "of": _about(scale)}))
+    # Not `files.write_text`, whose error ends a command: what was measured is of use without the cache.
+    with files.replacing(path) as temporary:
+        temporary.write_text(json.dumps({**_as_json(profile), "of": _about(scale)}), encoding="utf-8")
 
 
 def kept(scale: Scale) -> Profile | None:

@@ -70,12 +70,14 @@ def plain_number(value: float) -> str:
 def short(value: float) -> str:
     """A large number as people say it.
 
-    >>> short(950), short(17_410), short(5.2e8)
-    ('950', '17.4\xa0k', '520\xa0M')
+    >>> short(950), short(17_410), short(999_600), short(5.2e8)
+    ('950', '17.4\xa0k', '1\xa0M', '520\xa0M')
     """
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{SPACE}{unit}"
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        shown = f"{value / size:.3g}"
+        # As it is rounded: 999,600 is no 1,000 k.
+        if float(shown) >= 1:
+            return f"{shown}{SPACE}{unit}"
     return f"{value:.3g}"
 
 

@@ -180,8 +180,13 @@ def _interval(one: Candidate) -> str:
 def seconds(value: float) -> str:
     """Seconds, minutes or hours, with their unit.
 
-    >>> seconds(12.3), seconds(90), seconds(7200)
-    ('12.3\xa0s', '1.5\xa0min', '2\xa0h')
+    >>> seconds(12.3), seconds(59.98), seconds(90), seconds(7200), seconds(4e6)
+    ('12.3\xa0s', '1\xa0min', '1.5\xa0min', '2\xa0h', '1,111\xa0h')
     """
-    size, unit = (1, "s") if value < 60 else (60, "min") if value < 3600 else (3600, "h")
-    return f"{value / size:.3g}{charts.SPACE}{unit}"
+    for size, unit in ((1, "s"), (60, "min")):
+        shown = f"{value / size:.3g}"
+        # As it is rounded: 59.98 seconds are no 60.
+        if float(shown) < 60:
+            return f"{shown}{charts.SPACE}{unit}"
+    hours = value / 3600
+    return f"{f'{hours:.3g}' if hours < 100 else f'{hours:,.0f}'}{charts.SPACE}h"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dadarts.bundle.subject import Subject
 from dadarts.data import DataSet
+from dadarts.data.listing import HELD_OUT
 from dadarts.rundir.called import fit_ending_with, judged_by
 
 _TEST = "test part: "
@@ -17,7 +18,7 @@ def sentences(subject: Subject) -> Iterator[str]:
     if subject.saved is None:
         return
     if subject.data is not None:
-        yield f"Test part: {_of_test(subject.data)}. No training picture is in it, and nothing was chosen by it."
+        yield f"Test part: {_of_test(subject.data)}"
     settings, folder = subject.saved.settings, subject.file.parent
     held = judged_by(folder)
     if held is not None:
@@ -35,5 +36,8 @@ def sentences(subject: Subject) -> Iterator[str]:
 
 
 def _of_test(data: DataSet) -> str:
+    if HELD_OUT in data.remarks:
+        return f"{HELD_OUT.removeprefix(_TEST)}. No training picture is in it, and nothing was chosen by it."
     found = (remark.removeprefix(_TEST) for remark in data.remarks if remark.startswith(_TEST))
-    return next(found, "the one that the data set comes with")
+    where = next(found, "the one that the data set comes with")
+    return f"{where}. Nothing was chosen by it; whether training pictures are in it, too, was not looked at."

@@ -91,6 +91,8 @@ def subject_of(run: str | Path, runs_dir: Path) -> Subject:
     result = folder.result()
     measured = None if result is None else metrics.left(result).metrics(folder.path)
     data, why = _data(saved)
+    if data is not None and not _has_tested(data, measured or {}):
+        data, why = None, "its test pictures have changed since"
     return Subject(file, network, saved, measured, data, why)
 
 
@@ -105,3 +107,9 @@ def _data(saved: SavedConfig) -> tuple[DataSet | None, str]:
     if saved.versions.get("data") != data.fingerprint:
         return None, "its pictures have changed since"
     return data, ""
+
+
+def _has_tested(data: DataSet, measured: Mapping[str, Any]) -> bool:
+    """Whether the test part is, as far as metrics tell, the one that they were measured on."""
+    known = {"test_data": data.test_fingerprint, "test_pictures": len(data.test)}
+    return all(measured[name] == now for name, now in known.items() if measured.get(name) is not None)

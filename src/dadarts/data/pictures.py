@@ -222,11 +222,19 @@ class DataSet:
 
         The pictures are spread evenly, so that a data set too large for the memory need not be read.
         """
-        digest = sha256(repr((self.classes, self.train.shape)).encode())
-        digest.update(self.train.labels.cpu().numpy().tobytes())
-        if self.train.weights is not None:
-            digest.update(self.train.weights.cpu().numpy().tobytes())
-        count = min(_FINGERPRINTED, len(self.train))
-        chosen = torch.arange(count) * len(self.train) // count
-        digest.update(self.train.take(chosen).contiguous().numpy().tobytes())
+        return self._fingerprint(self.train)
+
+    @cached_property
+    def test_fingerprint(self) -> str:
+        """The same of the test part, which is read."""
+        return self._fingerprint(self.test)
+
+    def _fingerprint(self, part: Pictures) -> str:
+        digest = sha256(repr((self.classes, part.shape)).encode())
+        digest.update(part.labels.cpu().numpy().tobytes())
+        if part.weights is not None:
+            digest.update(part.weights.cpu().numpy().tobytes())
+        count = min(_FINGERPRINTED, len(part))
+        chosen = torch.arange(count) * len(part) // count
+        digest.update(part.take(chosen).contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]

@@ -207,9 +207,9 @@ class _Training:
                 judged.engine.forward(batch.images, noise_key=batch.key)
 
     def _tested(self) -> Generator[Event, None, dict[str, Any]]:
-        state = self.state
+        state, data = self.state, self.state.foundation.data
         score, answers = yield from self._answers(state.test(), AssessmentStep)
-        assessed = assessment.assess(answers, state.foundation.data.classes, state.train.labels)
+        assessed = assessment.assess(answers, data.classes, state.train.labels)
         measured = metrics.Measured(
             test_top1=score.top1,
             test_loss=score.loss,
@@ -217,4 +217,4 @@ class _Training:
             multiply_adds=count_multiply_adds(self.config.genotype, state.network.macro),
             seconds=sum(float(history.SECONDS.of(row) or 0) for row in state.history),
         )
-        return metrics.result(measured, assessed)
+        return metrics.result(measured, assessed.model_copy(update={"test_data": data.test_fingerprint}))

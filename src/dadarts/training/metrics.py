@@ -82,6 +82,7 @@ class Assessment(BaseModel):
         majority_baseline: the share of test pictures that are of it: the accuracy of always answering it.
         beats_majority: whether the interval lies above the baseline.
         confusion: rows are classes, columns what was answered; None where there are over a thousand classes.
+        test_data: 16 digits that another test part has others of; None of results from before there were these.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
@@ -99,6 +100,7 @@ class Assessment(BaseModel):
     confusion: tuple[tuple[Count, ...], ...] | None
     balanced_accuracy_interval: tuple[Share, Share] | None = None
     macro_f1_interval: tuple[Share, Share] | None = None
+    test_data: str | None = None
 
     @property
     def auc_by_chance(self) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,55 +36,79 @@ def page_of(words: Sequence[str], runs_dir: Path, leaves_out: str = "") -> Page:
         else searched(run, config, reader, max(1, searches))
         for run, config in found
     ]
+    if not gathered:
+        raise InputError("there is no run to tell of")
+    gathered = list(_told_apart(gathered))
     names = dict.fromkeys(one.account.name for one in gathered)
-    candidates, best = _candidates(gathered)
-    told = _told_first(gathered, best)
+    alike = _tested_alike(gathered)
+    best = max(alike, key=_accuracy, default=None)
+    candidates = tuple(_candidates(gathered, best))
+    told = best or gathered[0]
     accounts = tuple(one.account for one in gathered)
     fit = fit_of(words, runs_dir)
     if fit is not None:
         verdict = f"{fitted.verdict_of(fit)} {told.account.sentence}"
         return Page(fit.name, verdict, (*candidates, *fitted.candidates_of(fit)), accounts, told.account.doubts)
-    return Page(", ".join(names), _verdict(told, gathered), candidates, accounts, told.account.doubts)
+    return Page(", ".join(names), _verdict(told, alike, gathered), candidates, accounts, told.account.doubts)
 
 
-def _candidates(gathered: Sequence[Searched | Trained]) -> tuple[tuple[Candidate, ...], Candidate | None]:
-    """All networks, without what a search has found that is trained beside it; and the best one that is trained."""
+def _told_apart(gathered: Sequence[Searched | Trained]) -> Iterator[Searched | Trained]:
+    """All, trainings saying the same of what they were tested on where that is the same, and only there."""
+    said: dict[Hashable, str] = {}
+    versions = Counter[str]()
+    for one in gathered:
+        if isinstance(one, Searched):
+            yield one
+            continue
+        own = one.candidate.measured_on
+        if one.tested_on not in said:
+            versions[own] += 1
+            said[one.tested_on] = own if versions[own] == 1 else f"{own}, no. {versions[own]}"
+        yield replace(one, candidate=replace(one.candidate, measured_on=said[one.tested_on]))
+
+
+def _tested_alike(gathered: Sequence[Searched | Trained]) -> list[Trained]:
+    """The trainings that were tested on the same pictures: of several such groups the largest, or the first."""
+    groups: dict[Hashable, list[Trained]] = {}
+    for one in _tested(gathered):
+        groups.setdefault(one.tested_on, []).append(one)
+    return max(groups.values(), key=len, default=[])
+
+
+def _tested(gathered: Sequence[Searched | Trained]) -> list[Trained]:
+    return [one for one in gathered if isinstance(one, Trained) and one.candidate.accuracy is not None]
+
+
+def _accuracy(one: Trained) -> float:
+    return one.candidate.accuracy or 0.0
+
+
+def _candidates(gathered: Sequence[Searched | Trained], best: Trained | None) -> Iterator[Candidate]:
+    """All networks, without what a search has found that is trained beside it."""
     trainings = [one for one in gathered if isinstance(one, Trained)]
-    shown = [
-        one.candidate
-        for one in gathered
-        if isinstance(one, Trained) or all(one.account.genotype != other.account.genotype for other in trainings)
-    ]
-    tested = [one.candidate for one in trainings if one.candidate.accuracy is not None]
-    best = max(tested, key=lambda one: one.accuracy or 0.0, default=None)
-    return tuple(replace(one, chosen=one is best) for one in shown), best
+    for one in gathered:
+        if isinstance(one, Trained) or all(one.account.genotype != other.account.genotype for other in trainings):
+            yield replace(one.candidate, chosen=one is best)
 
 
-def _told_first(gathered: Sequence[Searched | Trained], best: Candidate | None) -> Searched | Trained:
-    """The run that the verdict begins with: the best training, else the first run."""
-    if not gathered:
-        raise InputError("there is no run to tell of")
-    return next((one for one in gathered if best is not None and one.candidate is best), gathered[0])
+def _verdict(told: Searched | Trained, alike: Sequence[Trained], gathered: Sequence[Searched | Trained]) -> str:
+    name, sentence = told.account.name, told.account.sentence
+    if isinstance(told, Searched):
+        none = f"{len(gathered)} runs, none of them a finished training. {name}: " if len(gathered) > 1 else ""
+        return none + sentence
+    is_all = len(_tested(gathered)) == len(alike)
+    others = "" if is_all else " Other trainings here were tested on other pictures, or at another size."
+    if len(alike) > 1:
+        those = "trained networks" if is_all else "networks that were tested on the same pictures"
+        return f"{name} is the best of {len(alike)} {those}. {sentence}{_next_best(told, alike)}{others}"
+    return sentence if is_all else f"{name}: {sentence}{others}"
 
 
-def _verdict(told: Searched | Trained, gathered: Sequence[Searched | Trained]) -> str:
-    trainings = [one for one in gathered if isinstance(one, Trained) and one.candidate.accuracy is not None]
-    if len(trainings) > 1 and told in trainings:
-        return f"{told.account.name} is the best of {len(trainings)} trained networks. {told.account.sentence}" + (
-            _next_best(told.candidate, [one.candidate for one in trainings])
-        )
-    if isinstance(told, Searched) and len(gathered) > 1:
-        return f"{len(gathered)} runs, none of them a finished training. {told.account.name}: {told.account.sentence}"
-    return told.account.sentence
-
-
-def _next_best(best: Candidate, trainings: Sequence[Candidate]) -> str:
+def _next_best(best: Trained, alike: Sequence[Trained]) -> str:
     """Who comes next, and whether the two are told apart at all."""
-    others = [one for one in trainings if one is not best and one.measured_on == best.measured_on]
-    if not others:
-        return " The others were tested on other pictures."
-    second = max(others, key=lambda one: one.accuracy or 0.0)
-    said = f" Next comes {second.name} with {percent(second.accuracy or 0.0)}"
-    if best.interval and second.interval and best.interval[0] <= second.interval[1]:
+    second = max((one for one in alike if one is not best), key=_accuracy)
+    said = f" Next comes {second.account.name} with {percent(_accuracy(second))}"
+    own, other = best.candidate.interval, second.candidate.interval
+    if own and other and own[0] <= other[1]:
         said += "; the intervals overlap, so that this test part does not tell the two apart"
     return f"{said}."

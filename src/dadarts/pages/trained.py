@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +21,20 @@ from dadarts.rundir.history import TRAINING_PANELS, Row
 from dadarts.training import export, metrics
 from dadarts.training.metrics import Assessment
 
-_MEASURED_ON = "test part of {} (accuracy)"
 _MOST_CLASSES = 200
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A training on a page."""
+    """A training on a page.
+
+    Args:
+        tested_on: what only trainings that were tested on the same pictures share.
+    """
 
     account: Account
     candidate: Candidate
+    tested_on: Hashable
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,16 @@ def trained(begun: Begun, config: TrainConfig, reader: Reader) -> Trained:
         mistakes=mistakes,
         data=data,
     )
-    return Trained(account, _candidate(begun, config, history, result, cost))
+    return Trained(account, _candidate(begun, config, history, result, cost), _tested_on(begun, config, assessment))
+
+
+def _tested_on(begun: Begun, config: TrainConfig, found: Assessment | None) -> Hashable:
+    if found is not None and found.test_data is not None:
+        return found.test_data
+    # Of results from before there was a fingerprint of the test part: all that it has come from.
+    supports = () if found is None else tuple((score.name, score.support) for score in found.classes)
+    path = config.test_path and config.test_path.absolute()
+    return begun.saved.versions.get("data", config.dataset), path, supports
 
 
 def _result(begun: Begun) -> _Result | None:
@@ -166,7 +179,7 @@ def _candidate(
         begun.name,
         f"trained, {common.size_of(config.init_channels, config.layers)}",
         result.accuracy if result else None,
-        _MEASURED_ON.format(config.dataset),
+        f"test part of {config.dataset} (accuracy)",
         interval=found.test_top1_interval if found else None,
         parameters=cost.parameters if cost else None,
         multiply_adds=cost.multiply_adds if cost else None,

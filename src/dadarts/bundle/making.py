@@ -10,7 +10,7 @@ from typing import Any
 
 from dadarts import files
 from dadarts.bundle import card, described, int8, latency, onnx_file, program, script, weights
-from dadarts.bundle.folder import appearing, check
+from dadarts.bundle.folder import appearing, check, digests
 from dadarts.bundle.form import Form, LeftOutError, Written
 from dadarts.bundle.subject import Subject, subject_of
 from dadarts.errors import RunError
@@ -91,11 +91,11 @@ def export(
             except LeftOutError as why:
                 left_out[form.file] = " ".join(str(why).split())
         latencies = latency.measured([each.form for each in written], folder, subject.network.image_shape, told)
-        document = json.dumps(described.config(subject), indent=1, ensure_ascii=False)
-        files.write_text(folder / described.FILE, f"{document}\n")
         name = place.absolute().name if subject.saved is None else _named(run, trained)
         for file in card.FILES:
             files.write_text(folder / file, card.text(subject, name, written, left_out, latencies))
+        document = json.dumps(described.config(subject) | {"files": digests(folder)}, indent=1, ensure_ascii=False)
+        files.write_text(folder / described.FILE, f"{document}\n")
     return Bundle(place, tuple(written), left_out)
 
 

@@ -65,3 +65,15 @@ def test_a_test_part_that_has_changed_since_is_not_taken_for_the_one_that_was_me
         RESULT.write_text(saved)
     assert (found.data, found.without_data) == (None, "its test pictures have changed since")
     assert found.metrics is not None
+
+
+def test_what_is_exported_says_nothing_of_where_pictures_lie(folder: Path) -> None:
+    places = ("--dataset", str(folder / "data" / "train"), "--test_path", str(folder / "data" / "test"))
+    size = ("--epochs", "1", "--init_channels", "2", "--layers", "1", "--batch_size", "8", "--cutout_length", "2")
+    succeed(modern, "train", "--name", "placed", *places, "--genotype", BENCH_GENOTYPE, *size)
+    subject = subject_of("placed", Path("runs"))
+    assert subject.data is not None
+    said = [subject.data.described, *divided.sentences(subject)]
+    assert said[0].startswith("train: 40 training and 8 test pictures")
+    assert not any(str(folder) in sentence for sentence in said)
+    assert said[1].startswith("Test part: test. ")

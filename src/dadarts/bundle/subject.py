@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from dadarts.errors import InputError
 from dadarts.rundir import contents
 from dadarts.rundir.lookup import network_file
 from dadarts.rundir.saved import SavedConfig, SavedRun
+from dadarts.runs.begun import last_part
 from dadarts.runs.setup import request_of
 from dadarts.seeds import generator
 from dadarts.training import export, metrics
@@ -106,7 +107,15 @@ def _data(saved: SavedConfig) -> tuple[DataSet | None, str]:
         return None, f"its pictures cannot be read: {error.marked}"
     if saved.versions.get("data") != data.fingerprint:
         return None, "its pictures have changed since"
-    return data, ""
+    return _without_places(data, saved.settings.get("test_path")), ""
+
+
+def _without_places(data: DataSet, test_path: str | None) -> DataSet:
+    """The same, named by the last parts of its paths: what is exported is for others."""
+    remarks = data.remarks
+    if test_path is not None:
+        remarks = tuple(remark.replace(test_path, last_part(test_path)) for remark in remarks)
+    return replace(data, name=last_part(data.name), remarks=remarks)
 
 
 def _has_tested(data: DataSet, measured: Mapping[str, Any]) -> bool:

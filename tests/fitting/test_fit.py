@@ -426,6 +426,21 @@ def test_a_class_that_is_too_frequent_is_judged_by_the_balanced_accuracy() -> No
     assert said == "balanced accuracy (a class has over 1.5 times its equal share)"
 
 
+def test_a_rare_class_is_named_where_nobody_has_said_what_counts() -> None:
+    data = load(DataRequest("digits", workers=0))
+    config = FitConfig(dataset="digits")
+    assert entering.rare_class(config, data) is None
+    zeros = (data.train.labels == 0).nonzero()[:, 0]
+    others = (data.train.labels != 0).nonzero()[:, 0]
+    rare = replace(data, train=Chosen(data.train, torch.cat([zeros[:20], others])))
+    said = entering.rare_class(config, rare)
+    assert said is not None
+    assert said.startswith(
+        f"0 has 20 of {len(others) + 20:,} training pictures, and pictures weigh alike: give -metric"
+    )
+    assert entering.rare_class(FitConfig(dataset="digits", metric="accuracy"), rare) is None
+
+
 @pytest.mark.parametrize(
     ("dataset", "name"), [("digits", "digits"), ("a/b/My flowers.npz", "My-flowers"), ("here/", "here"), ("../x", "x")]
 )

@@ -383,8 +383,8 @@ def test_a_stopped_training_goes_on_to_the_same_network(
     command = shlex.split(outcome.err.splitlines()[-1].split("go on with: ")[1])
     assert command == ["python", "augment.py", "-name", "it", *TRAINING, "-resume"]
     resumed = succeed(augment, *command[2:])
-    kept = r"epochs on cpu with 1 thread \(as before the stop\), \w+ engine \(as before the stop\)\n"
-    assert re.search(kept, resumed.err)
+    kept = r"epochs on cpu with 1 thread \(as before the stop\), \w+ engine \(as before the stop\)"
+    assert re.search(kept + r"; it goes on with [^;\n]* epoch 2/\d+\n", resumed.err)
     assert float(resumed.last_line) == json.loads((TRAINING_RUN / "metrics.json").read_text())["test_top1"]
     assert result_of_training(TRAINING_RUN) == whole_training
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from dadarts.cli.early import answer_with
+from dadarts.cli.early import answer_with, prints
 
 
 class StoppedEarlyError(BaseException):
@@ -44,6 +45,9 @@ class Signals:
         if not self._begun or self._received:
             raise StoppedEarlyError(number, self.has_checkpoint)
         self._received = number
+        if prints():
+            # A handler runs in the midst of whatever is printed, which print() would refuse.
+            os.write(2, b"\nstopping and saving after this step; another signal stops at once\n")
 
     @property
     def has_checkpoint(self) -> bool:

@@ -15,6 +15,8 @@ from dadarts.pacing import counted
 
 _UNEQUAL = 1.5
 """Times its equal share from which on a class is so frequent that accuracy says little of the others."""
+_RARE = 2
+"""Part of its equal share below which a class is rare: a half."""
 _SMALLEST, _LARGEST, _STEPS = 16, 64, 25
 _KEYS: Mapping[Metric, str] = {
     "accuracy": "test_top1",
@@ -42,6 +44,19 @@ def metric_in_words(config: FitConfig, chosen: str) -> str:
         return f"{in_words(chosen)} (as asked for)"
     many = "a" if chosen == "balanced_accuracy" else "no"
     return f"{in_words(chosen)} ({many} class has over {_UNEQUAL:g} times its equal share)"
+
+
+def rare_class(config: FitConfig, data: DataSet) -> str | None:
+    """What to say of a rare class where no metric was asked for and pictures weigh alike; None where none is."""
+    counts = torch.bincount(data.train.labels, minlength=len(data.classes))
+    least, whole = int(counts.argmin()), int(counts.sum())
+    is_rare = int(counts[least]) * len(counts) * _RARE < whole
+    if config.metric != "auto" or metric(config, data) != "accuracy" or not is_rare:
+        return None
+    return (
+        f"{data.classes[least]} has {int(counts[least]):,} of {whole:,} training pictures, and pictures weigh alike: "
+        "give -metric balanced_accuracy where classes are to"
+    )
 
 
 def refuse_metric(config: FitConfig, data: DataSet, racing: DataSet) -> None:

@@ -132,6 +132,9 @@ def _events(course: Course, applicants: Sequence[Applicant], write: Callable[[],
     treated = setup.augmentation(course.config, course.data).described
     yield RunStarted(course.folder.path, f"read {course.data.described}; {treated}", about)
     yield from map(Note, course.data.notes)
+    rare = entering.rare_class(course.config, course.data)
+    if rare is not None:
+        yield Note(rare)
     if course.folder.replaced:
         yield Note(course.folder.what_is_kept)
     try:

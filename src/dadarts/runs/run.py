@@ -32,6 +32,7 @@ from dadarts.runs import checkpoint, device, resuming
 from dadarts.runs.events import EpochDone, Event, Note, RunStarted, StepDone
 from dadarts.runs.fitting import MisfitError
 from dadarts.runs.folder import RunFolder
+from dadarts.runs.meter import Position
 from dadarts.runs.state import State, Taken
 
 AnyConfig = TypeVar("AnyConfig", bound=SearchConfig | TrainConfig)
@@ -97,11 +98,12 @@ class Run(Generic[AnyConfig]):
         shape = "x".join(map(str, base.data.train.shape))
         steps = f"{counted(state.steps, 'step')} an epoch, {counted(config.epochs, 'epoch')}"
         in_each = f"in each of {self.processes.count} processes" if self.processes.several else ""
+        going_on = f"; {_next(state.position, config.epochs, state.steps)}" if self.resume else ""
         return RunStarted(
             self.folder.path,
             base.read(train),
             f"{task} on {config.dataset} ({shape}): {network}; {steps} on {base.device} "
-            f"with {', '.join(filter(None, [str(threads), engine, in_each]))}",
+            f"with {', '.join(filter(None, [str(threads), engine, in_each]))}{going_on}",
         )
 
     def why(self, choice: str) -> str:
@@ -286,3 +288,11 @@ class Run(Generic[AnyConfig]):
             report.draw_cell(genotype, path.stem, path, f"{self.config.name}: {path.stem} cell")
         draw_curves(history, pictures[-1], self.config.name)
         return pictures
+
+
+def _next(position: Position, epochs: int, steps: int) -> str:
+    """Where a run goes on."""
+    if position.epoch == epochs:
+        return "it goes on behind its last epoch"
+    step = f"step {position.step + 1}/{steps} of" if position.step < steps else "what is measured after"
+    return f"it goes on with {step} epoch {position.epoch + 1}/{epochs}"

@@ -41,13 +41,7 @@ def _grid(channels: Iterable[int], layers: Iterable[int]) -> tuple[Size, ...]:
     return tuple(Size(*each) for each in product(channels, layers))
 
 
-BENCH_SIZES = (*_grid((4, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 40, 48, 64), (1,)), *_grid((64,), (2, 4)))
-"""Wider before deeper: in minutes a network of a cell a stage learns more than a deeper one that takes as long.
-
-On pictures for tuning (benchmarks/fit/tasks.py), 160 seconds of one thread, one seed each: 77.9 % of 14 channels and
-one cell against 77.0 % of 10 and two (10,000 pictures of CIFAR-10), 72.5 % of 20 and one against 71.6 % of 12 and
-four (cats and dogs, 1,000).
-"""
+BENCH_SIZES = _grid((4, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 40, 48, 64), (1, 2, 4))
 _DARTS_SIZES = _grid((4, 6, 8, 12, 16, 24, 36), (3, 5, 8, 14))
 
 FAMILIES: tuple[Family, ...] = (

@@ -27,7 +27,8 @@ def epochs_wanted(pictures: int, seconds: float) -> float:
     >>> round(epochs_wanted(2_000, 175)), round(epochs_wanted(1_000, 175)), round(epochs_wanted(50_000, 1_200))
     (68, 107, 21)
     """
-    return min(MANY, max(FEWEST, OF_A_SECOND * sqrt(seconds) / pictures ** (2 / 3)))
+    by_law: float = OF_A_SECOND * sqrt(seconds) / pictures ** (2 / 3)
+    return min(MANY, max(FEWEST, by_law))
 
 
 def largest(

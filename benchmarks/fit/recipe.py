@@ -148,7 +148,7 @@ def trained(task: Task, variant: str, seed: int, rows: Sequence[Row], pictures: 
         variant,
         seed,
         epochs=epochs,
-        seconds=round(seconds, 1),
+        seconds=round(seconds, 3),
         train_loss=round(loss, 4),
         test_top1=round(top1, 4),
         settings=_text(settings),

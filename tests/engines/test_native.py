@@ -265,6 +265,8 @@ def test_a_search_that_compiles_first_says_so(no_library_yet: pytest.MonkeyPatch
     no_library_yet.chdir(tmp_path)
     without_pictures(no_library_yet)
     for _ in range(2):
+        # As another process would, which knows nothing of this one's failure.
+        forget_libraries(no_library_yet)
         outcome = succeed(modern, "search", *TINIEST, "-name", "it", "-overwrite")
         assert outcome.err.count(f"compiling the native kernels with {broken}") == 1
 

@@ -185,7 +185,9 @@ def test_processes_that_end_are_told_of_in_one_line_and_the_run_goes_on_to_the_s
         losing(search(lost), begun)
     assert len(begun) == 2
     assert all(process.poll() is not None for process in begun)
-    assert len(saved("it")["races"]["losses"]) >= 2
+    kept = saved("it")["races"]
+    # What the lost process had in hand may have been the last of the race, which is then decided.
+    assert len(kept["losses"]) >= 2 or kept["outcomes"]
     finished(SearchConfig(name="it", **MINE), jobs=(1,), resume=True)
     refuse_other_bits(whole, saved("it"))
 

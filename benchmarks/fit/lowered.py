@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -17,7 +16,7 @@ from typing import Literal
 from benchmarks.fit.tasks import TASKS, written
 from dadarts import TrainConfig, train
 from dadarts.architecture.spaces import Size
-from dadarts.fitting.candidates import FAMILIES, Family
+from dadarts.fitting.candidates import FAMILIES
 from dadarts.fitting.speed import EPOCHS, images_per_second
 from dadarts.runs.events import Event
 
@@ -28,16 +27,15 @@ _PICTURES = Path("runs/fit-data")
 
 
 def begun(
-    family: Family, dataset: Path, flip: str, precision: Literal["float32", "bf16"], folder: Path
+    genotype: str, size: Size, dataset: Path, flip: str, precision: Literal["float32", "bf16"], folder: Path
 ) -> Iterator[Event]:
-    """A training of the family's first size."""
-    (size,) = family.sizes
+    """A training of a genotype at a size."""
     config = TrainConfig.auto(
         name="lowered",
         runs_dir=folder,
         dataset=str(dataset),
         flip=flip,
-        genotype=family.genotype,
+        genotype=genotype,
         init_channels=size.channels,
         layers=size.layers,
         batch_size=_BATCH,
@@ -61,8 +59,11 @@ def main() -> None:
         file = written(task, given.folder, _PICTURES)
         for name in _FAMILIES:
             for size in _SIZES:
-                own = replace(families[name], sizes=(size,))
-                of = {each: partial(begun, own, file, TASKS[task].flip, each) for each in ("float32", "bf16")}
+                own = families[name]
+                of = {
+                    each: partial(begun, own.genotype, size, file, TASKS[task].flip, each)
+                    for each in ("float32", "bf16")
+                }
                 rounds = [
                     [images_per_second(each, _BATCH, time.process_time) for each in of.values()] for _ in range(_ROUNDS)
                 ]

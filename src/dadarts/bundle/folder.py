@@ -115,8 +115,9 @@ def appearing(out: Path, overwrite: bool) -> Iterator[Path]:
 
 def _carry_over(earlier: Path, new: Path) -> None:
     """Copy what no export has written from an earlier one into a new one."""
+    exported = {FILE, *(_written(earlier) or ())}
     for path in sorted(earlier.iterdir()) if earlier.is_dir() else ():
-        if path.name == FILE or path.name in (_written(earlier) or {}):
+        if path.name in exported:
             continue
         target = new / path.name
         if target.exists():
